@@ -1,0 +1,73 @@
+# Every command of the project.  Each target that runs something first brings .venv and the compiled extension
+# up to date (tools/venv.py), which takes less than a second when nothing changed.
+#
+#   make lecture          run the lecture's four snippets, then train on handwritten digits
+#   make test             run the quick test suite               ARGS="-k add" goes to pytest
+#   make PYTHON=python3.12 test                                  another interpreter makes .venv anew
+#   make stubs            write ctorch/_C.pyi again from the op table
+#   make ops NAME=exp     print what the preprocessor makes of one row   DTYPE=d picks the suffix of formula.h
+#   make warnings         compile everything with gcc and clang, warnings are errors
+#   make asan test-asan   the hostile build, and the suite on it
+#   make bench            the figures that CONTRIBUTING.md quotes
+#   make clean            remove what the above made
+
+PYTHON ?= $(shell if [ -x .venv/bin/python ]; then echo .venv/bin/python; else echo python3; fi)
+PY = .venv/bin/python
+NO_PYTHON = make: there is no $(PYTHON); type: \
+	apt-get install python3-venv python3-dev  or  dnf install python3-devel  or  brew install python
+ENV = @command -v $(PYTHON) >/dev/null || { echo "$(NO_PYTHON)"; exit 1; }; $(PYTHON) tools/venv.py
+PYTEST = $(PY) -m pytest
+COMPILERS = gcc clang
+
+.PHONY: build lecture test test-hard stubs ops warnings asan test-asan bench clean
+
+build:
+	$(ENV)
+
+lecture:
+	$(ENV) lecture
+	$(PY) examples/lecture.py
+
+test:
+	$(ENV) test
+	$(PYTEST) tests --ignore=tests/hard $(ARGS)
+
+test-hard:
+	$(ENV) test
+	$(PYTEST) tests/hard $(ARGS)
+
+stubs:
+	$(ENV)
+	$(PY) tools/make_stubs.py
+
+ops:
+	$(ENV)
+	@$(PY) tools/show_op.py $(NAME) $(DTYPE)
+
+warnings:
+	$(ENV)
+	set -e; for cc in $(COMPILERS); do \
+	    CC=$$cc CTORCH_WERROR=1 $(PY) setup.py --quiet build_ext --compile-only; \
+	done
+
+# The sanitised extension lives in its own copy of the package, build/asan/ctorch; the tests run from there,
+# so that they and every process they start import it.  The runtime is preloaded because the interpreter lacks
+# it, and Python's own allocator, which would hide errors from it, is replaced by malloc.  Two test files are
+# about the tree and the build, and stay out.
+asan:
+	$(ENV) test
+	CC=gcc CTORCH_SANITIZE=address,undefined $(PY) setup.py --quiet build --build-lib build/asan
+
+test-asan: asan
+	cd build/asan && LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
+	ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 \
+	PYTHONMALLOC=malloc ../../$(PYTEST) ../../tests --ignore=../../tests/hard \
+	    --ignore=../../tests/test_build.py --ignore=../../tests/test_layout.py $(ARGS)
+
+bench:
+	$(ENV) test
+	$(PY) benchmarks/run.py $(ARGS)
+
+clean:
+	rm -rf build dist *.egg-info .venv .pytest_cache .hypothesis ctorch/_C*.so
+	find . -path ./.git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,30 @@
+/* A device as a table of functions.  The frame has checked, allocated and broadcast before it calls one; a slot that is
+ * NULL becomes "'op' is not implemented on '<name>'".  Slots return 0, or -1 when an interrupt stopped them.
+ * Each family's argument struct lives in abi/<family>.h beside its kernels' declarations. */
+#ifndef CTORCH_ABI_BACKEND_H
+#define CTORCH_ABI_BACKEND_H
+
+#include "abi/dtype.h"
+#include "abi/gemm.h"
+#include "abi/iter.h"
+#include "abi/ops.h"
+
+enum { BACKEND_ABI = 1 };
+
+typedef struct Backend {
+    int abi;
+    const char *name;
+    void *(*alloc)(int64_t nbytes);
+    void (*free)(void *data, int64_t nbytes);
+    /* operands: forward out, a, b, c; gradients as GRAD_* in abi/ops.h; all of one compute dtype (bool where the row says) */
+    int (*pointwise)(Op op, int part, Dtype dtype, const Iter *iter, const Param *params);
+    /* true if the row's GUARD condition holds for any element; operands as forward's without out */
+    bool (*guard)(Op op, Dtype dtype, const Iter *iter);
+    /* operands: out, in */
+    int (*cast)(Dtype to, Dtype from, const Iter *iter);
+    int (*gemm)(Dtype dtype, const Gemm *gemm, int64_t batch, int64_t a_step, int64_t b_step, int64_t c_step);
+} Backend;
+
+extern const Backend *backends[];     /* by DeviceType; NULL where the device does not exist */
+
+#endif

@@ -1,0 +1,15 @@
+/* Conversions between float and the two 16-bit floating-point formats, element by element (kernels/convert.c).
+ * Storage is plain uint16_t.  All instruction sets give the same bits: rounding is to nearest, ties to even, also
+ * into subnormals; overflow gives infinity; a NaN keeps its sign and its top payload bits and becomes quiet. */
+#ifndef CTORCH_ABI_CONVERT_H
+#define CTORCH_ABI_CONVERT_H
+
+#include <stdint.h>
+#include "isa.h"
+
+void ISA_NAME(half_to_float)(const uint16_t *from, float *to, int64_t n);
+void ISA_NAME(float_to_half)(const float *from, uint16_t *to, int64_t n);
+void ISA_NAME(bfloat16_to_float)(const uint16_t *from, float *to, int64_t n);
+void ISA_NAME(float_to_bfloat16)(const float *from, uint16_t *to, int64_t n);
+
+#endif

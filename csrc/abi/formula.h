@@ -1,0 +1,115 @@
+/* The scalar functions that formula texts in ops.def call: exp_f, exp_d, div_floor_i32 ...  One plain C
+ * function per name and type, without branches where it matters, so that gcc and clang turn a plain `for`
+ * loop around it into vector code for every instruction set, and so that a CUDA file can include the very
+ * same text.
+ *
+ * Suffixes: _f float, _d double, _i64 _i32 _i16 _i8 _u8 _b the integer types and bool.  The including file
+ * maps the spellings of formulas (exp) to one suffix with formula_names.h.  What stands where:
+ *   formula_float.h   elementary functions of float, own approximations
+ *                     (ULP limits: tests/native/test_formula.c)
+ *   formula_double.h  elementary functions of double: the C library
+ *   formula_real.inc  what reads the same for float and double
+ *   formula_int.inc   what reads the same for all integer types
+ *   formula_bool.h    the few functions of bool
+ * Loops, broadcasting and dtypes do not live here.
+ *
+ * Build with -fno-math-errno -fno-trapping-math (else loops stay scalar), never with -ffast-math: rounding
+ * by adding a large constant, and NaN, need the arithmetic as written. */
+#ifndef CTORCH_ABI_FORMULA_H
+#define CTORCH_ABI_FORMULA_H
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+/* A loop vectorises only around inlined code, and the larger functions exceed the compilers' own limit. */
+#ifdef __CUDACC__
+#define CT_FN static __device__ __forceinline__
+#else
+#define CT_FN static inline __attribute__((always_inline))
+#endif
+
+#define FORMULA_PASTE_(name, suffix) name##_##suffix
+#define FORMULA_PASTE(name, suffix) FORMULA_PASTE_(name, suffix)
+
+CT_FN uint32_t bits_f(float x)
+{
+    uint32_t u;
+    memcpy(&u, &x, sizeof u);
+    return u;
+}
+
+CT_FN float from_bits_f(uint32_t u)
+{
+    float x;
+    memcpy(&x, &u, sizeof x);
+    return x;
+}
+
+CT_FN uint64_t bits_d(double x)
+{
+    uint64_t u;
+    memcpy(&u, &x, sizeof u);
+    return u;
+}
+
+CT_FN double from_bits_d(uint64_t u)
+{
+    double x;
+    memcpy(&x, &u, sizeof x);
+    return x;
+}
+
+CT_FN bool signbit_f(float x)
+{
+    return bits_f(x) >> 31;
+}
+
+CT_FN bool signbit_d(double x)
+{
+    return bits_d(x) >> 63;
+}
+
+#include "abi/formula_float.h"
+#include "abi/formula_double.h"
+
+#define T float
+#define S f
+#include "abi/formula_real.inc"
+#undef T
+#undef S
+#define T double
+#define S d
+#include "abi/formula_real.inc"
+#undef T
+#undef S
+
+#define T int64_t
+#define S i64
+#include "abi/formula_int.inc"
+#undef T
+#undef S
+#define T int32_t
+#define S i32
+#include "abi/formula_int.inc"
+#undef T
+#undef S
+#define T int16_t
+#define S i16
+#include "abi/formula_int.inc"
+#undef T
+#undef S
+#define T int8_t
+#define S i8
+#include "abi/formula_int.inc"
+#undef T
+#undef S
+#define T uint8_t
+#define S u8
+#include "abi/formula_int.inc"
+#undef T
+#undef S
+#include "abi/formula_bool.h"
+
+#endif

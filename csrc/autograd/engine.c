@@ -1,0 +1,486 @@
+/* The backward pass: count dependencies, keep a ready queue ordered as PyTorch orders it (newest node first, leaves
+ * before all), accumulate, call hooks.  Iterative and reentrant: what a run knows of a node stands in the run's Task,
+ * not in the node, so backward may be called inside a hook or a Function, on the same graph. */
+#include "autograd/engine.h"
+
+#include <string.h>
+
+#include "autograd/formula.h"
+#include "autograd/hooks.h"
+#include "ops/ops.h"
+#include "ops/rows.h"
+
+/* One node (or leaf) in one run. */
+typedef struct Task {
+    PyObject *target;             /* Node, or a leaf Tensor; owned */
+    struct Run *run;
+    struct Task *outer;           /* the same target in an enclosing run */
+    struct Task *next;            /* all tasks of the run */
+    int64_t dependencies;
+    bool needed;                  /* leads to an input, when inputs were given */
+    Tensor **grads;               /* per output; owned; points to `one` if there is a single output */
+    Tensor *one;
+} Task;
+
+typedef struct Run {
+    const BackwardCall *call;
+    Task *tasks;
+    Task **ready;                 /* binary heap */
+    size_t n_ready, ready_capacity, n_tasks;
+    struct Chunk *chunks;
+} Run;
+
+enum { CHUNK = 62 };
+typedef struct Chunk {
+    struct Chunk *next;
+    int used;
+    Task tasks[CHUNK];
+} Chunk;
+
+static bool
+is_leaf(const Task *t)
+{
+    return !PyObject_TypeCheck(t->target, &NodeType);
+}
+
+static Task **
+tasks_of(PyObject *target)
+{
+    return PyObject_TypeCheck(target, &NodeType) ? &((Node *)target)->tasks : &((Tensor *)target)->tasks;
+}
+
+static Task *
+task_find(Run *run, PyObject *target)
+{
+    for (Task *t = *tasks_of(target); t != NULL; t = t->outer)
+        if (t->run == run)
+            return t;
+    return NULL;
+}
+
+/* ---------------------------------------------------------------- making tasks */
+static Task *
+task_new(Run *run, PyObject *target)
+{
+    Chunk *chunk = run->chunks;
+    if (chunk == NULL || chunk->used == CHUNK) {
+        chunk = PyMem_Malloc(sizeof *chunk);
+        if (chunk == NULL)
+            return (Task *)PyErr_NoMemory();
+        chunk->used = 0;
+        chunk->next = run->chunks;
+        run->chunks = chunk;
+    }
+    Task *t = &chunk->tasks[chunk->used];
+    *t = (Task){.target = target, .run = run};
+    t->grads = &t->one;
+    if (PyObject_TypeCheck(target, &NodeType) && ((Node *)target)->n_outputs > 1) {
+        t->grads = PyMem_Calloc((size_t)((Node *)target)->n_outputs, sizeof *t->grads);
+        if (t->grads == NULL)
+            return (Task *)PyErr_NoMemory();
+    }
+    chunk->used++;
+    Py_INCREF(target);
+    t->outer = *tasks_of(target);
+    *tasks_of(target) = t;
+    t->next = run->tasks;
+    run->tasks = t;
+    run->n_tasks++;
+    return t;
+}
+
+/* The graph below the roots, each edge counted once; the stack of nodes still to open is the task list itself, since a
+ * task is opened in the order it was made. */
+static int
+discover(Run *run, PyObject **roots, int n_roots)
+{
+    size_t capacity = 64, n = 0;
+    Task **stack = PyMem_New(Task *, capacity);
+    if (stack == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    for (int k = 0; k < n_roots; k++) {
+        Task *t = task_find(run, roots[k]);
+        if (t != NULL)
+            continue;
+        if (n == capacity || (t = task_new(run, roots[k])) == NULL)
+            goto fail;
+        stack[n++] = t;
+        if (n == capacity) {
+            Task **grown = PyMem_Realloc(stack, 2 * capacity * sizeof *stack);
+            if (grown == NULL)
+                goto fail;
+            stack = grown;
+            capacity *= 2;
+        }
+    }
+    while (n > 0) {
+        Task *t = stack[--n];
+        if (is_leaf(t))
+            continue;
+        Node *node = (Node *)t->target;
+        int edges = node_edge_count(node);
+        if (n + (size_t)edges > capacity) {
+            size_t wanted = 2 * (n + (size_t)edges);
+            Task **grown = PyMem_Realloc(stack, wanted * sizeof *stack);
+            if (grown == NULL)
+                goto fail;
+            stack = grown;
+            capacity = wanted;
+        }
+        for (int k = 0; k < edges; k++) {
+            PyObject *to = node->edges[k].to;
+            if (to == NULL)
+                continue;
+            Task *next = task_find(run, to);
+            if (next == NULL) {
+                if ((next = task_new(run, to)) == NULL)
+                    goto fail;
+                stack[n++] = next;
+            }
+            next->dependencies++;
+        }
+    }
+    PyMem_Free(stack);
+    return 0;
+fail:
+    PyMem_Free(stack);
+    if (!PyErr_Occurred())
+        PyErr_NoMemory();
+    return -1;
+}
+
+/* ---------------------------------------------------------------- the ready queue */
+static uint64_t
+priority(const Task *t)
+{
+    return is_leaf(t) ? UINT64_MAX : ((Node *)t->target)->sequence;
+}
+
+static void
+ready_push(Run *run, Task *t)
+{
+    size_t i = run->n_ready++;
+    for (; i > 0 && priority(run->ready[(i - 1) / 2]) < priority(t); i = (i - 1) / 2)
+        run->ready[i] = run->ready[(i - 1) / 2];
+    run->ready[i] = t;
+}
+
+static Task *
+ready_pop(Run *run)
+{
+    Task *top = run->ready[0], *last = run->ready[--run->n_ready];
+    size_t i = 0, child;
+    while ((child = 2 * i + 1) < run->n_ready) {
+        if (child + 1 < run->n_ready && priority(run->ready[child + 1]) > priority(run->ready[child]))
+            child++;
+        if (priority(run->ready[child]) <= priority(last))
+            break;
+        run->ready[i] = run->ready[child];
+        i = child;
+    }
+    run->ready[i] = last;
+    return top;
+}
+
+/* ---------------------------------------------------------------- which tasks lead to the inputs */
+/* Older nodes are below newer ones, except through in-place rewiring; so marks are passed up until nothing changes. */
+static int
+mark_needed(Run *run)
+{
+    const BackwardCall *call = run->call;
+    for (int k = 0; k < call->n_inputs; k++) {
+        Node *node = tensor_node(call->inputs[k]);
+        Task *t = task_find(run, node ? (PyObject *)node : (PyObject *)call->inputs[k]);
+        if (t != NULL)
+            t->needed = true;
+    }
+    for (bool changed = true; changed;) {
+        changed = false;
+        for (Task *t = run->tasks; t != NULL; t = t->next) {
+            if (t->needed || is_leaf(t))
+                continue;
+            Node *node = (Node *)t->target;
+            for (int k = 0; k < node_edge_count(node) && !t->needed; k++)
+                if (node->edges[k].to != NULL && task_find(run, node->edges[k].to)->needed)
+                    t->needed = changed = true;
+        }
+    }
+    return 0;
+}
+
+/* ---------------------------------------------------------------- gradients */
+Tensor *
+engine_conform(Tensor *g, const Meta *meta, const char *name, int index)
+{
+    bool same = g->ndim == meta->ndim && memcmp(g->dims, meta->dims, meta->ndim * sizeof meta->dims[0]) == 0;
+    if (!same) {
+        int ndim = meta->ndim;
+        int64_t dims[NDIM_MAX];
+        memcpy(dims, meta->dims, (size_t)ndim * sizeof dims[0]);
+        bool expandable = g->ndim >= ndim && shape_broadcast(&ndim, dims, g->ndim, g->dims) == 0
+                          && ndim == g->ndim && memcmp(dims, g->dims, (size_t)ndim * sizeof dims[0]) == 0;
+        if (!expandable)
+            return error(PyExc_RuntimeError, "Function %s returned an invalid gradient at index %d - got %s but expected "
+                                             "shape compatible with %s", name, index, shape_text(g->ndim, g->dims),
+                         shape_text(meta->ndim, meta->dims));
+        g = op_sum_to_size(g, meta->ndim, meta->dims);
+    }
+    if (g != NULL && g->dtype != meta->dtype)
+        g = op_to_dtype(g, (Dtype)meta->dtype);
+    return g;
+}
+
+void
+engine_call(Node *n, Tensor **grads, Tensor **out)
+{
+    if (n->op == OP_FUNCTION)
+        function_backward(n, grads, out);
+    else if (n->op == OP_COPY_SLICES)
+        backward_copy_slices(n, grads, out, engine_call);
+    else if (rows[n->op].backward != NULL)
+        rows[n->op].backward(n, grads, out);
+    else
+        pointwise_backward(n, grads[0], out);
+}
+
+/* Adds g (borrowed) to what has arrived for one output. */
+static int
+arrive(Tensor **slot, Tensor *g)
+{
+    if (*slot == NULL) {
+        *slot = (Tensor *)Py_NewRef((PyObject *)g);
+        return 0;
+    }
+    size_t mark = scope_begin();
+    Tensor *sum = scope_take(op_add(*slot, g));
+    scope_end(mark);
+    if (sum == NULL)
+        return -1;
+    Py_SETREF(*slot, sum);
+    return 0;
+}
+
+static int
+accumulate(Tensor *leaf, Tensor *g, bool create_graph)
+{
+    if (leaf->grad == NULL) {
+        /* A gradient that nobody else holds is taken over; any other is copied, so that .grad never is an alias. */
+        bool own = !create_graph && Py_REFCNT(g) == 1 && g->storage->refs == 1 && g->contiguous && g->node == NULL
+                   && Py_IS_TYPE((PyObject *)g, &TensorType);
+        Tensor *copy = own || create_graph ? scope_take(g) : scope_take(op_clone(op_detach(g)));
+        if (copy == NULL)
+            return -1;
+        leaf->grad = copy;
+        if (leaf->tracked || copy->tracked || copy->node != NULL)
+            gc_publish((PyObject *)leaf);
+        return 0;
+    }
+    if (!create_graph)
+        return op_inplace(OP_add, leaf->grad, g, 1) == NULL ? -1 : 0;
+    Tensor *sum = scope_take(op_add(leaf->grad, g));
+    if (sum == NULL)
+        return -1;
+    Py_SETREF(leaf->grad, sum);
+    gc_publish((PyObject *)leaf);
+    return 0;
+}
+
+static int
+capture(Run *run, PyObject *target, Tensor **grads)
+{
+    const BackwardCall *call = run->call;
+    for (int k = 0; k < call->n_inputs; k++) {
+        Node *node = tensor_node(call->inputs[k]);
+        if ((node ? (PyObject *)node : (PyObject *)call->inputs[k]) != target)
+            continue;
+        Tensor *g = grads[node ? call->inputs[k]->output_nr : 0];
+        if (g == NULL)
+            continue;
+        if (!call->accumulate)
+            Py_XSETREF(call->results[k], (Tensor *)Py_NewRef((PyObject *)g));
+        else if (node != NULL && accumulate(call->inputs[k], g, call->create_graph) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* ---------------------------------------------------------------- running one task */
+static int
+finish_leaf(Run *run, Task *t)
+{
+    Tensor *leaf = (Tensor *)t->target;
+    if (t->one == NULL)
+        return 0;
+    if (hooks_call_tensor(leaf->hooks, &t->one) < 0)
+        return -1;
+    if (run->call->inputs != NULL) {
+        if (capture(run, t->target, t->grads) < 0)
+            return -1;
+        if (!run->call->accumulate || !t->needed)
+            return 0;
+    }
+    Tensor *g = t->one;
+    t->one = NULL;                 /* so that accumulate sees whether anybody else holds it */
+    int result = accumulate(leaf, g, run->call->create_graph);
+    Py_DECREF(g);
+    return result < 0 ? -1 : hooks_call_post_accumulate(leaf);
+}
+
+/* Hands the inputs' gradients on; ready tasks enter the queue. */
+static int
+deliver(Run *run, Node *n, Tensor **out)
+{
+    for (int k = 0; k < node_edge_count(n); k++) {
+        Edge *e = &n->edges[k];
+        if (e->to == NULL)
+            continue;
+        Task *t = task_find(run, e->to);
+        if (out[k] != NULL && (run->call->inputs == NULL || t->needed)) {
+            Meta own;
+            const Meta *meta;
+            if (e->nr == EDGE_LEAF) {
+                Tensor *leaf = (Tensor *)e->to;
+                own = (Meta){.dtype = leaf->dtype, .ndim = leaf->ndim, .dims = leaf->dims};
+                meta = &own;
+            } else
+                meta = node_meta((Node *)e->to, e->nr);
+            Tensor *g = engine_conform(out[k], meta, node_name(n), k);
+            if (g == NULL || arrive(&t->grads[e->nr == EDGE_LEAF ? 0 : e->nr], g) < 0)
+                return -1;
+        }
+        if (--t->dependencies == 0)
+            ready_push(run, t);
+    }
+    return 0;
+}
+
+static bool
+any_grad(const Task *t, const Node *n)
+{
+    for (int k = 0; k < n->n_outputs; k++)
+        if (t->grads[k] != NULL)
+            return true;
+    return false;
+}
+
+static int
+run_node(Run *run, Task *t)
+{
+    Node *n = (Node *)t->target;
+    int n_edges = node_edge_count(n), result = -1;
+    Tensor *few[8] = {NULL}, **out = few;
+    if (n_edges > 8 && (out = PyMem_Calloc((size_t)n_edges, sizeof *out)) == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    size_t mark = scope_begin();
+    if ((n->pre_hooks || n->retains) && hooks_call_pre(n, t->grads) < 0)
+        goto done;
+    if (run->call->inputs != NULL && capture(run, t->target, t->grads) < 0)
+        goto done;
+    if (any_grad(t, n) && (run->call->inputs == NULL || t->needed)) {
+        engine_call(n, t->grads, out);
+        if (PyErr_Occurred() || (n->hooks && hooks_call_post(n, t->grads, out) < 0))
+            goto done;
+    }
+    for (int k = 0; k < n->n_outputs; k++)
+        Py_CLEAR(t->grads[k]);
+    if (!run->call->keep_graph)
+        node_release_saved(n);
+    result = deliver(run, n, out);
+done:
+    scope_end(mark);
+    if (out != few)
+        PyMem_Free(out);
+    return result;
+}
+
+static void
+finish_run(Run *run)
+{
+    for (Task *t = run->tasks; t != NULL; t = t->next) {
+        Task **link = tasks_of(t->target);
+        while (*link != t)
+            link = &(*link)->outer;
+        *link = t->outer;
+        int n = is_leaf(t) ? 1 : ((Node *)t->target)->n_outputs;
+        for (int k = 0; k < n; k++)
+            Py_CLEAR(t->grads[k]);
+        if (t->grads != &t->one)
+            PyMem_Free(t->grads);
+    }
+    for (Task *t = run->tasks; t != NULL; t = t->next)
+        Py_DECREF(t->target);
+    while (run->chunks != NULL) {
+        Chunk *next = run->chunks->next;
+        PyMem_Free(run->chunks);
+        run->chunks = next;
+    }
+    PyMem_Free(run->ready);
+}
+
+static int
+start(Run *run)
+{
+    const BackwardCall *call = run->call;
+    PyObject **targets = PyMem_New(PyObject *, call->n_roots);
+    if (targets == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    int result = -1;
+    for (int k = 0; k < call->n_roots; k++) {
+        Node *node = tensor_node(call->roots[k]);
+        targets[k] = node ? (PyObject *)node : (PyObject *)call->roots[k];
+    }
+    if (discover(run, targets, call->n_roots) < 0)
+        goto done;
+    run->ready = PyMem_New(Task *, run->n_tasks);
+    if (run->ready == NULL) {
+        PyErr_NoMemory();
+        goto done;
+    }
+    if (call->inputs != NULL)
+        mark_needed(run);
+    for (int k = 0; k < call->n_roots; k++) {
+        Task *t = task_find(run, targets[k]);
+        bool queued = false;
+        for (size_t i = 0; i < run->n_ready; i++)
+            queued |= run->ready[i] == t;
+        if (t->dependencies == 0 && !queued)
+            ready_push(run, t);
+        int slot = is_leaf(t) ? 0 : call->roots[k]->output_nr;
+        if (arrive(&t->grads[slot], call->root_grads[k]) < 0)
+            goto done;
+    }
+    result = 0;
+done:
+    PyMem_Free(targets);
+    return result;
+}
+
+int
+engine_run(const BackwardCall *call)
+{
+    Run run = {.call = call};
+    bool saved_mode = grad_mode;
+    grad_mode = call->create_graph;
+    int result = start(&run);
+    while (result == 0 && run.n_ready > 0) {
+        Task *t = ready_pop(&run);
+        if (is_leaf(t)) {
+            size_t mark = scope_begin();
+            result = finish_leaf(&run, t);
+            scope_end(mark);
+        } else
+            result = run_node(&run, t);
+    }
+    grad_mode = saved_mode;
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    finish_run(&run);
+    PyErr_Restore(type, value, traceback);
+    return result;
+}

@@ -1,0 +1,210 @@
+/* In-place writes and views: how a write through a view reaches the history of its base, and how a view whose base has
+ * been written gets a history that says so.  The rules of what may be written are the frame's (ops/frame.c).
+ *
+ * A view knows its root base and the storage version its own node belongs to.  A recorded write to a view makes a
+ * CopySlices node of the base: it holds the writing op's node, and its backward replaces the written slice of the
+ * gradient by what that node makes of it.  Every other view of the base is then stale and, when next asked, gets
+ * AsStrided(base) as its node. */
+#include <string.h>
+
+#include "autograd/node.h"
+#include "ops/ops.h"
+
+void
+node_mark_view(Tensor *out, Tensor *t, int kind)
+{
+    if (out == NULL || !dtype_is_float((Dtype)t->dtype))
+        return;
+    Tensor *root = t->base ? t->base : t;
+    out->base = (Tensor *)Py_NewRef((PyObject *)root);
+    out->view_kind = (uint8_t)(!grad_mode && root->requires_grad ? VIEW_NO_GRAD : kind);
+    if (t->view_kind == VIEW_NO_GRAD)
+        out->view_kind = VIEW_NO_GRAD;
+    out->view_version = out->storage->version;
+    if (root->tracked && !out->tracked)
+        gc_publish((PyObject *)out);
+}
+
+/* ints of an AsStrided or CopySlices node: the base's geometry, then the view's. */
+static int
+save_geometry(Node *n, Tensor *base, Tensor *view)
+{
+    int64_t ints[4 * NDIM_MAX + 4];
+    int k = 0;
+    Tensor *both[2] = {base, view};
+    for (int i = 0; i < 2; i++) {
+        ints[k++] = both[i]->ndim;
+        ints[k++] = tensor_offset(both[i]);
+        memcpy(ints + k, both[i]->dims, both[i]->ndim * sizeof ints[0]);
+        k += both[i]->ndim;
+        memcpy(ints + k, both[i]->strides, both[i]->ndim * sizeof ints[0]);
+        k += both[i]->ndim;
+    }
+    node_save_ints(n, k, ints);
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+typedef struct Geometry {
+    int ndim;
+    int64_t offset;
+    const int64_t *dims, *strides;
+} Geometry;
+
+static const int64_t *
+read_geometry(const int64_t *ints, Geometry *g)
+{
+    g->ndim = (int)ints[0];
+    g->offset = ints[1];
+    g->dims = ints + 2;
+    g->strides = ints + 2 + g->ndim;
+    return ints + 2 + 2 * g->ndim;
+}
+
+/* A view that an in-place write made stale takes its history from the base. */
+static int
+regenerate(Tensor *view)
+{
+    Node *n = node_new(OP_as_strided, 1, 1);
+    if (n == NULL || meta_set(&n->output, view) < 0 || save_geometry(n, view->base, view) < 0)
+        goto fail;
+    node_set_edge(n, 0, view->base);
+    n->tracked = false;
+    Py_XSETREF(view->node, n);
+    view->output_nr = 0;
+    view->requires_grad = true;
+    view->view_version = view->storage->version;
+    if (view->tracked || view->base->tracked)
+        gc_publish((PyObject *)n);
+    return 0;
+fail:
+    Py_XDECREF((PyObject *)n);
+    return -1;
+}
+
+Node *
+tensor_node(Tensor *t)
+{
+    if (t->base != NULL && t->view_kind != VIEW_NO_GRAD && t->base->requires_grad && t->base->node != NULL
+        && t->view_version != t->storage->version && regenerate(t) < 0)
+        return NULL;
+    return t->node;
+}
+
+static Node *
+rebase(Tensor *view, Node *writer)
+{
+    Tensor *base = view->base;
+    int n_edges = node_edge_count(writer);
+    Node *slices = node_new(OP_COPY_SLICES, n_edges, 1);
+    if (slices == NULL || meta_set(&slices->output, base) < 0 || save_geometry(slices, base, view) < 0) {
+        Py_XDECREF((PyObject *)slices);
+        return NULL;
+    }
+    node_set_edge(slices, 0, base);
+    slices->tracked = false;
+    for (int k = 1; k < n_edges; k++) {
+        slices->edges[k] = writer->edges[k];
+        Py_XINCREF(slices->edges[k].to);
+    }
+    slices->payload = Py_NewRef((PyObject *)writer);
+    /* The writer must compute its own operand's gradient even when the view had no history: the base may have. */
+    if (writer->edges[0].to == NULL && slices->edges[0].to != NULL)
+        writer->edges[0] = (Edge){Py_NewRef(slices->edges[0].to), slices->edges[0].nr};
+    Py_XSETREF(base->node, slices);
+    base->output_nr = 0;
+    base->requires_grad = true;
+    Py_CLEAR(view->node);
+    view->requires_grad = true;
+    view->view_version = view->storage->version - 1;
+    gc_publish((PyObject *)base);
+    return writer;
+}
+
+Node *
+node_record_inplace(Op op, Tensor *out, int n_inputs, Tensor *const *inputs)
+{
+    bool needed = false;
+    for (int k = 0; k < n_inputs; k++)
+        needed |= tensor_needs_grad(inputs[k]);
+    if (!needed || !grad_mode)
+        return NULL;
+    Node *n = node_new(op, n_inputs, 1);
+    if (n == NULL || meta_set(&n->output, out) < 0) {
+        Py_XDECREF((PyObject *)n);
+        return NULL;
+    }
+    for (int k = 0; k < n_inputs; k++)
+        node_set_edge(n, k, inputs[k]);
+    n->tracked = false;
+    if (out->base != NULL && out->view_kind != VIEW_NO_GRAD) {
+        Node *kept = rebase(out, n);
+        Py_DECREF(n);
+        return kept;
+    }
+    Py_XSETREF(out->node, n);
+    out->output_nr = 0;
+    out->requires_grad = true;
+    gc_publish((PyObject *)out);
+    return n;
+}
+
+/* ---------------------------------------------------------------- gradients */
+/* g in the memory layout of the base, so that the view's strides address it. */
+static Tensor *
+in_layout(Tensor *g, const Geometry *base)
+{
+    if (g == NULL)
+        return NULL;
+    Tensor *buffer = scope_keep(tensor_empty(base->ndim, base->dims, (Dtype)g->dtype, g->device));
+    if (buffer == NULL)
+        return NULL;
+    int64_t dense[NDIM_MAX];
+    shape_contiguous_strides(base->ndim, base->dims, dense);
+    bool plain = true;
+    for (int i = 0; i < base->ndim; i++)
+        plain &= dense[i] == base->strides[i] || base->dims[i] == 1;
+    if (!plain && tensor_set_dims(buffer, base->ndim, base->dims, base->strides) < 0)
+        return NULL;
+    return op_copy_(buffer, g);
+}
+
+/* The gradient of base from that of its view: zeros with g added at the view's place. */
+BACKWARD(as_strided)
+{
+    Geometry base, view;
+    read_geometry(read_geometry(n->ints, &base), &view);
+    GRAD(0, op_as_strided_backward(g, base.ndim, base.dims, base.strides, view.ndim, view.dims, view.strides,
+                                   view.offset - base.offset));
+}
+
+void
+backward_copy_slices(Node *n, Tensor **grads, Tensor **out, void (*run)(Node *, Tensor **, Tensor **))
+{
+    Geometry base, view;
+    read_geometry(read_geometry(n->ints, &base), &view);
+    Tensor *whole = in_layout(grads[0], &base);
+    if (whole == NULL)
+        return;
+    int64_t offset = view.offset - base.offset;
+    Tensor *slice = op_as_strided(whole, view.ndim, view.dims, view.strides, offset);
+    Tensor *given[1] = {op_clone(slice)};
+    if (given[0] == NULL)
+        return;
+    Tensor **results = PyMem_Calloc((size_t)node_edge_count(n), sizeof *results);
+    if (results == NULL) {
+        PyErr_NoMemory();
+        return;
+    }
+    run((Node *)n->payload, given, results);
+    if (!PyErr_Occurred() && node_needs(n, 0)) {
+        Tensor *target = op_as_strided(whole, view.ndim, view.dims, view.strides, offset);
+        if (results[0] != NULL)
+            op_copy_(target, results[0]);
+        else
+            op_zero_(target);
+        out[0] = whole;
+    }
+    for (int k = 1; k < node_edge_count(n); k++)
+        out[k] = results[k];
+    PyMem_Free(results);
+}

@@ -1,0 +1,136 @@
+/* The graph: Node, its edges and saved operands, recording, and the scope spellings of backward functions. */
+#ifndef CTORCH_AUTOGRAD_NODE_H
+#define CTORCH_AUTOGRAD_NODE_H
+
+#include "ctorch.h"
+
+enum { EDGES_INLINE = 3, SAVED_INLINE = 4, INTS_INLINE = 6, EDGE_LEAF = -1 };
+enum { OP_FUNCTION = OP_COUNT, OP_COPY_SLICES, OP_ACCUMULATE, NODE_KINDS };
+
+/* Where a gradient goes: output `nr` of a Node, or a leaf tensor (nr == EDGE_LEAF, accumulates into its .grad). */
+typedef struct Edge {
+    PyObject *to;                 /* owned Node or Tensor; NULL: this input needs no gradient */
+    int32_t nr;
+} Edge;
+
+typedef struct Saved {
+    Tensor *tensor;               /* owned; NULL: the operand was the number below, or was not needed */
+    Param number;
+    uint32_t version;             /* of the tensor's storage when saved */
+    bool is_output;               /* an alias without history: node -> output -> node would be a cycle */
+} Saved;
+
+/* Shape and type that the gradient of one output must have. */
+typedef struct Meta {
+    int8_t dtype;
+    Device device;
+    uint8_t ndim;
+    int64_t *dims;                /* inline_dims, or heap when ndim > NDIM_INLINE */
+    int64_t inline_dims[NDIM_INLINE];
+} Meta;
+
+struct Node {
+    PyObject_HEAD
+    int32_t op;                   /* row, or OP_FUNCTION ... */
+    uint8_t variant;              /* digit behind "Backward" */
+    uint8_t n_edges;
+    uint8_t n_saved;
+    bool tracked;
+    bool released;                /* saved operands were freed by a backward without retain_graph */
+    bool in_backward;
+    int8_t dtype;                 /* compute dtype of a pointwise row */
+    int32_t n_outputs;
+    int32_t n_edges_big;          /* for cat and Function: edges beyond 255; n_edges is unused then */
+    uint64_t sequence;            /* creation order: the engine runs the newest first, as PyTorch does */
+    struct Task *tasks;           /* the runs that have this node in hand, innermost first */
+    Edge *edges;                  /* inline_edges or heap */
+    Saved *saved;                 /* inline_saved or heap */
+    int64_t *ints;                /* inline_ints or heap: dims, sizes, flags of a structural op */
+    int32_t n_ints;
+    Param params[2];
+    PyObject *hooks;              /* dict id -> callable(grad_inputs, grad_outputs) */
+    PyObject *pre_hooks;          /* dict id -> callable(grad_outputs) */
+    PyObject *retains;            /* list of (output nr, weak reference to a tensor that retains its grad) */
+    PyObject *payload;            /* CopySlices: the in-place op's node; Function: saved attributes' owner */
+    PyObject *dict;
+    PyObject *weakrefs;
+    Meta *more_outputs;           /* metas of outputs 1.. when n_outputs > 1 */
+    Meta output;
+    Edge inline_edges[EDGES_INLINE];
+    Saved inline_saved[SAVED_INLINE];
+    int64_t inline_ints[INTS_INLINE];
+};
+
+extern PyTypeObject NodeType;
+static inline int
+node_edge_count(const Node *n)
+{
+    return n->n_edges_big ? n->n_edges_big : n->n_edges;
+}
+
+extern _Thread_local bool grad_mode __attribute__((tls_model("initial-exec")));
+extern _Thread_local bool inference_mode __attribute__((tls_model("initial-exec")));
+
+/* ---- recording ---- */
+static inline bool
+tensor_needs_grad(const Tensor *t)
+{
+    if (t == NULL)
+        return false;
+    /* A view follows its base, which an in-place write through another view may have given a history. */
+    return t->requires_grad || (t->base != NULL && t->base->requires_grad && t->view_kind != VIEW_NO_GRAD);
+}
+
+/* A node of `op` whose output is `out` (its meta; out->node is set and takes the reference), with an edge per input (NULL inputs allowed).  Returns a borrowed
+ * Node to save operands into, or NULL when nothing is recorded: grad mode is off, no input requires grad, out is NULL,
+ * or memory ran out (then an error is set and *out is released by the scope as usual). */
+Node *node_record(Op op, Tensor *out, int n_inputs, Tensor *const *inputs);
+#define RECORD(op, out, ...) \
+    node_record(op, out, sizeof((Tensor *[]){__VA_ARGS__}) / sizeof(Tensor *), (Tensor *[]){__VA_ARGS__})
+/* The same for an op that wrote into out: out's old history is input 0's edge, and a view hands the new node on to its
+ * base.  inputs[0] is out (or a header that keeps its old history). */
+Node *node_record_inplace(Op op, Tensor *out, int n_inputs, Tensor *const *inputs);
+/* Makes out a view of t for autograd: in-place writes through it reach the base's history.  kind: VIEW_SINGLE/MULTI. */
+void node_mark_view(Tensor *out, Tensor *t, int kind);
+/* The same for several outputs (unbind, split, topk): outs[k]->output_nr = k. */
+Node *node_record_many(Op op, int n_outs, Tensor *const *outs, int n_inputs, Tensor *const *inputs);
+
+void node_save(Node *n, int slot, Tensor *t);            /* slot 0..; keeps t; n == NULL is allowed and does nothing */
+void node_save_output(Node *n, int slot, Tensor *out);   /* keeps an alias of out without history */
+void node_save_ints(Node *n, int count, const int64_t *values);
+void node_save_params(Node *n, Param p, Param q);
+void node_set_variant(Node *n, int variant);             /* the printed digit: SumBackward1; fixed at record time */
+
+/* ---- what backward functions use: everything they touch is owned by the scope that the engine opened ---- */
+/* Saved operand: NULL with an error if it was freed or its memory was changed since (version check). */
+Tensor *node_saved(Node *n, int slot);
+static inline bool
+node_needs(const Node *n, int input)
+{
+    return n->edges[input].to != NULL;
+}
+
+/* BACKWARD(mm) { Tensor *a = node_saved(n, 0); GRAD(0, op_mm(g, op_mT(b))); }
+ * n: the node; grads[k]: gradient of output k (NULL: known zero); g = grads[0]; out[k]: gradient of input k, NULL: zero.
+ * With one output g is never NULL.  Errors: leave NULL with the Python error set; the engine looks. */
+#define BACKWARD(name) \
+    static void name##_backward(Node *n, Tensor **grads, Tensor **out, Tensor *g); \
+    void backward_##name(Node *n, Tensor **grads, Tensor **out) { name##_backward(n, grads, out, grads[0]); } \
+    static void name##_backward(Node *n, Tensor **grads __attribute__((unused)), Tensor **out, \
+                                Tensor *g __attribute__((unused)))
+#define GRAD(k, expression) do { if (node_needs(n, k)) out[k] = (expression); } while (0)
+typedef void (*BackwardFunction)(Node *n, Tensor **grads, Tensor **out);
+
+const char *node_name(Node *n);                          /* "AddBackward0" */
+Node *tensor_node(Tensor *t);                            /* borrowed; regenerates a stale view's node; NULL + no error: none */
+void gc_publish(PyObject *o);                            /* track o and everything it reaches */
+int node_init(PyObject *module);
+extern int64_t node_live_count;
+Node *node_new(int op, int n_edges, int n_outputs);      /* edges NULL; for Function and the like */
+PyTypeObject *node_type(int op, int variant);            /* borrowed; made on first use */
+int meta_set(Meta *meta, const Tensor *t);
+Meta *node_meta(Node *n, int output);
+void node_set_edge(Node *n, int k, Tensor *input);
+void node_release_saved(Node *n);                        /* after a backward that does not keep the graph */
+
+#endif

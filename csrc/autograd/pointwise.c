@@ -1,0 +1,167 @@
+/* The backward pass of pointwise rows: one loop per needed input, made by the preprocessor from the row's gradient.
+ * Which letters a loop reads was found when the table was made; letters that it does not read point at g. */
+#include "autograd/formula.h"
+
+#include "core/cpu.h"
+#include "core/dtype.h"
+#include "core/iter.h"
+#include "ops/ops.h"
+#include "ops/rows.h"
+
+enum { LETTERS = 4, FAST_NUMEL = 1 << 14, FILL = 64 };
+static const int letter_operand[LETTERS] = {GRAD_A, GRAD_B, GRAD_C, GRAD_Y};
+
+/* One gradient on its way: what its letters a b c y are bound to. */
+typedef struct Gradient {
+    Node *node;
+    int input;
+    Tensor *g;
+    Tensor *letters[LETTERS];     /* NULL: not read, or a number */
+    bool is_number[LETTERS];
+} Gradient;
+
+static int
+bind_letters(Gradient *d)
+{
+    uint8_t saves = rows[d->node->op].saves[d->input];
+    for (int k = 0; k < LETTERS; k++) {
+        d->letters[k] = saves & (1 << k) ? node_saved(d->node, k) : NULL;
+        d->is_number[k] = saves & (1 << k) && d->letters[k] == NULL;
+        if (d->is_number[k] && PyErr_Occurred())
+            return -1;
+    }
+    return 0;
+}
+
+static Tensor *
+allocate(const Gradient *d)
+{
+    Tensor *g = d->g;
+    Dtype dtype = (Dtype)d->node->dtype;
+    if (!g->contiguous && g->dtype == dtype)
+        return scope_keep(tensor_empty_like(g));
+    return scope_keep(tensor_empty(g->ndim, g->dims, dtype, g->device));
+}
+
+/* ---------------------------------------------------------------- dense operands of one dtype */
+/* With equal numels and both dense, an operand that broadcasts to g's shape lies in memory as g does. */
+static bool
+is_fast(const Gradient *d)
+{
+    const Tensor *g = d->g;
+    if (!g->contiguous || g->dtype != d->node->dtype || g->numel > FAST_NUMEL || g->device.type != DEVICE_CPU
+        || (g->dtype != DTYPE_FLOAT && g->dtype != DTYPE_DOUBLE))
+        return false;
+    for (int k = 0; k < LETTERS; k++) {
+        const Tensor *t = d->letters[k];
+        if (d->is_number[k] ? g->numel > FILL
+                            : t != NULL && (t->dtype != g->dtype || !t->contiguous || t->numel != g->numel))
+            return false;
+    }
+    return true;
+}
+
+static void
+fill(char *buffer, Dtype dtype, Param number, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        dtype_store(buffer + i * dtype_info[dtype].itemsize, dtype, number);
+}
+
+static void
+run_fast(const Gradient *d, Tensor *out)
+{
+    Dtype dtype = (Dtype)d->g->dtype;
+    char numbers[3][FILL * ITEMSIZE_MAX];
+    char *at[GRAD_OPERANDS] = {out->data, d->g->data, d->g->data, d->g->data, d->g->data, d->g->data};
+    int64_t itemsize = dtype_info[dtype].itemsize;
+    int64_t strides[GRAD_OPERANDS] = {itemsize, itemsize, itemsize, itemsize, itemsize, itemsize};
+    for (int k = 0; k < LETTERS; k++)
+        if (d->letters[k] != NULL)
+            at[letter_operand[k]] = d->letters[k]->data;
+        else if (d->is_number[k]) {
+            fill(numbers[k], dtype, d->node->saved[k].number, d->g->numel);
+            at[letter_operand[k]] = numbers[k];
+        }
+    cpu_loops[d->node->op][PART_GRADIENT_A + d->input][dtype](at, strides, d->g->numel, d->node->params);
+}
+
+/* ---------------------------------------------------------------- any shapes, dtypes and devices */
+static int
+run_general(const Gradient *d, Tensor *out)
+{
+    Tensor *g = d->g;
+    Dtype compute = (Dtype)d->node->dtype;
+    /* A number is not rounded to a half type before it is used. */
+    Dtype wide = compute == DTYPE_HALF || compute == DTYPE_BF16 ? DTYPE_FLOAT : compute;
+    char numbers[LETTERS][ITEMSIZE_MAX];
+    Iter iter;
+    IterOperand operands[GRAD_OPERANDS];
+    for (int i = 0; i < GRAD_OPERANDS; i++) {
+        operands[i] = iter_operand(i == GRAD_OUT ? out : g);
+        iter.dtype[i] = i == GRAD_OUT ? out->dtype : g->dtype;
+    }
+    for (int k = 0; k < LETTERS; k++) {
+        int i = letter_operand[k];
+        if (d->letters[k] != NULL) {
+            operands[i] = iter_operand(d->letters[k]);
+            iter.dtype[i] = d->letters[k]->dtype;
+        } else if (d->is_number[k]) {
+            dtype_store(numbers[k], wide, d->node->saved[k].number);
+            operands[i] = (IterOperand){numbers[k], 0, NULL, NULL, dtype_info[wide].itemsize};
+            iter.dtype[i] = (int8_t)wide;
+        }
+    }
+    iter_build(&iter, GRAD_OPERANDS, operands, g->ndim, g->dims);
+    const Backend *backend = backend_of(g);
+    return backend->pointwise((Op)d->node->op, PART_GRADIENT_A + d->input, compute, &iter, d->node->params);
+}
+
+static Tensor *
+loop_gradient(Node *n, int k, Tensor *g)
+{
+    Gradient d = {.node = n, .input = k, .g = g};
+    if (bind_letters(&d) < 0)
+        return NULL;
+    Tensor *out = allocate(&d);
+    if (out == NULL)
+        return NULL;
+    if (is_fast(&d))
+        run_fast(&d, out);
+    else if (run_general(&d, out) < 0)
+        return NULL;
+    return out;
+}
+
+Tensor *
+formula_constant(Tensor *g, double value, Dtype dtype)
+{
+    Tensor *t = scope_keep(tensor_empty(g->ndim, g->dims, dtype, g->device));
+    if (t == NULL || fill_data(t, (Scalar){{value, dtype_int_of_double(value)}, CATEGORY_FLOAT}) < 0)
+        return NULL;
+    return t;
+}
+
+/* A known zero is a tensor of zeros, as in PyTorch: floor(x) is used, and its gradient is not None. */
+void
+pointwise_backward(Node *n, Tensor *g, Tensor **out)
+{
+    const Row *row = &rows[n->op];
+    for (int k = 0; k < row->arity; k++) {
+        if (!node_needs(n, k))
+            continue;
+        switch (row->gradient_kind[k]) {
+        case GRADIENT_NONE:
+            break;
+        case GRADIENT_PASS:
+            out[k] = g;
+            break;
+        case GRADIENT_ZERO:
+            out[k] = formula_constant(g, 0, (Dtype)n->dtype);
+            break;
+        default:
+            out[k] = grad_mode ? formula_gradient(n, k, g) : loop_gradient(n, k, g);
+            break;
+        }
+    }
+}

@@ -1,0 +1,19 @@
+/* The CPU backend: the kernels of the best instruction set this machine has, driven over iterators. */
+#ifndef CTORCH_CORE_CPU_H
+#define CTORCH_CORE_CPU_H
+
+#include "abi/backend.h"
+#include "abi/gemm.h"
+#include "abi/kernels.h"
+
+/* Chosen kernels, spread into one table; NULL where a row does not exist for a dtype. */
+extern Loop cpu_loops[OP_COUNT][PART_COUNT][DTYPE_COUNT];
+extern const Kernels *cpu_kernels;
+extern const Backend cpu_backend;
+
+int cpu_gemm(Dtype dtype, const Gemm *gemm, int64_t batch, int64_t a_step, int64_t b_step, int64_t c_step);
+
+/* Picks the instruction set (CTORCH_CPU forces one) and fills the table; -1 with an error. */
+int cpu_init(void);
+
+#endif

@@ -1,0 +1,83 @@
+/* Matrix products on the CPU: hands the tiles of a product, or the matrices of a batch, to the threads, each with a
+ * packing workspace of its own.  The kernels and their blocking are kernels/gemm.c's. */
+#include <string.h>
+
+#include "core/allocator.h"
+#include "core/cpu.h"
+#include "core/parallel.h"
+#include "core/platform.h"
+#include "ctorch.h"
+
+typedef struct Job {
+    const Gemm *gemm;
+    GemmFunction *run;
+    int64_t batch, tiles, a_step, b_step, c_step;      /* steps in bytes */
+    char *workspace;
+    int64_t workspace_bytes;
+} Job;
+
+static void
+run_task(void *context, int64_t task, int worker)
+{
+    const Job *job = context;
+    int64_t matrix = task / job->tiles, tile = task % job->tiles;
+    Gemm g = *job->gemm;
+    g.a = (const char *)g.a + matrix * job->a_step;
+    g.b = (const char *)g.b + matrix * job->b_step;
+    g.c = (char *)g.c + matrix * job->c_step;
+    job->run(&g, tile, tile + 1, job->workspace + worker * job->workspace_bytes);
+}
+
+static GemmFunction *
+function_for(Dtype dtype)
+{
+    const GemmKernels *k = cpu_kernels->gemm;
+    switch (dtype) {
+    case DTYPE_FLOAT: return k->f32;
+    case DTYPE_DOUBLE: return k->f64;
+    case DTYPE_INT64: return k->i64;
+    case DTYPE_INT32: return k->i32;
+    case DTYPE_INT16: return k->i16;
+    case DTYPE_INT8: return k->i8;
+    default: return k->u8;
+    }
+}
+
+enum { PARALLEL_FLOPS = 1000000, RELEASE_FLOPS = 4000000, STACK_WORKSPACE = 1 << 14 };
+
+int
+cpu_gemm(Dtype dtype, const Gemm *gemm, int64_t batch, int64_t a_step, int64_t b_step, int64_t c_step)
+{
+    static int64_t cache_bytes = -1;
+    if (cache_bytes < 0)
+        cache_bytes = (int64_t)platform_cache_bytes(2);
+    Gemm g = *gemm;
+    g.cache_bytes = cache_bytes;
+    int64_t size = dtype_info[dtype].itemsize;
+    double flops = 2.0 * (double)g.m * (double)g.n * (double)g.k * (double)batch;
+    _Alignas(64) char small[STACK_WORKSPACE];
+    Job job = {&g, function_for(dtype), batch, gemm_tiles(&g), a_step * size, b_step * size, c_step * size, small,
+               cpu_kernels->gemm->workspace(&g, dtype_is_float(dtype) ? (size_t)size : 0)};
+    int workers = flops < PARALLEL_FLOPS ? 1 : parallel_get_num_threads();
+    if ((int64_t)workers > batch * job.tiles)
+        workers = (int)(batch * job.tiles);
+    int64_t bytes = job.workspace_bytes * workers;
+    if (bytes > STACK_WORKSPACE && (job.workspace = allocator_alloc((size_t)bytes)) == NULL) {
+        no_memory(bytes);
+        return -1;
+    }
+    int result = 0;
+    if (flops < RELEASE_FLOPS) {
+        for (int64_t task = 0; task < batch * job.tiles; task++)
+            run_task(&job, task, 0);
+    } else {
+        Py_BEGIN_ALLOW_THREADS
+        result = parallel_run(batch * job.tiles, workers, run_task, &job);
+        Py_END_ALLOW_THREADS
+        if (result < 0 && !PyErr_Occurred())
+            PyErr_CheckSignals();
+    }
+    if (job.workspace != small)
+        allocator_free(job.workspace, (size_t)bytes);
+    return result;
+}

@@ -1,0 +1,13 @@
+/* Scalars in memory: one element read or written as a Param. */
+#ifndef CTORCH_CORE_DTYPE_H
+#define CTORCH_CORE_DTYPE_H
+
+#include "ctorch.h"
+
+/* Saturating is not what PyTorch does on x86: NaN and everything outside int64 become INT64_MIN. */
+int64_t dtype_int_of_double(double x);
+Param dtype_load(const char *at, Dtype dtype);
+/* Writes the view that the dtype reads: f for floats, i for integers and bool. */
+void dtype_store(char *at, Dtype dtype, Param value);
+
+#endif

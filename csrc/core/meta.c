@@ -1,0 +1,60 @@
+/* The meta backend: shapes without data.  Its slots do nothing, which proves that checks, shapes and recording live in
+ * the frame and in ops, never in a kernel; the table of backends by device stands here too. */
+#include "core/cpu.h"
+#include "ctorch.h"
+
+static void *
+meta_alloc(int64_t nbytes)
+{
+    static char nowhere;
+    (void)nbytes;
+    return &nowhere;
+}
+
+static void
+meta_free(void *data, int64_t nbytes)
+{
+    (void)data;
+    (void)nbytes;
+}
+
+static int
+meta_pointwise(Op op, int part, Dtype dtype, const Iter *iter, const Param *params)
+{
+    (void)op, (void)part, (void)dtype, (void)iter, (void)params;
+    return 0;
+}
+
+static bool
+meta_guard(Op op, Dtype dtype, const Iter *iter)
+{
+    (void)op, (void)dtype, (void)iter;
+    return false;
+}
+
+static int
+meta_cast(Dtype to, Dtype from, const Iter *iter)
+{
+    (void)to, (void)from, (void)iter;
+    return 0;
+}
+
+static int
+meta_gemm(Dtype dtype, const Gemm *gemm, int64_t batch, int64_t a_step, int64_t b_step, int64_t c_step)
+{
+    (void)dtype, (void)gemm, (void)batch, (void)a_step, (void)b_step, (void)c_step;
+    return 0;
+}
+
+static const Backend meta_backend = {
+    .abi = BACKEND_ABI,
+    .name = "meta",
+    .alloc = meta_alloc,
+    .free = meta_free,
+    .pointwise = meta_pointwise,
+    .guard = meta_guard,
+    .cast = meta_cast,
+    .gemm = meta_gemm,
+};
+
+const Backend *backends[DEVICE_TYPES] = {[DEVICE_CPU] = &cpu_backend, [DEVICE_META] = &meta_backend};

@@ -1,0 +1,104 @@
+/* Conversions between float and the 16-bit formats: IEEE half and bfloat16.  Loops over adjacent elements only;
+ * strides and dtype promotion are the caller's. */
+#include "../abi/convert.h"
+#include <string.h>
+
+#ifdef __F16C__
+#include <immintrin.h>
+#endif
+
+static inline uint32_t float_bits(float f)
+{
+    uint32_t u;
+    memcpy(&u, &f, sizeof u);
+    return u;
+}
+
+static inline float bits_float(uint32_t u)
+{
+    float f;
+    memcpy(&f, &u, sizeof f);
+    return f;
+}
+
+/* All ones if the condition holds: selections without branches, so that the loops vectorise. */
+static inline uint32_t mask(int condition)
+{
+    return 0u - (uint32_t)condition;
+}
+
+/* Normal numbers: shift the fields into place and move the exponent's bias from 15 to 127.  Subnormals: the field is
+ * an integer count of 2^-24.  Infinity and NaN: all exponent bits, and a NaN is made quiet. */
+static inline float half_to_float_one(uint16_t h)
+{
+    const uint32_t sign = (uint32_t)(h & 0x8000) << 16, rest = h & 0x7fff;
+    const uint32_t normal = (rest << 13) + (112u << 23);
+    const uint32_t subnormal = float_bits((float)(int32_t)rest * 0x1p-24f);
+    const uint32_t special = (rest << 13) | 0x7f800000 | (mask(rest > 0x7c00) & 0x400000);
+    const uint32_t is_subnormal = mask(rest < 0x400), is_special = mask(rest >= 0x7c00);
+    const uint32_t finite = (subnormal & is_subnormal) | (normal & ~is_subnormal);
+    return bits_float(sign | (special & is_special) | (finite & ~is_special));
+}
+
+/* Normal results: subtract the bias difference and add just under half of the lowest kept bit, plus that bit, so that
+ * ties go to even; a carry runs into the exponent and, at the top, into infinity.  Subnormal results: adding 0.5
+ * makes the hardware round at 2^-24. */
+static inline uint16_t float_to_half_one(float f)
+{
+    const uint32_t u = float_bits(f), sign = (u >> 16) & 0x8000, rest = u & 0x7fffffff;
+    const uint32_t normal = (rest - (112u << 23) + 0xfff + ((rest >> 13) & 1)) >> 13;
+    const uint32_t subnormal = float_bits(bits_float(rest) + 0.5f) - float_bits(0.5f);
+    const uint32_t nan = 0x7e00 | ((rest >> 13) & 0x3ff);
+    const uint32_t is_subnormal = mask(rest < (113u << 23)), is_large = mask(rest >= 0x47800000);
+    const uint32_t large = (nan & mask(rest > 0x7f800000)) | (0x7c00 & mask(rest <= 0x7f800000));
+    const uint32_t small = (subnormal & is_subnormal) | (normal & ~is_subnormal);
+    return (uint16_t)(sign | (large & is_large) | (small & ~is_large));
+}
+
+static inline uint16_t float_to_bfloat16_one(float f)
+{
+    const uint32_t u = float_bits(f), is_nan = mask((u & 0x7fffffff) > 0x7f800000);
+    const uint32_t rounded = (u + 0x7fff + ((u >> 16) & 1)) >> 16, nan = (u >> 16) | 0x40;
+    return (uint16_t)((nan & is_nan) | (rounded & ~is_nan));
+}
+
+void ISA_NAME(half_to_float)(const uint16_t *restrict from, float *restrict to, int64_t n)
+{
+    int64_t i = 0;
+#ifdef __F16C__
+    for (; i + 8 <= n; i += 8) {
+        _mm256_storeu_ps(to + i, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(from + i))));
+    }
+#endif
+    for (; i < n; i++) {
+        to[i] = half_to_float_one(from[i]);
+    }
+}
+
+void ISA_NAME(float_to_half)(const float *restrict from, uint16_t *restrict to, int64_t n)
+{
+    int64_t i = 0;
+#ifdef __F16C__
+    for (; i + 8 <= n; i += 8) {
+        __m128i h = _mm256_cvtps_ph(_mm256_loadu_ps(from + i), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+        _mm_storeu_si128((__m128i *)(to + i), h);
+    }
+#endif
+    for (; i < n; i++) {
+        to[i] = float_to_half_one(from[i]);
+    }
+}
+
+void ISA_NAME(bfloat16_to_float)(const uint16_t *restrict from, float *restrict to, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        to[i] = bits_float((uint32_t)from[i] << 16);
+    }
+}
+
+void ISA_NAME(float_to_bfloat16)(const float *restrict from, uint16_t *restrict to, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        to[i] = float_to_bfloat16_one(from[i]);
+    }
+}

@@ -1,0 +1,158 @@
+/* Matrix products, one build per instruction set.  Here: the choices that differ between instruction sets, the cut
+ * into tiles, and one inclusion per element type.  The parts: gemm_vector.inc (vectors), gemm_tile.inc
+ * (micro-kernels), gemm_pack.inc (packing), gemm_dot.inc (narrow products as inner products), gemm_float.inc (the
+ * driver), gemm_integer.inc (integers).  Threads and memory are the core's. */
+#include "../abi/gemm.h"
+
+#define INLINE static inline __attribute__((always_inline))
+#define NOINLINE __attribute__((noinline))
+#define UNROLL _Pragma("GCC unroll 32")
+
+/* Register tiles.  AVX-512 and NEON have 32 vector registers: 12 rows x 2 vectors of sums leave 8 for the operands.
+ * With 16 registers it is 6 x 2. */
+#if defined(__AVX512F__) && defined(__AVX512VL__)
+#include <immintrin.h>
+#define VECTOR_BYTES 64
+#define TILE_ROWS 12
+#define DOT_COLS 4
+#define MASKED_VECTORS 1
+#elif defined(__AVX2__)
+#define VECTOR_BYTES 32
+#define TILE_ROWS 6
+#define DOT_COLS 2
+#define MASKED_VECTORS 0
+#elif defined(__aarch64__)
+#define VECTOR_BYTES 16
+#define TILE_ROWS 12
+#define DOT_COLS 4
+#define MASKED_VECTORS 0
+#else
+#define VECTOR_BYTES 16
+#define TILE_ROWS 6
+#define DOT_COLS 2
+#define MASKED_VECTORS 0
+#endif
+#define MAX_ACCUMULATORS (2 * TILE_ROWS)
+
+/* Bytes of k packed at a time: 512 floats, 256 doubles. */
+#define BLOCK_K_BYTES 2048
+/* A product whose sides are all below this power of two is left to plain loops: preparation would cost more. */
+#define TINY_SIDE 4
+/* Up to this many rows of C, B is read where it is instead of packed, or C computed as its transpose. */
+#define FEW_ROWS 192
+/* A B of at most this size is never packed. */
+#define IN_PLACE_BYTES 32768
+/* Rows ahead that packing prefetches: rows far apart are out of the hardware prefetchers' sight. */
+#define PACK_AHEAD 16
+/* Inner products pay when C has few columns (or rows) and k is long enough for their final sums. */
+#define DOT_FEW_COLS 24
+#define DOT_FEW_ROWS 6
+#define DOT_LEAST_K 48
+#define DOT_MOST_COPIED 65536
+
+typedef struct GemmRectangle { int64_t row, row_end, col, col_end, next; } GemmRectangle;
+
+static int64_t gemm_cut(int64_t extent, int64_t unit, int64_t index, int64_t parts)
+{
+    int64_t at = ((extent + unit - 1) / unit * index / parts) * unit;
+    return index == parts || at > extent ? extent : at;
+}
+
+/* The largest rectangle that starts the tiles begin..end; `next` is the first tile after it.  Tiles are numbered
+ * down the columns, so an even split gives each thread a strip or a part of one. */
+static GemmRectangle gemm_rectangle(const Gemm *g, GemmGrid grid, int64_t begin, int64_t end)
+{
+    if (grid.rows * grid.cols == 1) {
+        return (GemmRectangle){0, g->m, 0, g->n, 1};
+    }
+    int64_t col = begin / grid.rows, row = begin % grid.rows, rows = grid.rows - row, cols = 1;
+    if (end - begin < rows) {
+        rows = end - begin;
+    } else if (row == 0) {
+        cols = (end - begin) / grid.rows;
+    }
+    return (GemmRectangle){
+        gemm_cut(g->m, GEMM_TILE_ROWS, row, grid.rows), gemm_cut(g->m, GEMM_TILE_ROWS, row + rows, grid.rows),
+        gemm_cut(g->n, GEMM_TILE_COLS, col, grid.cols), gemm_cut(g->n, GEMM_TILE_COLS, col + cols, grid.cols),
+        begin + rows * cols,
+    };
+}
+
+#define T float
+#define INT int32_t
+#define NAME(x) x##_f32
+#define LANES (VECTOR_BYTES / 4)
+#define MASK __mmask16
+#define maskz_load_f32 _mm512_maskz_loadu_ps
+#define mask_store_f32 _mm512_mask_storeu_ps
+#include "gemm_float.inc"
+#undef T
+#undef INT
+#undef NAME
+#undef LANES
+#undef MASK
+
+#define T double
+#define INT int64_t
+#define NAME(x) x##_f64
+#define LANES (VECTOR_BYTES / 8)
+#define MASK __mmask8
+#define maskz_load_f64 _mm512_maskz_loadu_pd
+#define mask_store_f64 _mm512_mask_storeu_pd
+#include "gemm_float.inc"
+#undef T
+#undef INT
+#undef NAME
+#undef LANES
+#undef MASK
+
+int64_t ISA_NAME(gemm_workspace)(const Gemm *g, size_t size)
+{
+    return size == sizeof(float) ? workspace_f32(g) : workspace_f64(g);
+}
+
+#define SUM uint64_t
+#define T int64_t
+#define NAME(x) x##_i64
+#include "gemm_integer.inc"
+#undef SUM
+#undef T
+#undef NAME
+
+#define SUM uint32_t
+#define T int32_t
+#define NAME(x) x##_i32
+#include "gemm_integer.inc"
+#undef T
+#undef NAME
+
+#define T int16_t
+#define NAME(x) x##_i16
+#include "gemm_integer.inc"
+#undef T
+#undef NAME
+
+#define T int8_t
+#define NAME(x) x##_i8
+#include "gemm_integer.inc"
+#undef T
+#undef NAME
+
+#define T uint8_t
+#define NAME(x) x##_u8
+#include "gemm_integer.inc"
+#undef T
+#undef NAME
+
+const GemmKernels ISA_NAME(gemm_kernels) = {
+    .workspace = ISA_NAME(gemm_workspace),
+    .f32 = ISA_NAME(gemm_f32),
+    .f64 = ISA_NAME(gemm_f64),
+    .i64 = ISA_NAME(gemm_i64),
+    .i32 = ISA_NAME(gemm_i32),
+    .i16 = ISA_NAME(gemm_i16),
+    .i8 = ISA_NAME(gemm_i8),
+    .u8 = ISA_NAME(gemm_u8),
+    .dot_f32 = ISA_NAME(dot_f32),
+    .dot_f64 = ISA_NAME(dot_f64),
+};

@@ -1,0 +1,175 @@
+/* Pointwise loops of every dtype, made from abi/ops.def by including pointwise.inc once per compute dtype, and the
+ * casts between them.  Half types have no loops: the backend converts their blocks to float and back. */
+#include <stddef.h>
+
+#include "abi/formula.h"
+#include "abi/gemm.h"
+#include "abi/half.h"
+#include "abi/kernels.h"
+#include "abi/random.h"
+#include "abi/formula_names.h"
+
+#define FORMULA_SUFFIX S
+
+/* One text serves all types: for bool `a * b` means and, for uint8 `x < 0` is always false. */
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wint-in-bool-context"
+#endif
+#pragma GCC diagnostic ignored "-Wtype-limits"
+
+#define JOIN2_(a, b) a##_##b
+#define JOIN2(a, b) JOIN2_(a, b)
+
+/* Each lane reads its operands before it writes, and the frame refuses partial overlap, so out may equal an input. */
+#if defined(__clang__)
+#define VECTORIZE _Pragma("clang loop vectorize(assume_safety) unroll(disable)")
+#else
+#define VECTORIZE _Pragma("GCC ivdep")
+#endif
+
+#define LOOP_ARGS char *const *ptr, const int64_t *stride, int64_t n, const Param *param
+
+typedef KernelEntry Entry;
+
+#define T bool
+#define S b
+#define IS_FLOAT 0
+#define IS_BOOL 1
+#include "kernels/pointwise.inc"
+#include "kernels/pointwise_end.inc"
+
+#define T uint8_t
+#define S u8
+#define IS_FLOAT 0
+#define IS_BOOL 0
+#include "kernels/pointwise.inc"
+#include "kernels/pointwise_end.inc"
+
+#define T int8_t
+#define S i8
+#define IS_FLOAT 0
+#define IS_BOOL 0
+#include "kernels/pointwise.inc"
+#include "kernels/pointwise_end.inc"
+
+#define T int16_t
+#define S i16
+#define IS_FLOAT 0
+#define IS_BOOL 0
+#include "kernels/pointwise.inc"
+#include "kernels/pointwise_end.inc"
+
+#define T int32_t
+#define S i32
+#define IS_FLOAT 0
+#define IS_BOOL 0
+#include "kernels/pointwise.inc"
+#include "kernels/pointwise_end.inc"
+
+#define T int64_t
+#define S i64
+#define IS_FLOAT 0
+#define IS_BOOL 0
+#include "kernels/pointwise.inc"
+#include "kernels/pointwise_end.inc"
+
+#define T float
+#define S f
+#define IS_FLOAT 1
+#define IS_BOOL 0
+#include "kernels/pointwise.inc"
+#include "kernels/pointwise_end.inc"
+
+#define T double
+#define S d
+#define IS_FLOAT 1
+#define IS_BOOL 0
+#include "kernels/pointwise.inc"
+#include "kernels/pointwise_end.inc"
+
+/* ---- casts, dense to dense ---- */
+#define CAST_LOOP(to, ts, from, fs, expression) \
+    static void cast_##ts##_##fs(LOOP_ARGS) \
+    { \
+        (void)param; \
+        (void)stride; \
+        VECTORIZE for (int64_t i = 0; i < n; i++) { \
+            const from x = ((const from *)ptr[1])[i]; \
+            ((to *)ptr[0])[i] = (to)(expression); \
+        } \
+    }
+/* Integers convert by C's rules (modulo); floats to integers through conversions with defined results. */
+#define CASTS_FROM(from, fs, TO_INT) \
+    CAST_LOOP(bool, b, from, fs, x != 0) \
+    CAST_LOOP(uint8_t, u8, from, fs, TO_INT(u8)) \
+    CAST_LOOP(int8_t, i8, from, fs, TO_INT(i8)) \
+    CAST_LOOP(int16_t, i16, from, fs, TO_INT(i16)) \
+    CAST_LOOP(int32_t, i32, from, fs, TO_INT(i32)) \
+    CAST_LOOP(int64_t, i64, from, fs, TO_INT(i64)) \
+    CAST_LOOP(float, f, from, fs, x) \
+    CAST_LOOP(double, d, from, fs, x)
+#define FROM_INT(ts) x
+#define FROM_FLOAT(ts) to_##ts##_f(x)
+#define FROM_DOUBLE(ts) to_##ts##_d(x)
+CASTS_FROM(bool, b, FROM_INT)
+CASTS_FROM(uint8_t, u8, FROM_INT)
+CASTS_FROM(int8_t, i8, FROM_INT)
+CASTS_FROM(int16_t, i16, FROM_INT)
+CASTS_FROM(int32_t, i32, FROM_INT)
+CASTS_FROM(int64_t, i64, FROM_INT)
+CASTS_FROM(float, f, FROM_FLOAT)
+CASTS_FROM(double, d, FROM_DOUBLE)
+
+#define CAST_ROW(ts) \
+    {[DTYPE_BOOL] = cast_##ts##_b, [DTYPE_UINT8] = cast_##ts##_u8, [DTYPE_INT8] = cast_##ts##_i8, \
+     [DTYPE_INT16] = cast_##ts##_i16, [DTYPE_INT32] = cast_##ts##_i32, [DTYPE_INT64] = cast_##ts##_i64, \
+     [DTYPE_FLOAT] = cast_##ts##_f, [DTYPE_DOUBLE] = cast_##ts##_d}
+
+/* Half types convert to and from float only; core/cpu.c goes through float blocks. */
+#define HALF_LOOPS(name) \
+    static void name##_load(LOOP_ARGS) \
+    { \
+        (void)stride; (void)param; \
+        for (int64_t i = 0; i < n; i++) \
+            ((float *)ptr[0])[i] = name##_to_float(((const uint16_t *)ptr[1])[i]); \
+    } \
+    static void name##_store(LOOP_ARGS) \
+    { \
+        (void)stride; (void)param; \
+        for (int64_t i = 0; i < n; i++) \
+            ((uint16_t *)ptr[0])[i] = float_to_##name(((const float *)ptr[1])[i]); \
+    }
+HALF_LOOPS(f16)
+HALF_LOOPS(bf16)
+
+/* ---- the table ---- */
+static const GuardEntry guards[] = {
+#define GUARD_INT(row) \
+    {OP_##row, DTYPE_UINT8, row##_guard_u8}, {OP_##row, DTYPE_INT8, row##_guard_i8}, \
+    {OP_##row, DTYPE_INT16, row##_guard_i16}, {OP_##row, DTYPE_INT32, row##_guard_i32}, \
+    {OP_##row, DTYPE_INT64, row##_guard_i64},
+#define GUARD(row, class, condition, exception, text) GUARD_##class(row)
+#include "abi/ops.def"
+};
+
+#define LENGTH(array) (int)(sizeof(array) / sizeof(array[0]))
+
+const Kernels ISA_NAME(kernels) = {
+    .name = ISA_TEXT,
+    .entries = {[DTYPE_BOOL] = entries_b, [DTYPE_UINT8] = entries_u8, [DTYPE_INT8] = entries_i8,
+                [DTYPE_INT16] = entries_i16, [DTYPE_INT32] = entries_i32, [DTYPE_INT64] = entries_i64,
+                [DTYPE_FLOAT] = entries_f, [DTYPE_DOUBLE] = entries_d},
+    .n_entries = {[DTYPE_BOOL] = LENGTH(entries_b), [DTYPE_UINT8] = LENGTH(entries_u8),
+                  [DTYPE_INT8] = LENGTH(entries_i8), [DTYPE_INT16] = LENGTH(entries_i16),
+                  [DTYPE_INT32] = LENGTH(entries_i32), [DTYPE_INT64] = LENGTH(entries_i64),
+                  [DTYPE_FLOAT] = LENGTH(entries_f), [DTYPE_DOUBLE] = LENGTH(entries_d)},
+    .guards = guards,
+    .n_guards = LENGTH(guards),
+    .cast = {[DTYPE_BOOL] = CAST_ROW(b), [DTYPE_UINT8] = CAST_ROW(u8), [DTYPE_INT8] = CAST_ROW(i8),
+             [DTYPE_INT16] = CAST_ROW(i16), [DTYPE_INT32] = CAST_ROW(i32), [DTYPE_INT64] = CAST_ROW(i64),
+             [DTYPE_FLOAT] = CAST_ROW(f), [DTYPE_DOUBLE] = CAST_ROW(d)},
+    .half_load = {f16_load, bf16_load},
+    .half_store = {f16_store, bf16_store},
+    .gemm = &ISA_NAME(gemm_kernels),
+    .random = &ISA_NAME(random_kernels),
+};

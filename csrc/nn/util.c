@@ -1,0 +1,134 @@
+/* Python idioms that the files of nn/ share: optional attributes, snapshots of dicts, names of types,
+ * imports. */
+#include "nn/nn.h"
+
+#include <string.h>
+
+/* PyDict_Items would miss the order that OrderedDict.move_to_end() gave, so only exact dicts take the short
+ * way. */
+PyObject *
+nn_items(PyObject *mapping)
+{
+    return PyDict_CheckExact(mapping) ? PyDict_Items(mapping) : PyMapping_Items(mapping);
+}
+
+PyObject *
+nn_values(PyObject *mapping)
+{
+    return PyDict_CheckExact(mapping) ? PyDict_Values(mapping) : PyMapping_Values(mapping);
+}
+
+int
+nn_getattr_optional(PyObject *o, PyObject *name, PyObject **value)
+{
+    *value = PyObject_GetAttr(o, name);
+    if (*value != NULL)
+        return 1;
+    if (!PyErr_ExceptionMatches(PyExc_AttributeError))
+        return -1;
+    PyErr_Clear();
+    return 0;
+}
+
+int
+nn_is_true_attr(PyObject *o, PyObject *name)
+{
+    PyObject *value = PyObject_GetAttr(o, name);
+    int truth = value == NULL ? -1 : PyObject_IsTrue(value);
+    Py_XDECREF(value);
+    return truth;
+}
+
+bool
+nn_set_recording(bool on)
+{
+    bool was = grad_enabled;
+    grad_enabled = on;
+    return was;
+}
+
+int
+nn_set_attr_steal(PyObject *o, PyObject *name, PyObject *value)
+{
+    int status = value == NULL ? -1 : PyObject_SetAttr(o, name, value);
+    Py_XDECREF(value);
+    return status;
+}
+
+PyObject *
+nn_one_argument(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwnames)
+{
+    Py_ssize_t keywords = kwnames == NULL ? 0 : PyTuple_GET_SIZE(kwnames);
+    const char *name = _PyType_Name(Py_TYPE(self));
+    if (n == 1 && keywords == 0)
+        return args[0];
+    if (n == 0 && keywords == 1
+        && PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(kwnames, 0), "input") == 0)
+        return args[0];
+    if (n == 0 && keywords == 0)
+        PyErr_Format(PyExc_TypeError, "%s.forward() missing 1 required positional argument: 'input'", name);
+    else if (keywords > 0)
+        PyErr_Format(PyExc_TypeError, "%s.forward() got an unexpected keyword argument %R", name,
+                     PyTuple_GET_ITEM(kwnames, 0));
+    else
+        PyErr_Format(PyExc_TypeError, "%s.forward() takes 2 positional arguments but %zd were given", name,
+                     n + 1);
+    return NULL;
+}
+
+PyObject *
+nn_call_functional(PyObject *name, PyObject *const *args, size_t n, PyObject *kwnames)
+{
+    static PyObject *functional; /* the module, imported at the first call */
+    if (functional == NULL && (functional = PyImport_ImportModule("ctorch.nn.functional")) == NULL)
+        return NULL;
+    PyObject *function = PyObject_GetAttr(functional, name);
+    PyObject *result = function == NULL ? NULL : PyObject_Vectorcall(function, args, n, kwnames);
+    Py_XDECREF(function);
+    return result;
+}
+
+PyObject *
+nn_typename(PyObject *o)
+{
+    if (tensor_check(o))
+        return PyObject_CallMethodNoArgs(o, S(type));
+    PyObject *module = PyObject_GetAttrString((PyObject *)Py_TYPE(o), "__module__");
+    PyObject *name = module == NULL ? NULL : PyObject_GetAttrString((PyObject *)Py_TYPE(o), "__qualname__");
+    PyObject *text = NULL;
+    if (name != NULL && PyUnicode_Check(module) && PyUnicode_CompareWithASCIIString(module, "builtins") != 0)
+        text = PyUnicode_FromFormat("%U.%U", module, name);
+    else if (name != NULL)
+        text = PyObject_Str(name);
+    Py_XDECREF(module);
+    Py_XDECREF(name);
+    return text;
+}
+
+PyObject *
+nn_imported(const char *module, const char *name)
+{
+    PyObject *found = PyImport_ImportModule(module);
+    PyObject *value = found == NULL ? NULL : PyObject_GetAttrString(found, name);
+    Py_XDECREF(found);
+    return value;
+}
+
+int
+nn_add_type(PyObject *module, PyTypeObject **type, PyType_Spec *spec, PyTypeObject *base)
+{
+    PyObject *bases = base == NULL ? NULL : PyTuple_Pack(1, (PyObject *)base);
+    if (base != NULL && bases == NULL)
+        return -1;
+    PyObject *made = PyType_FromSpecWithBases(spec, bases);
+    Py_XDECREF(bases);
+    if (made == NULL)
+        return -1;
+    *type = (PyTypeObject *)made; /* this reference lives as long as the process */
+    Py_INCREF(made);
+    if (PyModule_AddObject(module, strrchr(spec->name, '.') + 1, made) < 0) {
+        Py_DECREF(made);
+        return -1;
+    }
+    return 0;
+}

@@ -1,0 +1,267 @@
+/* A Python call of an op: overloads are tried in order, the winner's Values become operands or a C call, and the
+ * result goes back into Python's world.  Subclasses of Tensor come back as what they went in as. */
+#include <string.h>
+
+#include "ops/ops.h"
+#include "ops/rows.h"
+
+/* ---------------------------------------------------------------- overloads */
+static bool
+same_python_name(const Row *a, const Row *b)
+{
+    return b < rows + OP_COUNT && b->kind == KIND_OP && strcmp(a->python, b->python) == 0;
+}
+
+/* "add() received an invalid combination of arguments - got (int, str), but expected one of: ..." */
+static void
+no_overload(const Row *first, PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    PyObject *got = PyUnicode_FromString("");
+    Py_ssize_t n = nargs + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0);
+    for (Py_ssize_t i = 0; i < n && got; i++) {
+        const char *type = Py_TYPE(args[i])->tp_name;
+        if (i < nargs)
+            Py_SETREF(got, PyUnicode_FromFormat("%U%s%s", got, i ? ", " : "", type));
+        else
+            Py_SETREF(got, PyUnicode_FromFormat("%U%s%U=%s", got, i ? ", " : "", PyTuple_GET_ITEM(kwnames, i - nargs), type));
+    }
+    PyObject *expected = PyUnicode_FromString("");
+    for (const Row *r = first; r == first || same_python_name(first, r); r++) {
+        PyObject *text = expected ? signature_text(&r->signature) : NULL;
+        if (text == NULL)
+            break;
+        Py_SETREF(expected, PyUnicode_FromFormat("%U\n * %s%U", expected, first->python, text));
+        Py_DECREF(text);
+    }
+    if (got && expected)
+        PyErr_Format(PyExc_TypeError, "%s() received an invalid combination of arguments - got (%U), but expected one of:%U",
+                     first->python, got, expected);
+    Py_XDECREF(got);
+    Py_XDECREF(expected);
+    (void)self;
+}
+
+/* The first row whose signature fits; *values is filled.  NULL with an error. */
+static const Row *
+select_row(const Row *first, PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, Value *values)
+{
+    bool overloaded = same_python_name(first, first + 1);
+    for (const Row *r = first; r == first || same_python_name(first, r); r++) {
+        int got = signature_parse(&r->signature, self, args, nargs, kwnames, values, !overloaded);
+        if (got == 1)
+            return r;
+        if (got < 0 || !overloaded)
+            return NULL;
+    }
+    if (!PyErr_Occurred())
+        no_overload(first, self, args, nargs, kwnames);
+    return NULL;
+}
+
+/* ---------------------------------------------------------------- running */
+static PyObject *
+run_pointwise(const Row *row, const Value *v, bool inplace)
+{
+    Operand in[3];
+    Param params[2] = {row->defaults[0], row->defaults[1]};
+    int n_params = 0;
+    for (int k = 0; k < row->arity; k++) {
+        in[k].tensor = v[k].is_scalar ? NULL : v[k].tensor;
+        in[k].scalar = v[k].scalar;
+    }
+    for (int k = row->arity; k < row->signature.n; k++)
+        if (row->signature.args[k].kind == ARG_SCALAR && n_params < 2)
+            params[n_params++] = v[k].scalar.value;
+        else if (row->signature.args[k].kind == ARG_BOOL)
+            inplace |= v[k].scalar.value.i != 0;
+    return (PyObject *)pointwise((Op)(row - rows), in, params, inplace ? in[0].tensor : NULL);
+}
+
+static PyObject *
+run_structural(const Row *row, const Value *v, bool inplace)
+{
+    PyObject *result = row->call(v);
+    if (result == NULL || !inplace)
+        return result;
+    if (!tensor_check(result)) {
+        Py_DECREF(result);
+        return (PyObject *)error(PyExc_TypeError, "%s() has no in-place form", row->python);
+    }
+    PyObject *self = (PyObject *)inplace_adopt(v[0].tensor, (Tensor *)result);
+    Py_DECREF(result);
+    return self;
+}
+
+/* ---------------------------------------------------------------- out= */
+static int
+write_one(PyObject *target, PyObject *value, const char *name)
+{
+    if (!tensor_check(target) || !tensor_check(value)) {
+        PyErr_Format(PyExc_TypeError, "%s(): argument 'out' must be Tensor, not %s", name, Py_TYPE(target)->tp_name);
+        return -1;
+    }
+    Tensor *out = (Tensor *)target, *result = (Tensor *)value;
+    if (grad_mode && (tensor_needs_grad(out) || tensor_needs_grad(result))) {
+        error(PyExc_RuntimeError, "%s(): functions with out=... arguments don't support automatic differentiation, but "
+                                  "one of the arguments requires grad.", name);
+        return -1;
+    }
+    if (!dtype_can_cast((Dtype)result->dtype, (Dtype)out->dtype)) {
+        error(PyExc_RuntimeError, "result type %s can't be cast to the desired output type %s",
+              dtype_info[result->dtype].type_name, dtype_info[out->dtype].type_name);
+        return -1;
+    }
+    size_t mark = scope_begin();
+    Tensor *done = op_resize_(out, result->ndim, result->dims) ? op_copy_(out, result) : NULL;
+    scope_end(mark);
+    return done == NULL ? -1 : 0;
+}
+
+/* The result is computed first, so out may be an operand; then it is written over out, resized if need be. */
+static PyObject *
+write_out(PyObject *result, PyObject *out, const char *name)
+{
+    int failed = 0;
+    if (result == NULL || out == Py_None)
+        return result;
+    if (PyTuple_Check(result)) {
+        bool fits = PyTuple_Check(out) && PyTuple_GET_SIZE(out) == PyTuple_GET_SIZE(result);
+        if (!fits)
+            PyErr_Format(PyExc_TypeError, "%s(): argument 'out' must be a tuple of %zd Tensors", name,
+                         PyTuple_GET_SIZE(result));
+        failed = !fits;
+        for (Py_ssize_t i = 0; !failed && i < PyTuple_GET_SIZE(result); i++)
+            failed = write_one(PyTuple_GET_ITEM(out, i), PyTuple_GET_ITEM(result, i), name) < 0;
+    } else
+        failed = write_one(out, result, name) < 0;
+    Py_DECREF(result);
+    return failed ? NULL : Py_NewRef(out);
+}
+
+/* Takes "out" out of the keywords: *kwnames becomes a new tuple, args a new array in buffer. */
+static PyObject *
+take_out(PyObject *const **args, Py_ssize_t nargs, PyObject **kwnames, PyObject **buffer)
+{
+    Py_ssize_t n = PyTuple_GET_SIZE(*kwnames), at = -1;
+    for (Py_ssize_t i = 0; i < n; i++)
+        if (PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(*kwnames, i), "out") == 0)
+            at = i;
+    if (at < 0 || nargs + n > 2 * ARGS_MAX)
+        return NULL;
+    PyObject *names = PyTuple_New(n - 1), *out = (*args)[nargs + at];
+    if (names == NULL)
+        return NULL;
+    for (Py_ssize_t i = 0; i < nargs; i++)
+        buffer[i] = (*args)[i];
+    for (Py_ssize_t i = 0, k = 0; i < n; i++)
+        if (i != at) {
+            buffer[nargs + k] = (*args)[nargs + i];
+            PyTuple_SET_ITEM(names, k++, Py_NewRef(PyTuple_GET_ITEM(*kwnames, i)));
+        }
+    *args = buffer;
+    *kwnames = names;
+    return out;
+}
+
+/* ---------------------------------------------------------------- subclasses */
+/* The type of the first operand that is a user's subclass of Tensor, or NULL. */
+static PyTypeObject *
+subclass_of(PyObject *self, PyObject *const *args, Py_ssize_t n)
+{
+    for (Py_ssize_t i = -1; i < n; i++) {
+        PyObject *o = i < 0 ? self : args[i];
+        if (o != NULL && !tensor_exact(o) && PyObject_TypeCheck(o, &TensorType))
+            return Py_TYPE(o);
+    }
+    return NULL;
+}
+
+static PyObject *
+as_subclass(PyObject *result, PyTypeObject *type)
+{
+    if (result == NULL || !Py_IS_TYPE(result, &TensorType))
+        return result;
+    PyObject *converted = tensor_as_subclass((Tensor *)result, type);
+    Py_DECREF(result);
+    return converted;
+}
+
+/* __torch_function__ of an operand decides the call, as PyTorch lets it. */
+static PyObject *
+torch_function(PyTypeObject *type, const Row *row, PyObject *self, PyObject *const *args, Py_ssize_t nargs,
+               PyObject *kwnames, bool inplace)
+{
+    PyObject *handler = PyObject_GetAttrString((PyObject *)type, "__torch_function__");
+    if (handler == NULL)
+        return NULL;
+    PyObject *result = NULL, *function = NULL, *types = NULL, *all = NULL, *kwargs = PyDict_New();
+    PyObject *name = inplace ? PyUnicode_FromFormat("%s_", row->python) : PyUnicode_FromString(row->python);
+    function = name ? PyObject_GetAttr((PyObject *)&TensorType, name) : NULL;
+    types = PyTuple_Pack(1, type);
+    all = PyTuple_New(nargs + (self != NULL));
+    if (function == NULL || types == NULL || all == NULL || kwargs == NULL)
+        goto done;
+    if (self != NULL)
+        PyTuple_SET_ITEM(all, 0, Py_NewRef(self));
+    for (Py_ssize_t i = 0; i < nargs; i++)
+        PyTuple_SET_ITEM(all, i + (self != NULL), Py_NewRef(args[i]));
+    for (Py_ssize_t i = 0; kwnames && i < PyTuple_GET_SIZE(kwnames); i++)
+        if (PyDict_SetItem(kwargs, PyTuple_GET_ITEM(kwnames, i), args[nargs + i]) < 0)
+            goto done;
+    result = PyObject_CallFunctionObjArgs(handler, function, types, all, kwargs, NULL);
+done:
+    Py_XDECREF(handler);
+    Py_XDECREF(name);
+    Py_XDECREF(function);
+    Py_XDECREF(types);
+    Py_XDECREF(all);
+    Py_XDECREF(kwargs);
+    return result;
+}
+
+/* ---------------------------------------------------------------- entry */
+/* x.exp(), exp(x), a.mul(b): no keywords, exact tensors, default parameters. */
+static bool
+is_plain(const Row *row, PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, Operand *in)
+{
+    if (kwnames != NULL || (row->kind != KIND_UNARY && row->kind != KIND_BINARY) || row->signature.n_positional < row->arity
+        || nargs + (self != NULL) != row->arity || (row->kind == KIND_UNARY && row->n_params > 0 && row->forms & FORM_METHOD))
+        return false;
+    for (int k = 0; k < row->arity; k++) {
+        PyObject *o = self != NULL ? (k == 0 ? self : args[k - 1]) : args[k];
+        if (!tensor_exact(o))
+            return false;
+        in[k].tensor = (Tensor *)o;
+    }
+    return true;
+}
+
+PyObject *
+op_python(Op op, PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, bool inplace)
+{
+    const Row *first = &rows[op], *row;
+    if (self != NULL && PyModule_Check(self))
+        self = NULL;
+    Operand in[3];
+    if (is_plain(first, self, args, nargs, kwnames, in))
+        return (PyObject *)pointwise(op, in, first->defaults, inplace ? in[0].tensor : NULL);
+    PyTypeObject *subclass = subclass_of(self, args, nargs + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0));
+    if (subclass != NULL && tensor_overrides_torch_function(subclass))
+        return torch_function(subclass, first, self, args, nargs, kwnames, inplace);
+    PyObject *buffer[2 * ARGS_MAX], *given_names = kwnames, *out = NULL, *result = NULL;
+    if (kwnames != NULL && self == NULL)
+        out = take_out(&args, nargs, &kwnames, buffer);
+    Value values[ARGS_MAX];
+    size_t mark = scope_begin();
+    row = select_row(first, self, args, nargs, kwnames, values);
+    if (row != NULL) {
+        result = row_is_pointwise(row) ? run_pointwise(row, values, inplace) : run_structural(row, values, inplace);
+        signature_release(&row->signature, values);
+    }
+    if (out != NULL)
+        result = write_out(result, out, first->python);
+    scope_end(mark);
+    if (kwnames != given_names)
+        Py_DECREF(kwnames);
+    return subclass != NULL && !inplace ? as_subclass(result, subclass) : result;
+}

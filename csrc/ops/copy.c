@@ -1,0 +1,178 @@
+/* Copies: clone, copy_, conversions of dtype and device, fills.  Gradients flow through clone, to and copy_. */
+#include "core/dtype.h"
+#include "core/iter.h"
+#include "ops/ops.h"
+#include "ops/rows.h"
+
+int
+copy_data(Tensor *to, Tensor *from)
+{
+    Iter iter;
+    if (to->numel == 0)
+        return 0;
+    IterOperand operands[2] = {iter_operand(to), iter_operand(from)};
+    iter_build(&iter, 2, operands, to->ndim, to->dims);
+    iter.dtype[0] = to->dtype;
+    iter.dtype[1] = from->dtype;
+    return backend_of(to)->cast((Dtype)to->dtype, (Dtype)from->dtype, &iter);
+}
+
+int
+fill_data(Tensor *to, Scalar value)
+{
+    char number[ITEMSIZE_MAX];
+    Iter iter;
+    if (to->numel == 0)
+        return 0;
+    dtype_store(number, (Dtype)to->dtype, value.value);
+    IterOperand operands[2] = {iter_operand(to), {number, 0, NULL, NULL, tensor_itemsize(to)}};
+    iter_build(&iter, 2, operands, to->ndim, to->dims);
+    iter.dtype[0] = iter.dtype[1] = to->dtype;
+    return backend_of(to)->cast((Dtype)to->dtype, (Dtype)to->dtype, &iter);
+}
+
+Tensor *
+op_clone(Tensor *t)
+{
+    if (t == NULL)
+        return NULL;
+    Tensor *out = scope_keep(tensor_empty_like(t));
+    if (out == NULL || copy_data(out, t) < 0)
+        return NULL;
+    RECORD(OP_clone, out, t);
+    return PyErr_Occurred() ? NULL : out;
+}
+
+BACKWARD(clone)
+{
+    GRAD(0, g);
+}
+
+Tensor *
+op_contiguous(Tensor *t)
+{
+    if (t == NULL || t->contiguous)
+        return t;
+    Tensor *out = scope_keep(tensor_empty(t->ndim, t->dims, (Dtype)t->dtype, t->device));
+    if (out == NULL || copy_data(out, t) < 0)
+        return NULL;
+    RECORD(OP_clone, out, t);
+    return PyErr_Occurred() ? NULL : out;
+}
+
+Tensor *
+op_to_dtype(Tensor *t, Dtype dtype)
+{
+    return op_to(t, dtype, NULL, false);
+}
+
+static Tensor *
+empty_like_as(Tensor *t, Dtype dtype, Device device)
+{
+    Tensor *out = scope_keep(tensor_empty(t->ndim, t->dims, dtype, device));
+    if (out == NULL || t->contiguous)
+        return out;
+    Tensor *like = scope_keep(tensor_empty_like(t));
+    if (like == NULL || tensor_set_dims(out, like->ndim, like->dims, like->strides) < 0)
+        return NULL;
+    return out;
+}
+
+Tensor *
+op_to(Tensor *t, Dtype dtype, const Device *device, bool copy)
+{
+    if (t == NULL)
+        return NULL;
+    if (dtype == DTYPE_NONE)
+        dtype = (Dtype)t->dtype;
+    Device target = device ? *device : t->device;
+    if (!copy && dtype == (Dtype)t->dtype && device_equal(target, t->device))
+        return t;
+    if (t->device.type == DEVICE_META && target.type != DEVICE_META)
+        return error(PyExc_NotImplementedError, "Cannot copy out of meta tensor; no data!");
+    if (backends[target.type] == NULL)
+        return error(PyExc_RuntimeError, "this build of ctorch has no CUDA backend: use .to(\"cpu\"), or ask "
+                                         "torch.cuda.is_available() first");
+    Tensor *out = empty_like_as(t, dtype, target);
+    if (out == NULL || (target.type != DEVICE_META && copy_data(out, t) < 0))
+        return NULL;
+    Node *n = RECORD(OP_to_copy, out, t);
+    node_save_ints(n, 3, (int64_t[]){t->dtype, t->device.type, t->device.index});
+    return PyErr_Occurred() ? NULL : out;
+}
+
+BACKWARD(to_copy)
+{
+    Device device = {(int8_t)n->ints[1], (int8_t)n->ints[2]};
+    GRAD(0, op_to(g, (Dtype)n->ints[0], &device, false));
+}
+
+/* ---------------------------------------------------------------- in-place */
+Tensor *
+op_copy_(Tensor *self, Tensor *source)
+{
+    if (self == NULL || source == NULL)
+        return NULL;
+    int ndim = self->ndim;
+    int64_t dims[NDIM_MAX];
+    memcpy(dims, self->dims, (size_t)ndim * sizeof dims[0]);
+    if (shape_broadcast(&ndim, dims, source->ndim, source->dims) < 0 || ndim != self->ndim
+        || memcmp(dims, self->dims, (size_t)ndim * sizeof dims[0]) != 0)
+        return error(PyExc_RuntimeError, "The size of tensor a %s must match the size of tensor b %s: copy_ needs a "
+                                         "source that broadcasts to its target",
+                     shape_text(self->ndim, self->dims), shape_text(source->ndim, source->dims));
+    if (check_writable(self, "copy_") < 0 || check_overlap("copy_", self, source) < 0)
+        return NULL;
+    if (copy_data(self, source) < 0)
+        return NULL;
+    tensor_bump(self);
+    Tensor *inputs[2] = {self, source};
+    node_record_inplace(OP_copy_, self, 2, inputs);
+    return PyErr_Occurred() ? NULL : self;
+}
+
+/* The old values are overwritten: input 0's gradient is zero, the source's is g (summed and cast by the engine). */
+void
+backward_copy_(Node *n, Tensor **grads, Tensor **out)
+{
+    if (node_needs(n, 1))
+        out[1] = grads[0];
+}
+
+Tensor *
+op_fill_(Tensor *self, const Value *value)
+{
+    if (self == NULL)
+        return NULL;
+    if (!value->is_scalar && value->tensor->ndim != 0)
+        return error(PyExc_RuntimeError, "fill_ only supports 0-dimension value tensor but got tensor with %d dimensions",
+                     value->tensor->ndim);
+    if (!value->is_scalar)
+        return op_copy_(self, value->tensor);
+    if (check_writable(self, "fill_") < 0 || fill_data(self, value->scalar) < 0)
+        return NULL;
+    tensor_bump(self);
+    Tensor *inputs[1] = {self};
+    node_record_inplace(OP_zero_, self, 1, inputs);
+    return PyErr_Occurred() ? NULL : self;
+}
+
+Tensor *
+op_zero_(Tensor *self)
+{
+    Value zero = {.is_scalar = true, .scalar = {PARAM(0), CATEGORY_INT}};
+    return op_fill_(self, &zero);
+}
+
+/* Filling forgets: no gradient reaches what was there. */
+void
+backward_zero_(Node *n, Tensor **grads, Tensor **out)
+{
+    (void)n, (void)grads, (void)out;
+}
+
+Tensor *
+op_detach(Tensor *t)
+{
+    return t ? scope_keep(tensor_alias(t)) : NULL;
+}

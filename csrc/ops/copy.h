@@ -1,0 +1,20 @@
+/* Copies and conversions. */
+#ifndef CTORCH_OPS_COPY_H
+#define CTORCH_OPS_COPY_H
+
+#include "ctorch.h"
+#include "ops/args.h"
+
+Tensor *op_clone(Tensor *t);                             /* dense copy, t's stride order */
+Tensor *op_contiguous(Tensor *t);                        /* t itself if it is; else a row-major copy */
+Tensor *op_to_dtype(Tensor *t, Dtype dtype);             /* t itself if nothing changes */
+Tensor *op_to(Tensor *t, Dtype dtype, const Device *device, bool copy);
+Tensor *op_copy_(Tensor *self, Tensor *source);          /* broadcast, cast; recorded */
+Tensor *op_fill_(Tensor *self, const Value *value);
+Tensor *op_zero_(Tensor *self);
+Tensor *op_detach(Tensor *t);                            /* alias without history */
+/* Without autograd or checks: shapes broadcast, any dtypes. */
+int copy_data(Tensor *to, Tensor *from);
+int fill_data(Tensor *to, Scalar value);
+
+#endif

@@ -1,0 +1,648 @@
+/* The op frame of pointwise rows: promote, broadcast, check devices and overlap, allocate, compute, record.  One path
+ * stands in front of every kernel, so a check exists once; the fast path at the end of the file takes the common case
+ * (equal shapes and dtypes, dense, on the CPU) past the parts it does not need. */
+#include "ops/rows.h"
+
+#include <string.h>
+
+#include "core/cpu.h"
+#include "core/dtype.h"
+#include "core/iter.h"
+#include "core/shape.h"
+#include "ops/ops.h"
+
+enum { OPERANDS_MAX = 3 };
+
+/* One call on its way through the frame. */
+typedef struct Frame {
+    const Row *row;
+    Op op;
+    int n;
+    const Operand *in;
+    const Param *params;
+    Tensor *out;                  /* in-place target, or NULL */
+    Dtype compute;                /* the loop's type */
+    Dtype result;                 /* the type of what it yields */
+    Device device;
+    int ndim;
+    int64_t dims[NDIM_MAX];
+    char numbers[OPERANDS_MAX][ITEMSIZE_MAX];      /* scalar operands in memory, as the loops read them */
+} Frame;
+
+/* ---------------------------------------------------------------- services for all ops */
+const Backend *
+backend_of(Tensor *t)
+{
+    return backends[t->device.type];
+}
+
+bool
+tensor_is_meta(const Tensor *t)
+{
+    return t->device.type == DEVICE_META;
+}
+
+void
+tensor_bump(Tensor *t)
+{
+    t->storage->version++;
+}
+
+int
+not_implemented_dtype(const char *op, Dtype dtype)
+{
+    error(PyExc_NotImplementedError, "\"%s\" not implemented for '%s'", op, dtype_info[dtype].type_name);
+    return -1;
+}
+
+static const char *
+device_text(Device d, char *buffer, size_t size)
+{
+    const char *name = d.type == DEVICE_CUDA ? "cuda" : d.type == DEVICE_META ? "meta" : "cpu";
+    if (d.type == DEVICE_CUDA)
+        snprintf(buffer, size, "%s:%d", name, d.index);
+    else
+        snprintf(buffer, size, "%s", name);
+    return buffer;
+}
+
+static int
+device_mismatch(const char *op, Device a, Device b)
+{
+    char first[16], second[16];
+    error(PyExc_RuntimeError,
+          "Expected all tensors to be on the same device, but found at least two devices, %s and %s! (in %s: move one "
+          "of them with .to(\"%s\"))",
+          device_text(a, first, sizeof first), device_text(b, second, sizeof second), op, first);
+    return -1;
+}
+
+int
+check_same_device(const char *op, int n, Tensor *const *tensors)
+{
+    for (int i = 1; i < n; i++)
+        if (tensors[i] != NULL && !device_equal(tensors[i]->device, tensors[0]->device))
+            return device_mismatch(op, tensors[0]->device, tensors[i]->device);
+    return 0;
+}
+
+/* ---------------------------------------------------------------- in-place rules */
+static int
+check_autograd_writable(Tensor *t)
+{
+    if (!grad_mode)
+        return 0;
+    if (t->requires_grad && t->node == NULL && t->base == NULL) {
+        error(PyExc_RuntimeError, "a leaf Variable that requires grad is being used in an in-place operation. Update it "
+                                  "inside `with torch.no_grad():`, or work on a copy (x.clone())");
+        return -1;
+    }
+    if (t->base != NULL && t->base->requires_grad && t->base->node == NULL && t->view_kind != VIEW_NO_GRAD) {
+        error(PyExc_RuntimeError, "a view of a leaf Variable that requires grad is being used in an in-place operation. "
+                                  "Update it inside `with torch.no_grad():`, or work on a copy (x.clone())");
+        return -1;
+    }
+    if (t->view_kind == VIEW_MULTI && t->base != NULL && t->base->requires_grad) {
+        error(PyExc_RuntimeError, "Output of %s is a view and is being modified inplace. This view is the output of a "
+                                  "function that returns multiple views. Such functions do not allow the output views "
+                                  "to be modified inplace: use an out-of-place op, or index one part at a time",
+              t->node ? node_name(t->node) : "this op");
+        return -1;
+    }
+    return 0;
+}
+
+int
+check_writable(Tensor *t, const char *op)
+{
+    if (t->storage->readonly) {
+        error(PyExc_RuntimeError, "%s: the tensor shares memory with a read-only NumPy array and cannot be changed "
+                                  "in place; work on a copy (x.clone())", op);
+        return -1;
+    }
+    for (int i = 0; i < t->ndim; i++)
+        if (t->strides[i] == 0 && t->dims[i] > 1) {
+            error(PyExc_RuntimeError, "unsupported operation: more than one element of the written-to tensor refers to a "
+                                      "single memory location. Please clone() the tensor before performing the operation "
+                                      "(%s on an expanded tensor)", op);
+            return -1;
+        }
+    return check_autograd_writable(t);
+}
+
+/* The bytes [*low, *high) that t's elements can touch. */
+static void
+byte_range(const Tensor *t, const char **low, const char **high)
+{
+    int64_t first = 0, last = 0;
+    for (int i = 0; i < t->ndim; i++) {
+        int64_t span = (t->dims[i] - 1) * t->strides[i];
+        *(span < 0 ? &first : &last) += span;
+    }
+    *low = t->data + first * tensor_itemsize(t);
+    *high = t->data + (last + 1) * tensor_itemsize(t);
+}
+
+static bool
+same_geometry(const Tensor *a, const Tensor *b)
+{
+    if (a->data != b->data || a->ndim != b->ndim || a->dtype != b->dtype)
+        return false;
+    for (int i = 0; i < a->ndim; i++)
+        if (a->dims[i] != b->dims[i] || (a->strides[i] != b->strides[i] && a->dims[i] != 1))
+            return false;
+    return true;
+}
+
+/* Reading what one writes is right only element by element: exact overlap is, partial overlap is refused. */
+int
+check_overlap(const char *op, const Tensor *out, const Tensor *in)
+{
+    if (out == in || out->numel == 0 || in->numel == 0 || same_geometry(out, in) || tensor_is_meta(out))
+        return 0;
+    const char *low, *high, *in_low, *in_high;
+    byte_range(out, &low, &high);
+    byte_range(in, &in_low, &in_high);
+    if (high <= in_low || in_high <= low)
+        return 0;
+    bool interleaved = !out->contiguous && !in->contiguous && out->storage == in->storage && out->ndim == in->ndim
+                       && out->ndim > 0 && tensor_itemsize(out) == tensor_itemsize(in);
+    for (int i = 0; interleaved && i < out->ndim; i++)
+        interleaved = out->strides[i] == in->strides[i] && out->dims[i] == in->dims[i];
+    if (interleaved) {
+        /* Columns or steps of one tensor: apart if the offset between them is no multiple of any common stride. */
+        int64_t offset = (in->data - out->data) / tensor_itemsize(out), smallest = INT64_MAX;
+        for (int i = 0; i < out->ndim; i++)
+            if (out->dims[i] > 1 && out->strides[i] < smallest)
+                smallest = out->strides[i];
+        bool apart = smallest != INT64_MAX;
+        for (int i = 0; apart && i < out->ndim; i++)
+            apart = out->dims[i] == 1 || out->strides[i] % smallest == 0;
+        if (apart && offset % smallest != 0)
+            return 0;
+    }
+    error(PyExc_RuntimeError, "unsupported operation: some elements of the input tensor and the written-to tensor refer "
+                              "to a single memory location. Please clone() the tensor before performing the operation "
+                              "(%s)", op);
+    return -1;
+}
+
+/* ---------------------------------------------------------------- promotion */
+/* Tensors with dims outrank 0-d tensors outrank numbers; a lower rank matters only if its category is higher. */
+static Dtype
+promote_operands(const Frame *f)
+{
+    Dtype by_rank[3] = {DTYPE_NONE, DTYPE_NONE, DTYPE_NONE};      /* dimensioned, 0-d, number */
+    for (int k = 0; k < f->n; k++) {
+        const Operand *o = &f->in[k];
+        if (k == f->row->bool_operand)
+            continue;
+        int rank = o->tensor == NULL ? 2 : o->tensor->ndim == 0 ? 1 : 0;
+        Dtype d = o->tensor != NULL                            ? (Dtype)o->tensor->dtype
+                  : o->scalar.category == CATEGORY_FLOAT ? default_dtype
+                  : o->scalar.category == CATEGORY_INT   ? DTYPE_INT64
+                                                         : DTYPE_BOOL;
+        by_rank[rank] = by_rank[rank] == DTYPE_NONE ? d : dtype_promote(by_rank[rank], d);
+    }
+    Dtype result = by_rank[0];
+    for (int rank = 1; rank < 3; rank++)
+        if (by_rank[rank] != DTYPE_NONE
+            && (result == DTYPE_NONE || dtype_info[by_rank[rank]].category > dtype_info[result].category))
+            result = by_rank[rank];
+    return result;
+}
+
+static int
+refuse_bool(const Row *row)
+{
+    if (row - rows == OP_sub || row - rows == OP_rsub)
+        error(PyExc_RuntimeError, "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying "
+                                  "to invert a mask, use the `~` or `logical_not()` operator instead");
+    else if (row - rows == OP_neg)
+        error(PyExc_RuntimeError, "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to "
+                                  "invert a mask, use the `~` or `logical_not()` operator instead");
+    else
+        not_implemented_dtype(row->name, DTYPE_BOOL);
+    return -1;
+}
+
+static bool
+any_bool_tensor(const Frame *f)
+{
+    for (int k = 0; k < f->n; k++)
+        if (f->in[k].tensor != NULL ? f->in[k].tensor->dtype == DTYPE_BOOL : f->in[k].scalar.category == CATEGORY_BOOL)
+            return true;
+    return false;
+}
+
+static int
+choose_dtype(Frame *f)
+{
+    Dtype d = f->op == OP_masked_fill ? (Dtype)f->in[0].tensor->dtype : promote_operands(f);
+    int category = dtype_info[d].category;
+    switch ((Class)f->row->class) {
+    case CLASS_FLOAT:
+        if (category != CATEGORY_FLOAT)
+            d = default_dtype;
+        break;
+    case CLASS_REAL:
+        if (category != CATEGORY_FLOAT)
+            return not_implemented_dtype(f->row->name, d);
+        break;
+    case CLASS_NUMBER:
+        if (d == DTYPE_BOOL || ((f->op == OP_sub || f->op == OP_rsub) && any_bool_tensor(f)))
+            return refuse_bool(f->row);
+        break;
+    case CLASS_INT:
+        if (category == CATEGORY_FLOAT)
+            return not_implemented_dtype(f->row->name, d);
+        break;
+    case CLASS_ANY:
+        break;
+    }
+    f->compute = d;
+    f->result = f->row->kind == KIND_COMPARE || f->row->kind == KIND_PREDICATE ? DTYPE_BOOL : d;
+    return 0;
+}
+
+/* alpha, value and weights may not be of a higher category than the computation. */
+static int
+check_params(const Frame *f)
+{
+    if (f->row->kind == KIND_OP || f->row->n_params == 0 || f->op != OP_add)
+        return 0;
+    if (f->compute == DTYPE_BOOL || dtype_is_float(f->compute))
+        return 0;
+    if (f->params[0].f != (double)f->params[0].i) {
+        error(PyExc_RuntimeError, "For integral input tensors, argument alpha must not be a floating point number.");
+        return -1;
+    }
+    return 0;
+}
+
+/* ---------------------------------------------------------------- shapes and devices */
+static int
+broadcast_error(const Frame *f, const Tensor *t)
+{
+    const char *so_far = shape_text(f->ndim, f->dims), *other = shape_text(t->ndim, t->dims);
+    int most = f->ndim > t->ndim ? f->ndim : t->ndim;
+    for (int i = 1; i <= most; i++) {
+        int64_t a = i <= f->ndim ? f->dims[f->ndim - i] : 1, b = i <= t->ndim ? t->dims[t->ndim - i] : 1;
+        if (a != b && a != 1 && b != 1) {
+            error(PyExc_RuntimeError, "The size of tensor a (%lld) must match the size of tensor b (%lld) at "
+                                      "non-singleton dimension %d: %s of shapes %s and %s; sizes must be equal or 1, "
+                                      "counted from the last dimension",
+                  (long long)a, (long long)b, most - i, f->row->python, so_far, other);
+            return -1;
+        }
+    }
+    return -1;
+}
+
+static int
+broadcast_operands(Frame *f)
+{
+    f->ndim = 0;
+    bool first = true;
+    for (int k = 0; k < f->n; k++) {
+        Tensor *t = f->in[k].tensor;
+        if (t == NULL)
+            continue;
+        if (first || (f->device.type == DEVICE_CPU && f->ndim == 0))
+            f->device = t->device;
+        else if (!device_equal(t->device, f->device) && !(t->ndim == 0 && t->device.type == DEVICE_CPU))
+            return device_mismatch(f->row->python, f->device, t->device);
+        if (first) {
+            f->ndim = t->ndim;
+            memcpy(f->dims, t->dims, (size_t)t->ndim * sizeof f->dims[0]);
+        } else if (shape_broadcast(&f->ndim, f->dims, t->ndim, t->dims) < 0)
+            return broadcast_error(f, t);
+        first = false;
+    }
+    return shape_numel(f->ndim, f->dims) < 0 ? -1 : 0;
+}
+
+static int
+check_inplace(const Frame *f)
+{
+    Tensor *out = f->out;
+    bool same = out->ndim == f->ndim && memcmp(out->dims, f->dims, (size_t)f->ndim * sizeof f->dims[0]) == 0;
+    if (!same) {
+        error(PyExc_RuntimeError, "output with shape %s doesn't match the broadcast shape %s: an in-place %s_ cannot "
+                                  "change the shape of its tensor",
+              shape_text(out->ndim, out->dims), shape_text(f->ndim, f->dims), f->row->python);
+        return -1;
+    }
+    if (!dtype_can_cast(f->result, (Dtype)out->dtype)) {
+        error(PyExc_RuntimeError, "result type %s can't be cast to the desired output type %s; use the out-of-place "
+                                  "%s, or convert the tensor first",
+              dtype_info[f->result].type_name, dtype_info[out->dtype].type_name, f->row->python);
+        return -1;
+    }
+    if (check_writable(out, f->row->python) < 0)
+        return -1;
+    for (int k = 0; k < f->n; k++)
+        if (f->in[k].tensor != NULL && check_overlap(f->row->python, out, f->in[k].tensor) < 0)
+            return -1;
+    return 0;
+}
+
+/* ---------------------------------------------------------------- computing */
+/* The first operand of the full shape lends the result its order of strides, as in PyTorch. */
+static Tensor *
+allocate_result(const Frame *f)
+{
+    for (int k = 0; k < f->n; k++) {
+        Tensor *t = f->in[k].tensor;
+        if (t == NULL || t->ndim != f->ndim || memcmp(t->dims, f->dims, (size_t)f->ndim * sizeof f->dims[0]) != 0)
+            continue;
+        if (t->contiguous || !device_equal(t->device, f->device))
+            break;
+        Tensor *like = tensor_empty_like(t);
+        if (like == NULL || like->dtype == f->result)
+            return like;
+        Tensor *out = tensor_empty(f->ndim, f->dims, f->result, f->device);
+        if (out != NULL && tensor_set_dims(out, like->ndim, like->dims, like->strides) < 0)
+            Py_CLEAR(out);
+        Py_DECREF(like);
+        return out;
+    }
+    return tensor_empty(f->ndim, f->dims, f->result, f->device);
+}
+
+static IterOperand
+frame_operand(Frame *f, int k, Iter *iter)
+{
+    Tensor *t = f->in[k].tensor;
+    if (t != NULL) {
+        iter->dtype[k + 1] = t->dtype;
+        return iter_operand(t);
+    }
+    iter->dtype[k + 1] = (int8_t)f->compute;
+    Dtype d = f->compute;
+    if (d == DTYPE_HALF || d == DTYPE_BF16)       /* a number is not rounded before it is used */
+        iter->dtype[k + 1] = (int8_t)(d = DTYPE_FLOAT);
+    dtype_store(f->numbers[k], d, f->in[k].scalar.value);
+    return (IterOperand){f->numbers[k], 0, NULL, NULL, dtype_info[d].itemsize};
+}
+
+static int
+run_guard(const Frame *f, const Iter *iter)
+{
+    const Backend *backend = backends[f->device.type];
+    if (f->n != 2 || dtype_is_float(f->compute) || f->compute == DTYPE_BOOL)
+        return 0;
+    bool mixed = false;
+    for (int k = 1; k <= 2; k++)
+        mixed |= iter->dtype[k] != (int8_t)f->compute;
+    Iter operands = *iter;
+    operands.n_operands = 2;
+    for (int d = 0; d < iter->ndim; d++)
+        for (int k = 0; k < 2; k++)
+            operands.strides[d][k] = iter->strides[d][k + 1];
+    operands.ptr[0] = iter->ptr[1];
+    operands.ptr[1] = iter->ptr[2];
+    Dtype read = f->compute;
+    if (mixed) {                                  /* every guard asks about b alone: read b in its own type */
+        read = (Dtype)iter->dtype[2];
+        operands.ptr[0] = operands.ptr[1];
+        for (int d = 0; d < iter->ndim; d++)
+            operands.strides[d][0] = operands.strides[d][1];
+    }
+    if (!backend->guard(f->op, read, &operands))
+        return 0;
+    const char *text = f->op == OP_remainder || f->op == OP_fmod ? "integer modulo by zero" : "integer division by zero";
+    error(ZeroDivisionError_, "ZeroDivisionError: %s (in %s of %s tensors)", text, f->row->python,
+          dtype_info[f->compute].name);
+    return -1;
+}
+
+static int
+compute(Frame *f, Tensor *out)
+{
+    Iter iter;
+    IterOperand operands[OPERANDS_MAX + 1];
+    operands[0] = iter_operand(out);
+    for (int k = 0; k < f->n; k++)
+        operands[k + 1] = frame_operand(f, k, &iter);
+    iter_build(&iter, f->n + 1, operands, f->ndim, f->dims);
+    iter.dtype[0] = out->dtype;
+    if (run_guard(f, &iter) < 0)
+        return -1;
+    return backends[f->device.type]->pointwise(f->op, PART_FORWARD, f->compute, &iter, f->params);
+}
+
+/* ---------------------------------------------------------------- recording */
+/* Saves what the gradients of the inputs that need one will read. */
+static Node *
+record(const Row *row, Op op, int n, const Operand *in, const Param *params, Tensor *out, bool inplace, Tensor *old_self,
+       Dtype compute)
+{
+    Tensor *inputs[OPERANDS_MAX];
+    for (int k = 0; k < n; k++)
+        inputs[k] = in[k].tensor;
+    Node *node = inplace ? node_record_inplace(op, out, n, inputs) : node_record(op, out, n, inputs);
+    if (node == NULL)
+        return NULL;
+    if (op == OP_pow && in[1].tensor != NULL)     /* PowBackward0: number exponent; 1: tensor exponent */
+        node_set_variant(node, in[0].tensor != NULL ? 1 : 2);
+    if (op == OP_rsub && in[1].tensor == NULL)
+        node_set_variant(node, 1);
+    uint8_t saves = 0;
+    for (int k = 0; k < n; k++)
+        if (node_needs(node, k))
+            saves |= row->saves[k];
+    node->dtype = (int8_t)compute;
+    node->params[0] = params[0];
+    node->params[1] = params[1];
+    for (int k = 0; k < n; k++) {
+        if (in[k].tensor == NULL)
+            node->saved[k].number = in[k].scalar.value;
+        else if (saves & (SAVES_A << k))
+            node_save(node, k, in[k].tensor == out && old_self ? old_self : in[k].tensor);
+    }
+    node->n_saved = 4;
+    if (saves & SAVES_Y)
+        node_save_output(node, 3, out);
+    return node;
+}
+
+static bool
+should_record(int n, const Operand *in)
+{
+    if (!grad_mode)
+        return false;
+    for (int k = 0; k < n; k++)
+        if (tensor_needs_grad(in[k].tensor))
+            return true;
+    return false;
+}
+
+static bool
+differentiable(const Frame *f)
+{
+    if (f->row->kind == KIND_COMPARE || f->row->kind == KIND_PREDICATE || !dtype_is_float(f->result))
+        return false;
+    for (int k = 0; k < f->n; k++)
+        if (f->row->gradient_kind[k] != GRADIENT_NONE && tensor_needs_grad(f->in[k].tensor))
+            return true;
+    return false;
+}
+
+/* In-place on its own operand: the node must keep the tensor as it was (its old node and version), or it would hold
+ * the very tensor that holds it; the version check then reports a read of the overwritten values. */
+static Tensor *
+header_before_write(const Frame *f)
+{
+    if (f->out == NULL || !should_record(f->n, f->in))
+        return NULL;
+    Tensor *old = tensor_alias(f->out);
+    if (old == NULL)
+        return NULL;
+    old->node = (Node *)Py_XNewRef((PyObject *)tensor_node(f->out));
+    old->output_nr = f->out->output_nr;
+    old->requires_grad = f->out->requires_grad;
+    return old;
+}
+
+/* ---------------------------------------------------------------- the general path */
+static Tensor *
+general(Frame *f)
+{
+    if (broadcast_operands(f) < 0 || choose_dtype(f) < 0 || check_params(f) < 0)
+        return NULL;
+    if (f->out != NULL && check_inplace(f) < 0)
+        return NULL;
+    Tensor *old = NULL, *out;
+    if (f->out == NULL)
+        out = allocate_result(f);
+    else {
+        out = (Tensor *)Py_NewRef((PyObject *)f->out);
+        old = header_before_write(f);
+    }
+    if (out == NULL)
+        return NULL;
+    uint32_t version = out->storage->version;
+    if (compute(f, out) < 0)
+        goto fail;
+    if (f->out != NULL)
+        tensor_bump(out);
+    if (should_record(f->n, f->in) && differentiable(f)) {
+        Node *node = record(f->row, f->op, f->n, f->in, f->params, out, f->out != NULL, old, f->compute);
+        if (node == NULL && PyErr_Occurred())
+            goto fail;
+        if (old != NULL && node != NULL)
+            for (int k = 0; k < f->n; k++)
+                if (node->saved[k].tensor == old)
+                    node->saved[k].version = version;
+    }
+    Py_XDECREF((PyObject *)old);
+    return out;
+fail:
+    if (f->out != NULL)
+        tensor_bump(out);
+    Py_XDECREF((PyObject *)old);
+    Py_DECREF(out);
+    return NULL;
+}
+
+/* ---------------------------------------------------------------- the fast path */
+enum { FAST_NUMEL = 1 << 14 };
+
+/* Equal shapes and dtypes, dense, on the CPU, nothing in place: then no question of the general path is open. */
+static bool
+is_fast(const Row *row, int n, const Operand *in)
+{
+    const Tensor *t = in[0].tensor;
+    if (t == NULL || !t->contiguous || t->device.type != DEVICE_CPU || t->numel > FAST_NUMEL
+        || (t->dtype != DTYPE_FLOAT && t->dtype != DTYPE_DOUBLE) || row->bool_operand >= 0)
+        return false;
+    for (int k = 1; k < n; k++) {
+        const Tensor *o = in[k].tensor;
+        if (o == NULL)
+            continue;
+        if (o->dtype != t->dtype || !o->contiguous || o->ndim != t->ndim || o->device.type != DEVICE_CPU)
+            return false;
+        for (int i = 0; i < t->ndim; i++)
+            if (o->dims[i] != t->dims[i])
+                return false;
+    }
+    return n < 3 || (in[1].tensor != NULL && in[2].tensor != NULL);
+}
+
+Tensor *
+pointwise(Op op, const Operand *in, const Param *params, Tensor *target)
+{
+    const Row *row = &rows[op];
+    int n = row->arity;
+    if (target != NULL || !is_fast(row, n, in) || cpu_loops[op][PART_FORWARD][in[0].tensor->dtype] == NULL) {
+        Frame f = {.row = row, .op = op, .n = n, .in = in, .params = params, .out = target};
+        return general(&f);
+    }
+    Tensor *t = in[0].tensor;
+    bool to_bool = row->kind == KIND_COMPARE || row->kind == KIND_PREDICATE;
+    Tensor *out = tensor_empty(t->ndim, t->dims, to_bool ? DTYPE_BOOL : (Dtype)t->dtype, CPU);
+    if (out == NULL)
+        return NULL;
+    int64_t itemsize = tensor_itemsize(t), strides[4] = {tensor_itemsize(out), itemsize, itemsize, itemsize};
+    char *at[4] = {out->data, t->data};
+    double number;
+    for (int k = 1; k < n; k++)
+        if (in[k].tensor != NULL)
+            at[k + 1] = in[k].tensor->data;
+        else {
+            dtype_store((char *)&number, (Dtype)t->dtype, in[k].scalar.value);
+            at[k + 1] = (char *)&number;
+            strides[k + 1] = 0;
+        }
+    cpu_loops[op][PART_FORWARD][t->dtype](at, strides, t->numel, params);
+    if (!to_bool && should_record(n, in)) {
+        bool needed = false;
+        for (int k = 0; k < n; k++)
+            needed |= row->gradient_kind[k] != GRADIENT_NONE && tensor_needs_grad(in[k].tensor);
+        if (needed && record(row, op, n, in, params, out, false, NULL, (Dtype)t->dtype) == NULL && PyErr_Occurred())
+            Py_CLEAR(out);
+    }
+    return out;
+}
+
+/* ---------------------------------------------------------------- C callers */
+Tensor *
+op_pointwise(Op op, int n, Tensor *a, Tensor *b, Tensor *c, Param p, Param q)
+{
+    if (a == NULL || (n > 1 && b == NULL) || (n > 2 && c == NULL))
+        return NULL;
+    Operand in[3] = {{.tensor = a}, {.tensor = b}, {.tensor = c}};
+    return scope_keep(pointwise(op, in, (Param[]){p, q}, NULL));
+}
+
+Tensor *
+op_scalar(Op op, Tensor *a, double b)
+{
+    if (a == NULL)
+        return NULL;
+    Operand in[2] = {{.tensor = a}, {.scalar = {PARAM(b), CATEGORY_FLOAT}}};
+    if (!dtype_is_float((Dtype)a->dtype) && b == (double)(int64_t)b)
+        in[1].scalar.category = CATEGORY_INT;
+    return scope_keep(pointwise(op, in, (Param[]){PARAM(1), PARAM(1)}, NULL));
+}
+
+Tensor *
+op_scalar_left(Op op, double a, Tensor *b)
+{
+    if (b == NULL)
+        return NULL;
+    Operand in[2] = {{.scalar = {PARAM(a), CATEGORY_FLOAT}}, {.tensor = b}};
+    if (!dtype_is_float((Dtype)b->dtype) && a == (double)(int64_t)a)
+        in[0].scalar.category = CATEGORY_INT;
+    return scope_keep(pointwise(op, in, (Param[]){PARAM(1), PARAM(1)}, NULL));
+}
+
+Tensor *
+op_inplace(Op op, Tensor *self, Tensor *other, double alpha)
+{
+    if (self == NULL || other == NULL)
+        return NULL;
+    Operand in[2] = {{.tensor = self}, {.tensor = other}};
+    return scope_keep(pointwise(op, in, (Param[]){PARAM(alpha), PARAM(1)}, self));
+}

@@ -1,0 +1,50 @@
+/* The op layer as C functions.  Each op_ function checks, allocates, computes and records; its result belongs to the
+ * current scope; a NULL operand gives NULL (the error is already set).  Pointwise rows get theirs from ops.def. */
+#ifndef CTORCH_OPS_OPS_H
+#define CTORCH_OPS_OPS_H
+
+#include "abi/backend.h"
+#include "autograd/node.h"
+#include "ops/args.h"
+
+/* ---- the frame ---- */
+typedef struct Operand {
+    Tensor *tensor;               /* NULL: the number */
+    Scalar scalar;
+} Operand;
+
+/* Any pointwise row: promote, broadcast, check, allocate, compute, record.  out: the tensor of an in-place call, else
+ * NULL.  Returns a new reference (out itself for in-place); NULL with an error. */
+Tensor *pointwise(Op op, const Operand *operands, const Param *params, Tensor *out);
+/* The same, scope-owned, for C callers. */
+Tensor *op_pointwise(Op op, int n, Tensor *a, Tensor *b, Tensor *c, Param p, Param q);
+Tensor *op_scalar(Op op, Tensor *a, double b);           /* binary row with a number on the right */
+Tensor *op_scalar_left(Op op, double a, Tensor *b);
+Tensor *op_inplace(Op op, Tensor *self, Tensor *other, double alpha);
+
+#define PARAM(x) ((Param){(double)(x), (int64_t)(x)})
+#define UNARY(name, ...) \
+    static inline Tensor *op_##name(Tensor *x) { return op_pointwise(OP_##name, 1, x, NULL, NULL, PARAM(1), PARAM(1)); }
+#define PREDICATE(name, ...) UNARY(name)
+#define BINARY(name, ...) \
+    static inline Tensor *op_##name(Tensor *a, Tensor *b) { return op_pointwise(OP_##name, 2, a, b, NULL, PARAM(1), PARAM(1)); }
+#define COMPARE(name, ...) BINARY(name)
+#define TERNARY(name, ...) \
+    static inline Tensor *op_##name(Tensor *a, Tensor *b, Tensor *c) { return op_pointwise(OP_##name, 3, a, b, c, PARAM(1), PARAM(1)); }
+#include "abi/ops.def"
+
+/* Frame services for structural ops. */
+int check_same_device(const char *op, int n, Tensor *const *tensors);
+int check_writable(Tensor *t, const char *op);           /* in-place rules: leaf, view of leaf, read-only, overlap */
+int check_overlap(const char *op, const Tensor *out, const Tensor *in);    /* partial overlap is refused */
+const Backend *backend_of(Tensor *t);                    /* never NULL for a living tensor */
+bool tensor_is_meta(const Tensor *t);
+void tensor_bump(Tensor *t);                             /* storage version after an in-place write */
+int not_implemented_dtype(const char *op, Dtype dtype);  /* "\"op\" not implemented for 'Long'"; -1 */
+/* In-place by value: writes result (of the same shape) into self and moves its history over; new reference to self. */
+Tensor *inplace_adopt(Tensor *self, Tensor *result);
+
+/* ---- structural ops, one family per file ---- */
+#include "ops/families.h"
+
+#endif

@@ -1,0 +1,45 @@
+/* The op table in memory: what ops.def says of each row, and what is derived from it at start. */
+#ifndef CTORCH_OPS_ROWS_H
+#define CTORCH_OPS_ROWS_H
+
+#include "autograd/node.h"
+#include "ops/args.h"
+
+typedef enum Kind { KIND_UNARY, KIND_BINARY, KIND_COMPARE, KIND_PREDICATE, KIND_TERNARY, KIND_OP } Kind;
+typedef enum Class { CLASS_FLOAT, CLASS_REAL, CLASS_NUMBER, CLASS_INT, CLASS_ANY } Class;
+enum { BOOL_NONE = -1, BOOL_A = 0, BOOL_B = 1 };          /* which operand of a TERNARY is bool */
+
+/* What a gradient formula is, besides text for a loop. */
+enum { GRADIENT_NONE, GRADIENT_ZERO, GRADIENT_PASS, GRADIENT_LOOP };
+/* Letters a formula reads: what the node must save. */
+enum { SAVES_A = 1, SAVES_B = 2, SAVES_C = 4, SAVES_Y = 8 };
+
+typedef struct Row {
+    const char *name;
+    const char *python;           /* the name users call; rows of one name are overloads and stand together */
+    uint8_t kind, forms, class, arity;
+    int8_t bool_operand;
+    const char *source;           /* signature, or its tail */
+    const char *gradient_text[3];
+    PyObject *(*call)(const Value *v);                      /* KIND_OP: new reference */
+    BackwardFunction backward;                              /* KIND_OP: NULL if not differentiable */
+    /* derived by rows_init */
+    uint8_t gradient_kind[3];
+    uint8_t saves[3];
+    uint8_t n_params;
+    Param defaults[2];
+    Signature signature;
+} Row;
+
+extern Row rows[OP_COUNT];
+int rows_init(PyObject *module, PyTypeObject *tensor_type); /* fills rows; adds functions and methods */
+const char *row_node_name(int op);                          /* "Add": what stands before BackwardN */
+PyObject *op_python(Op op, PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, bool inplace);
+
+static inline bool
+row_is_pointwise(const Row *row)
+{
+    return row->kind != KIND_OP;
+}
+
+#endif

@@ -1,0 +1,40 @@
+"""Automatic differentiation: backward(), grad(), custom Functions, and the modes that switch recording off.
+
+The graph and its engine are written in C (csrc/autograd); this package holds the names and what is naturally Python.
+`functional` and `gradcheck` are loaded when they are first asked for.
+"""
+
+from ctorch._C import Tensor as Variable
+from ctorch._C._autograd import backward, grad
+from ctorch.autograd import function, grad_mode, graph
+from ctorch.autograd.function import Function
+from ctorch.autograd.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
+
+__all__ = [
+    "Function",
+    "Variable",
+    "backward",
+    "enable_grad",
+    "function",
+    "functional",
+    "grad",
+    "grad_mode",
+    "gradcheck",
+    "gradgradcheck",
+    "graph",
+    "inference_mode",
+    "no_grad",
+    "set_grad_enabled",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name in ("gradcheck", "gradgradcheck"):
+        from ctorch.autograd import _gradcheck
+
+        return getattr(_gradcheck, name)
+    if name == "functional":
+        import importlib
+
+        return importlib.import_module("ctorch.autograd.functional")
+    raise AttributeError(f"module 'ctorch.autograd' has no attribute '{name}'")

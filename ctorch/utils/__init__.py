@@ -1,0 +1,8 @@
+"""Helpers around training; `ctorch.utils.data` loads on first use."""
+
+
+def __getattr__(name: str):
+    if name == "data":
+        from importlib import import_module
+        return import_module(".data", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

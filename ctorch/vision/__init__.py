@@ -1,0 +1,5 @@
+"""Helpers for images: `transforms`."""
+
+from . import transforms
+
+__all__ = ["transforms"]

@@ -1,0 +1,235 @@
+"""Builds the one extension, ctorch._C.  Metadata lives in pyproject.toml; this file only compiles and links.
+
+setuptools compiles one file after another and knows no flags per file.  BuildExt below compiles on all
+cores, gives each file its own flags (all of them in `flags_of`), builds every file of csrc/kernels once per
+instruction set, and compiles again only what changed: the source, a header that it includes, or the command
+itself.  Objects live in build/objects/, one folder per compiler and kind of build, whoever asks: pip, an
+editable install or make.  setuptools runs this file from the root of the project, so every path here is
+relative to it, and none of the machine's enters an object.
+
+Environment:
+    CC                        the C compiler (else the first that is found of cc, gcc, clang)
+    CFLAGS, LDFLAGS           added at the end of every compile or link command
+    CTORCH_DEBUG=1            keep symbols, lines and assertions
+    CTORCH_WERROR=1           warnings are errors (for developers and CI; never for a user's compiler)
+    CTORCH_SANITIZE=LIST      the hostile build: -fsanitize=LIST, malloc and free behind every cache
+"""
+
+import fcntl
+import filecmp
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+from setuptools.errors import CompileError, LinkError
+
+SANITIZE = os.environ.get("CTORCH_SANITIZE", "")
+DEBUG = os.environ.get("CTORCH_DEBUG") == "1" or SANITIZE != ""
+
+# Named by features, not by -march levels, which switch on more than the dispatcher tests for.
+AVX2 = ["-mavx2", "-mfma", "-mf16c", "-mbmi2"]
+AVX512 = AVX2 + ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mprefer-vector-width=512"]
+ISAS = {"baseline": []}
+if platform.machine().lower() in ("x86_64", "amd64"):
+    ISAS.update(avx2=AVX2, avx512=AVX512)
+
+LANGUAGE = ["-std=gnu11", "-fPIC", "-pthread", "-fvisibility=hidden", "-fwrapv"]
+# What the kernels' vectoriser needs, and no more: -ffast-math would break NaN, infinities and exp.
+NUMERICS = ["-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"]
+WERROR = os.environ.get("CTORCH_WERROR") == "1"
+WARNINGS = ["-Wall", "-Wextra", "-Wshadow", "-Wdouble-promotion",
+            "-Werror=implicit-function-declaration", "-Werror=absolute-value"]
+
+
+def flags_of(source, isa):
+    """The flags of one file, and the only place that knows them."""
+    flags = LANGUAGE + NUMERICS + WARNINGS + ["-Icsrc"]
+    if source.parts[1] == "kernels":
+        flags += ["-O3", f"-DISA={isa}"] + ISAS[isa]
+        # One formula serves every dtype and compiler: x < 0 of an unsigned, a * b of two bools and a loop
+        # that clang cannot vectorise are no mistakes.
+        flags += ["-Wno-type-limits", "-Wno-int-in-bool-context", "-Wno-pass-failed"]
+    else:
+        flags += ["-O2", "-isystem", sysconfig.get_path("include")]
+    if source.name == "random.c":
+        # The same bits on every CPU and compiler: a fused multiply-add only where the source says fma.
+        flags += ["-ffp-contract=off"]
+    if source.name == "numpy.c":
+        flags += ["-isystem", numpy_include(), "-DNPY_NO_DEPRECATED_API=NPY_1_25_API_VERSION",
+                  "-DNPY_TARGET_VERSION=NPY_1_25_API_VERSION"]
+    if SANITIZE:
+        flags += [f"-fsanitize={SANITIZE}", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-O1",
+                  "-DCTORCH_HOSTILE"]
+    flags += ["-g"] if DEBUG else ["-DNDEBUG"]
+    if WERROR:
+        flags += ["-Werror"]
+    return flags + shlex.split(os.environ.get("CFLAGS", ""))
+
+
+def link_flags():
+    if sys.platform == "darwin":
+        flags = ["-bundle", "-undefined", "dynamic_lookup"] + ([] if DEBUG else ["-Wl,-x"])
+    else:
+        flags = ["-shared", "-Wl,--exclude-libs,ALL"] + ([] if DEBUG else ["-s"])
+    if SANITIZE:
+        flags += [f"-fsanitize={SANITIZE}"]
+    return flags + ["-fvisibility=hidden", "-pthread", "-lm"] + shlex.split(os.environ.get("LDFLAGS", ""))
+
+
+def numpy_include():
+    import numpy                     # at build time only, and only for the file that speaks NumPy's C API
+
+    return numpy.get_include()
+
+
+def compiler():
+    """The compile command as a list, and a line that identifies the compiler's version."""
+    named = os.environ.get("CC") or next((cc for cc in ("cc", "gcc", "clang") if shutil.which(cc)), "cc")
+    command = shlex.split(named)
+    try:
+        version = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise CompileError(f"no working C compiler: `{named} --version`: {error}") from None
+    return command, version.partition("\n")[0]
+
+
+def c_sources():
+    """The C files of the CPU build as (path, instruction set), those that take longest first."""
+    files = [path for path in sorted(Path("csrc").glob("**/*.c")) if path.parts[1] != "cuda"]
+    files.sort(key=lambda path: path.name != "pointwise.c")       # every row times every dtype
+    kernels = [(path, isa) for path in files if path.parts[1] == "kernels" for isa in reversed(ISAS)]
+    return kernels + [(path, "") for path in files if path.parts[1] != "kernels"]
+
+
+def dependencies(depfile):
+    """The files that a make rule written by the compiler's -MMD names as prerequisites."""
+    rule = depfile.read_text().replace("\\\n", " ").replace("\\ ", "\0")
+    return [name.replace("\0", " ") for name in rule.partition(":")[2].split()]
+
+
+def run(command):
+    """Runs a compiler; returns whether it succeeded and what it printed."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return done.returncode == 0, done.stdout
+
+
+class Unit:
+    """One object file: how it is made, and whether it is still what its inputs would give."""
+
+    def __init__(self, source, isa, folder, cc, version):
+        name = ".".join([*source.parts[1:-1], source.stem, *([isa] if isa else [])])
+        self.title = f"{source} {isa}".rstrip()
+        self.object = folder / f"{name}.o"
+        self.depfile = folder / f"{name}.d"
+        self.stamp = folder / f"{name}.cmd"
+        self.command = [*cc, *flags_of(source, isa), "-MMD", "-MF", str(self.depfile), "-c", str(source),
+                        "-o", str(self.object)]
+        self.signature = f"{version}\n{shlex.join(self.command)}\n"
+
+    def fresh(self):
+        try:
+            made = self.object.stat().st_mtime_ns
+            return (self.stamp.read_text() == self.signature
+                    and all(Path(name).stat().st_mtime_ns < made for name in dependencies(self.depfile)))
+        except OSError:              # never built, or a header has gone
+            return False
+
+    def compile(self):
+        """Returns whether it succeeded.  The object gets the date of the start: an edit meanwhile counts."""
+        self.stamp.unlink(missing_ok=True)
+        start = time.time_ns()
+        ok, output = run(self.command)
+        sys.stderr.write(f"  {self.title}\n{output}")
+        if ok:
+            os.utime(self.object, ns=(start, start))
+            self.stamp.write_text(self.signature)
+        return ok
+
+
+def compile_all(folder, cc, version, cores):
+    """Brings every object in `folder` up to date and returns them."""
+    units = [Unit(source, isa, folder, cc, version) for source, isa in c_sources()]
+    stale = [unit for unit in units if not unit.fresh()]
+    if stale:
+        (folder / "link.cmd").unlink(missing_ok=True)
+        sys.stderr.write(f"compiling {len(stale)} of {len(units)} objects, {cores} at a time, {version}\n")
+    with ThreadPoolExecutor(cores) as pool:
+        failed = list(pool.map(Unit.compile, stale)).count(False)
+    if failed:
+        raise CompileError(f"{failed} of {len(units)} objects did not compile; see above")
+    return [str(unit.object) for unit in units]
+
+
+def link(folder, cc, objects):
+    """Links the objects, unless link.cmd says that these are linked, and returns the library."""
+    library, stamp = folder / "_C.so", folder / "link.cmd"
+    command = [*cc, *objects, *link_flags(), "-o", str(library)]
+    signature = shlex.join(command)
+    if not library.exists() or not stamp.exists() or stamp.read_text() != signature:
+        ok, output = run(command)
+        sys.stderr.write(output)
+        if not ok:
+            raise LinkError("the objects did not link; see above")
+        stamp.write_text(signature)
+    return library
+
+
+def place(library, target):
+    """Copies the library unless it is there; a process that has the old one loaded keeps it whole."""
+    if target.exists() and filecmp.cmp(library, target, shallow=False):
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_suffix(".partial")
+    shutil.copy(library, partial)
+    os.replace(partial, target)
+
+
+class BuildExt(build_ext):
+    """setuptools' command with the compiling replaced; where the library goes is still setuptools' to say."""
+
+    user_options = build_ext.user_options + [("compile-only", None, "compile every file, link nothing")]
+    boolean_options = build_ext.boolean_options + ["compile-only"]
+
+    def initialize_options(self):
+        super().initialize_options()
+        self.compile_only = False
+
+    def run(self):
+        if self.compile_only:
+            self.build_library()
+        else:
+            super().run()
+
+    def build_library(self):
+        cc, version = compiler()
+        kinds = [sys.implementation.cache_tag, Path(cc[0]).name]
+        kinds += [kind for kind, on in [("sanitize", SANITIZE), ("debug", DEBUG), ("werror", WERROR)] if on]
+        folder = Path("build", "objects", "-".join(kinds))
+        folder.mkdir(parents=True, exist_ok=True)
+        with open(folder / "lock", "w") as lock:      # two builds at once take turns
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            objects = compile_all(folder, cc, version, self.parallel or os.cpu_count())
+            return None if self.compile_only else link(folder, cc, objects)
+
+    def build_extension(self, ext):
+        self.library = self.build_library()
+        place(self.library, Path(self.get_ext_fullpath(ext.name)))
+
+    def copy_extensions_to_source(self):
+        for ext in self.extensions:
+            place(self.library, Path(self.get_ext_fullpath(ext.name)))
+
+
+if __name__ == "__main__":
+    sources = sorted({str(path) for path, _ in c_sources()})
+    headers = sorted(str(path) for kind in ("h", "inc", "def") for path in Path("csrc").glob(f"**/*.{kind}"))
+    setup(ext_modules=[Extension("ctorch._C", sources, depends=headers)], cmdclass={"build_ext": BuildExt})

@@ -1,0 +1,342 @@
+/* abi/formula.h against the C library's double functions: the largest error in ULP per float function,
+ * over two million floats of every size and two million near 0; special values of two-argument functions;
+ * integer forms and conversions over all pairs of int8_t and the extremes of the wider types.  Prints a
+ * line per function with its time per element, and fails where a limit is passed.  The loops are the ones
+ * that matter: written as kernels are, vectorised by the compiler.
+ *
+ *     tests/native/run_formula.sh
+ * / */
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "abi/isa.h"
+#include "abi/formula.h"
+
+#define BLOCK 4096
+#define TEXT_(x) #x
+#define TEXT(x) TEXT_(x)
+
+static int failures;
+
+typedef void (*Loop)(float *y, const float *a, const float *b);
+typedef double (*Reference)(double a, double b);
+
+/* ---- what is tested: name, arity, reference, limit in ULP, largest |x| */
+
+#define HUGE_X 3.5e38
+#define FUNCTIONS(F) \
+    F(exp, 1, exp(x), 1.1, HUGE_X) \
+    F(exp2, 1, exp2(x), 1.5, HUGE_X) \
+    F(expm1, 1, expm1(x), 2, HUGE_X) \
+    F(log, 1, log(x), 1, HUGE_X) \
+    F(log2, 1, log2(x), 2, HUGE_X) \
+    F(log10, 1, log10(x), 2, HUGE_X) \
+    F(log1p, 1, log1p(x), 2, HUGE_X) \
+    F(sin, 1, sin(x), 1.5, 0x1p31) \
+    F(cos, 1, cos(x), 1.5, 0x1p31) \
+    F(tan, 1, tan(x), 3, 0x1p31) \
+    F(asin, 1, asin(x), 2, HUGE_X) \
+    F(acos, 1, acos(x), 2, HUGE_X) \
+    F(atan, 1, atan(x), 2, HUGE_X) \
+    F(sinh, 1, sinh(x), 2, HUGE_X) \
+    F(cosh, 1, cosh(x), 2, HUGE_X) \
+    F(tanh, 1, tanh(x), 1.5, HUGE_X) \
+    F(asinh, 1, asinh(x), 3, HUGE_X) \
+    F(acosh, 1, acosh(x), 3, HUGE_X) \
+    F(atanh, 1, atanh(x), 3, HUGE_X) \
+    F(erf, 1, erf(x), 1.5, HUGE_X) \
+    F(erfc, 1, erfc(x), 4, HUGE_X) \
+    F(erfinv, 1, erfinv_d(x), 1, HUGE_X) \
+    F(lgamma, 1, lgamma_d(x), 1, 1e30) \
+    F(digamma, 1, digamma_d(x), 1, 1e6) \
+    F(sqrt, 1, sqrt(x), 0.501, HUGE_X) \
+    F(rsqrt, 1, 1 / sqrt(x), 1.5, HUGE_X) \
+    F(reciprocal, 1, 1 / x, 0.501, HUGE_X) \
+    F(sigmoid, 1, x < 0 ? exp(x) / (1 + exp(x)) : 1 / (1 + exp(-x)), 2.5, HUGE_X) \
+    F(logsigmoid, 1, (x < 0 ? x : 0) - log1p(exp(-fabs(x))), 3, HUGE_X) \
+    F(softplus, 1, (x < 0 ? 0 : x) + log1p(exp(-fabs(x))), 3, HUGE_X) \
+    F(floor, 1, floor(x), 0, HUGE_X) \
+    F(ceil, 1, ceil(x), 0, HUGE_X) \
+    F(round, 1, rint(x), 0, HUGE_X) \
+    F(trunc, 1, trunc(x), 0, HUGE_X) \
+    F(abs, 1, fabs(x), 0, HUGE_X) \
+    F(pow, 2, pow(x, b), 1, HUGE_X) \
+    F(atan2, 2, atan2(x, b), 3, HUGE_X) \
+    F(hypot, 2, hypot(x, b), 0.6, HUGE_X) \
+    F(fmod, 2, fmod(x, b), 0, HUGE_X) \
+    F(copysign, 2, copysign(x, b), 0, HUGE_X)
+
+#define ARGUMENTS1 a[i]
+#define ARGUMENTS2 a[i], b[i]
+#define DEFINE(name, arity, reference, limit, largest) \
+    static __attribute__((noinline)) void loop_##name(float *y, const float *a, const float *b) \
+    { \
+        (void)b; \
+        for (int i = 0; i < BLOCK; i++) \
+            y[i] = name##_f(ARGUMENTS##arity); \
+    } \
+    static double reference_##name(double x, double b) \
+    { \
+        (void)b; \
+        return reference; \
+    }
+FUNCTIONS(DEFINE)
+
+static const struct Function {
+    const char *name;
+    int arity;
+    Loop loop;
+    Reference reference;
+    double limit, largest;
+} functions[] = {
+#define ROW(name, arity, reference, limit, largest) \
+    {#name, arity, loop_##name, reference_##name, limit, largest},
+    FUNCTIONS(ROW)
+#undef ROW
+};
+
+/* ---- measuring */
+
+/* |y - exact| in units of the last place of a float near `exact`; infinite where the kind of result, its
+ * sign or an exact zero's sign is wrong.  What exceeds every float counts as 2^128. */
+static double ulp_error(float y, double exact)
+{
+    if (isnan(exact) || isnan(y))
+        return isnan(exact) && isnan(y) ? 0 : (double)INFINITY;
+    const bool signs_differ = !signbit(y) != !signbit(exact);
+    if ((signs_differ && (y != 0 || exact == 0)) || (isinf(exact) && !isinf(y)) || (exact == 0 && y != 0))
+        return (double)INFINITY;
+    const double value = fmin(fabs((double)y), 0x1p128), wanted = fmin(fabs(exact), 0x1p128);
+    const int exponent = wanted < 0x1p-126 ? -126 : ilogb(wanted);
+    return fabs(value - wanted) / ldexp(1, exponent - 23);
+}
+
+static uint32_t random_state = 1;
+
+static uint32_t random_bits(void)
+{
+    random_state = random_state * 1664525u + 1013904223u;
+    return random_state ^ random_state >> 15;
+}
+
+/* Block number `block` of the inputs: in the first half floats evenly spread over all bit patterns, then a
+ * dense range around 0; second operands are random. */
+static void fill(float *a, float *b, long block, long blocks)
+{
+    const uint32_t step = UINT32_MAX / (uint32_t)(blocks / 2 * BLOCK);
+    for (int i = 0; i < BLOCK; i++) {
+        const long n = block * BLOCK + i;
+        const bool sparse = block < blocks / 2;
+        a[i] = sparse ? from_bits_f((uint32_t)n * step) : -36 + 48 * (float)n / (float)(blocks * BLOCK);
+        b[i] = sparse ? from_bits_f(random_bits() << 8 ^ random_bits()) : (float)random_bits() * 0x1p-28f - 8;
+    }
+}
+
+static double nanoseconds(Loop loop, float *y, const float *a, const float *b)
+{
+    double best = 1e30;
+    for (int run = 0; run < 20; run++) {
+        struct timespec start, end;
+        clock_gettime(CLOCK_MONOTONIC, &start);
+        loop(y, a, b);
+        clock_gettime(CLOCK_MONOTONIC, &end);
+        best = fmin(best, 1e9 * (double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec));
+    }
+    return best / BLOCK;
+}
+
+static void test_function(const struct Function *f)
+{
+    static float a[BLOCK], b[BLOCK], y[BLOCK];
+    const long blocks = f->arity == 1 ? 1040 : 260;
+    double worst = 0, worst_a = 0, worst_b = 0;
+    for (long block = 0; block < blocks; block++) {
+        fill(a, b, block, blocks);
+        f->loop(y, a, b);
+        for (int i = 0; i < BLOCK; i++) {
+            const double error = ulp_error(y[i], f->reference((double)a[i], (double)b[i]));
+            if (error > worst && !(fabs((double)a[i]) > f->largest)) {
+                worst = error;
+                worst_a = (double)a[i];
+                worst_b = (double)b[i];
+            }
+        }
+    }
+    fill(a, b, blocks - 1, blocks);
+    printf("%-12s %6.3f ULP of %.3g at %.9g", f->name, worst, f->limit, worst_a);
+    if (f->arity == 2)
+        printf(", %.9g", worst_b);
+    printf(", %.2f ns\n", nanoseconds(f->loop, y, a, b));
+    if (!(worst <= f->limit)) {
+        printf("FAILED %s\n", f->name);
+        failures++;
+    }
+}
+
+/* ---- special values */
+
+static const float specials[] = {
+    0, -0.0f, 1, -1, 0.5f, -0.5f, 2, -2, 3, -3, 5.5f, -5.5f, 1e-45f, -1e-45f, 1e-39f, 3e38f, -3e38f,
+    16777215, 0x1p24f, 0x1p25f, INFINITY, -INFINITY, NAN,
+};
+#define SPECIALS ((int)(sizeof specials / sizeof *specials))
+
+static void check(bool right, const char *what, double a, double b)
+{
+    if (right)
+        return;
+    printf("FAILED %s(%.9g, %.9g)\n", what, a, b);
+    failures++;
+}
+
+static void test_specials(void)
+{
+    for (unsigned k = 0; k < sizeof functions / sizeof *functions; k++) {
+        const struct Function *f = &functions[k];
+        for (int i = 0; i < SPECIALS * SPECIALS; i++) {
+            static float a[BLOCK], b[BLOCK], y[BLOCK];
+            a[0] = specials[i / SPECIALS];
+            b[0] = specials[i % SPECIALS];
+            f->loop(y, a, b);
+            const double exact = f->reference((double)a[0], (double)b[0]);
+            const bool inside = !(fabs((double)a[0]) > f->largest) || isinf(a[0]);
+            check(!inside || ulp_error(y[0], exact) <= f->limit, f->name, (double)a[0], (double)b[0]);
+        }
+    }
+}
+
+/* PyTorch's results for a // b and a % b. */
+static void test_float_division(void)
+{
+    static const float cases[][4] = {
+        {1, 0.1f, 9, 0x1.999996p-4f}, {-1, 0.1f, -10, 0x1p-26f}, {5.5f, -2, -3, -0.5f}, {-5.5f, 2, -3, 0.5f},
+        {7, 2, 3, 1}, {-0.0f, 1, -0.0f, -0.0f}, {0, -1, -0.0f, 0}, {-1, 1e30f, -1, 1e30f},
+        {1, INFINITY, 0, 1}, {-1, INFINITY, -1, INFINITY}, {1, 0, INFINITY, NAN}, {-1, 0, -INFINITY, NAN},
+        {0, 0, NAN, NAN}, {INFINITY, 2, NAN, NAN}, {NAN, 1, NAN, NAN},
+        {3e38f, 0.1f, INFINITY, 0x1.460536p-4f}, {3e38f, 1e30f, 3e8f, 0x1.cb4ap94f},
+    };
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const float a = cases[i][0], b = cases[i][1];
+        check(ulp_error(div_floor_f(a, b), (double)cases[i][2]) == 0, "div_floor_f", (double)a, (double)b);
+        check(ulp_error(remainder_f(a, b), (double)cases[i][3]) == 0, "remainder_f", (double)a, (double)b);
+    }
+}
+
+static bool close_d(double y, double exact)
+{
+    return fabs(y - exact) <= 4e-16 * fabs(exact);
+}
+
+/* The functions of double that are not the C library's, against 30-digit values.  digamma is a sum of up
+ * to eleven terms of size 1 and keeps their absolute error. */
+static void test_double(void)
+{
+    static const double erfinv[][2] = {
+        {0.5, 0.4769362762044699}, {-0.999, -2.3267537655135246}, {1e-9, 8.86226925452758e-10}, {0, 0},
+    };
+    static const double digamma[][2] = {
+        {1, -0.5772156649015329}, {0.5, -1.9635100260214235}, {-2.5, 1.103156640645243},
+        {40, 3.676327374034843},
+    };
+    static const double lgamma[][2] = {
+        {10, 12.801827480081469}, {-2.5, -0.056243716497674054}, {1, 0}, {2, 0},
+    };
+    for (int i = 0; i < 4; i++) {
+        check(close_d(erfinv_d(erfinv[i][0]), erfinv[i][1]), "erfinv_d", erfinv[i][0], 0);
+        check(fabs(digamma_d(digamma[i][0]) - digamma[i][1]) < 1e-15, "digamma_d", digamma[i][0], 0);
+        check(close_d(lgamma_d(lgamma[i][0]), lgamma[i][1]), "lgamma_d", lgamma[i][0], 0);
+    }
+    check(erfinv_d(-1) == (double)-INFINITY && isnan(erfinv_d(1.5)), "erfinv_d", -1, 1.5);
+    check(digamma_d(-0.0) == (double)INFINITY && isnan(digamma_d(-1)), "digamma_d", -0.0, -1);
+}
+
+/* ---- integers */
+
+static int floor_quotient(int a, int b)
+{
+    return a / b - (a % b != 0 && (a < 0) != (b < 0));
+}
+
+static int power(int a, int b)
+{
+    int result = 1;
+    if (b < 0)
+        return a == 1 ? 1 : a == -1 ? (b & 1 ? -1 : 1) : 0;
+    for (; b > 0; b--)
+        result = (int8_t)(result * a);
+    return result;
+}
+
+static void test_int8(void)
+{
+    for (int a = -128; a < 128; a++) {
+        check(abs_i8((int8_t)a) == (int8_t)abs(a), "abs_i8", a, 0);
+        for (int b = -128; b < 128; b++) {
+            const int8_t x = (int8_t)a, z = (int8_t)b;
+            const bool out = b < 0 || b > 7;
+            check(shift_left_i8(x, z) == (out ? 0 : (int8_t)(a * (1 << b % 8))), "shift_left_i8", a, b);
+            check(shift_right_i8(x, z) == (out ? (a < 0 ? -1 : 0) : a >> b), "shift_right_i8", a, b);
+            check(pow_i8(x, z) == power(a, b), "pow_i8", a, b);
+            check(maximum_i8(x, z) == (a > b ? a : b), "maximum_i8", a, b);
+            if (b == 0)
+                continue;
+            check(div_floor_i8(x, z) == (int8_t)floor_quotient(a, b), "div_floor_i8", a, b);
+            check(remainder_i8(x, z) == a - b * floor_quotient(a, b), "remainder_i8", a, b);
+            check(div_trunc_i8(x, z) == (int8_t)(a / b), "div_trunc_i8", a, b);
+            check(fmod_i8(x, z) == a % b, "fmod_i8", a, b);
+        }
+    }
+}
+
+static void test_wide_integers(void)
+{
+    check(div_floor_i64(INT64_MIN, -1) == INT64_MIN, "div_floor_i64", -0x1p63, -1);
+    check(remainder_i64(INT64_MIN, -1) == 0, "remainder_i64", -0x1p63, -1);
+    check(fmod_i32(INT32_MIN, -1) == 0, "fmod_i32", -0x1p31, -1);
+    check(abs_i64(INT64_MIN) == INT64_MIN, "abs_i64", -0x1p63, 0);
+    check(neg_i32(INT32_MIN) == INT32_MIN, "neg_i32", -0x1p31, 0);
+    check(square_i32(65537) == 131073, "square_i32", 65537, 0);
+    check(pow_i64(3, 41) == -420491770248316829, "pow_i64", 3, 41);
+    check(shift_left_i64(-1, 63) == INT64_MIN, "shift_left_i64", -1, 63);
+    check(shift_right_i64(INT64_MIN, 64) == -1, "shift_right_i64", -0x1p63, 64);
+    check(shift_left_u8(255, 8) == 0, "shift_left_u8", 255, 8);
+    check(shift_right_u8(255, 9) == 0, "shift_right_u8", 255, 9);
+    check(div_floor_u8(255, 255) == 1, "div_floor_u8", 255, 255);
+    check(remainder_u8(254, 255) == 254, "remainder_u8", 254, 255);
+    check(NOT_b(false) && !NOT_b(true) && NOT_u8(1) == 254, "NOT", 0, 1);
+}
+
+static void test_conversions(void)
+{
+    static const double values[] = {(double)NAN, (double)INFINITY, (double)-INFINITY, 0x1p63, 3e9,
+                                    0x1p31, -0x1p32, 300.7, -1.5, 7e4};
+    static const int64_t wide[] = {INT64_MIN, INT64_MIN, INT64_MIN, INT64_MIN, 3000000000, 1ll << 31,
+                                   -(1ll << 32), 300, -1, 70000};
+    for (unsigned i = 0; i < sizeof values / sizeof *values; i++) {
+        const double x = values[i];
+        const int32_t narrow = wide[i] == (int32_t)wide[i] ? (int32_t)wide[i] : INT32_MIN;
+        check(to_i64_d(x) == wide[i] && to_i64_f((float)x) == wide[i], "to_i64", x, 0);
+        check(to_i32_d(x) == narrow && to_i32_f((float)x) == narrow, "to_i32", x, 0);
+        check(to_i16_d(x) == (int16_t)narrow && to_i16_f((float)x) == (int16_t)narrow, "to_i16", x, 0);
+        check(to_i8_d(x) == (int8_t)narrow && to_i8_f((float)x) == (int8_t)narrow, "to_i8", x, 0);
+        check(to_u8_d(x) == (uint8_t)narrow && to_u8_f((float)x) == (uint8_t)narrow, "to_u8", x, 0);
+    }
+    check(to_i32_d(-2147483648.5) == INT32_MIN && to_i32_d(2147483647.5) == INT32_MAX, "to_i32_d", 0x1p31, 0);
+    check(to_b_f(NAN) && to_b_f(1e-45f) && !to_b_f(-0.0f), "to_b_f", 0, 0);
+}
+
+int main(void)
+{
+    printf("instruction set: %s\n", TEXT(ISA));
+    test_specials();
+    test_float_division();
+    test_double();
+    test_int8();
+    test_wide_integers();
+    test_conversions();
+    for (unsigned k = 0; k < sizeof functions / sizeof *functions; k++)
+        test_function(&functions[k]);
+    printf("%d failed\n", failures);
+    return failures != 0;
+}

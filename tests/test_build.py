@@ -1,0 +1,215 @@
+"""How ctorch is built: what setup.py compiles and when, what the wheel holds, whether the stubs are fresh.
+
+The compiling is tried on a tree of four small C files, so that a test takes seconds and can break things.
+"""
+
+import importlib.metadata
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+WHEEL_LIMIT = 1_500_000
+
+SIX = "int six(void);\nint six(void) {{ {} }}\n"
+TREE = {
+    "README.md": "A small tree.\n",
+    "ctorch/__init__.py": '__version__ = "9.8.7"\nfrom ctorch._C import answer\n',
+    "ctorch/_C.pyi": "def answer() -> int: ...\n",
+    "csrc/abi/isa.h": """#define JOIN2(a, b) a##_##b
+#define JOIN(a, b) JOIN2(a, b)
+#define ISA_NAME(x) JOIN(x, ISA)
+""",
+    "csrc/ctorch.h": "#include <Python.h>\nint seven_baseline(void);\n",
+    "csrc/kernels/seven.c": """#include "abi/isa.h"
+int ISA_NAME(seven)(void);
+int ISA_NAME(seven)(void) { return 7; }
+""",
+    "csrc/core/six.c": SIX.format("return 6;"),
+    "csrc/module.c": """#include "ctorch.h"
+int six(void);
+static PyObject *answer(PyObject *self, PyObject *none)
+{
+    (void)self, (void)none;
+    return PyLong_FromLong(six() * seven_baseline());
+}
+static PyMethodDef methods[] = {{"answer", answer, METH_NOARGS, NULL}, {NULL, NULL, 0, NULL}};
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_C", NULL, 0, methods, NULL, NULL, NULL, NULL};
+PyMODINIT_FUNC PyInit__C(void) { return PyModule_Create(&module); }
+""",
+}
+
+
+def output_of(command, **options):
+    """The finished process, with both of its streams in stdout."""
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
+
+
+@pytest.fixture
+def setup_py():
+    """setup.py as a module; it does nothing unless it is the program."""
+    spec = importlib.util.spec_from_file_location("ctorch_setup", ROOT / "setup.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class Tree:
+    def __init__(self, root):
+        self.root = root
+        for name, text in TREE.items():
+            self.write(name, text)
+        for name in ("setup.py", "pyproject.toml", "LICENSE"):
+            shutil.copy(ROOT / name, root)
+
+    def write(self, name, text):
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def run(self, *command, **environment):
+        clean = {k: v for k, v in os.environ.items() if not k.startswith("CTORCH_") and "FLAGS" not in k}
+        return output_of([sys.executable, *command], cwd=self.root, env={**clean, **environment})
+
+    def build(self, **environment):
+        """Builds in place and returns the names of the objects that were compiled."""
+        done = self.run("setup.py", "--quiet", "build_ext", "--inplace", **environment)
+        assert done.returncode == 0, done.stdout
+        return sorted(re.findall(r"^  csrc/(\S+(?: \w+)?)$", done.stdout, re.M))
+
+    def library(self):
+        return next((self.root / "ctorch").glob("_C*.so"))
+
+
+@pytest.fixture
+def tree(tmp_path):
+    return Tree(tmp_path)
+
+
+def test_builds_each_kernel_per_instruction_set_and_only_what_changed(tree, setup_py):
+    kernels = sorted(f"kernels/seven.c {isa}" for isa in setup_py.ISAS)
+    assert tree.build() == sorted(["core/six.c", "module.c", *kernels])
+    assert tree.run("-c", "import ctorch; print(ctorch.answer())").stdout == "42\n"
+
+    before = tree.library().stat().st_ino
+    assert tree.build() == []
+    assert tree.library().stat().st_ino == before
+
+    os.utime(tree.root / "csrc/ctorch.h")
+    assert tree.build() == ["module.c"]
+    os.utime(tree.root / "csrc/abi/isa.h")
+    assert tree.build() == kernels
+    tree.write("csrc/core/six.c", SIX.format("return 5;"))
+    assert tree.build() == ["core/six.c"]
+    assert tree.run("-c", "import ctorch; print(ctorch.answer())").stdout == "35\n"
+
+    everything = tree.build(CFLAGS="-DUNUSED")
+    assert len(everything) == len(kernels) + 2
+    assert len(tree.build(CTORCH_DEBUG="1")) == len(everything)
+    assert tree.build(CTORCH_DEBUG="1") == []
+
+
+def test_an_interrupted_build_is_finished_by_the_next(tree):
+    tree.build()
+    tree.write("csrc/core/six.c", SIX.format("return 4;"))
+    tree.write("csrc/module.c", TREE["csrc/module.c"] + "#error stop\n")
+    done = tree.run("setup.py", "--quiet", "build_ext", "--inplace")
+    assert done.returncode != 0 and "#error stop" in done.stdout
+    assert "1 of" in done.stdout.splitlines()[-1]
+    tree.write("csrc/module.c", TREE["csrc/module.c"])
+    assert tree.build() == ["module.c"]
+    assert tree.run("-c", "import ctorch; print(ctorch.answer())").stdout == "28\n"
+
+
+def test_warnings_are_errors_only_when_asked(tree):
+    tree.write("csrc/core/six.c", SIX.format("int unused; return 6;"))
+    assert "core/six.c" in tree.build()
+    done = tree.run("setup.py", "--quiet", "build_ext", "--compile-only", CTORCH_WERROR="1")
+    assert done.returncode != 0 and "unused" in done.stdout
+
+
+def test_kernels_cannot_include_python(tree):
+    tree.write("csrc/kernels/seven.c", "#include <Python.h>\n" + TREE["csrc/kernels/seven.c"])
+    done = tree.run("setup.py", "--quiet", "build_ext", "--inplace")
+    assert done.returncode != 0 and "Python.h" in done.stdout
+
+
+PLANTED = {
+    "out of bounds": "static int a[6]; volatile int i = 6; return a[i];",
+    "heap-buffer-overflow": "int *volatile a = malloc(24); int i = a[6]; free(a); return i;",
+    "heap-use-after-free": "int *volatile a = malloc(24); free(a); return a[0];",
+}
+
+
+@pytest.mark.skipif(sys.platform != "linux" or not shutil.which("gcc"), reason="needs gcc's sanitisers")
+@pytest.mark.parametrize("report", PLANTED)
+def test_the_hostile_build_reports(report, tree):
+    tree.write("csrc/core/six.c", "#include <stdlib.h>\n" + SIX.format(PLANTED[report]))
+    tree.build(CC="gcc", CTORCH_SANITIZE="address,undefined")
+    runtimes = [output_of(["gcc", f"-print-file-name={name}"]).stdout.strip()
+                for name in ("libasan.so", "libubsan.so")]
+    done = tree.run("-c", "import ctorch; ctorch.answer()", LD_PRELOAD=" ".join(runtimes),
+                    PYTHONMALLOC="malloc", ASAN_OPTIONS="detect_leaks=0")
+    assert done.returncode != 0 and "six.c:3" in done.stdout and report in done.stdout
+
+
+def test_random_kernels_alone_never_fuse(setup_py):
+    def contraction(name):
+        flags = setup_py.flags_of(Path("csrc/kernels", name), "baseline")
+        return [flag for flag in flags if flag.startswith("-ffp-contract")][-1]
+
+    assert contraction("random.c") == "-ffp-contract=off"
+    assert contraction("pointwise.c") == "-ffp-contract=fast"
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The project's own wheel, made from the objects that are built already."""
+    folder = tmp_path_factory.mktemp("wheel")
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+    done = output_of([*pip, "-w", folder, ROOT])
+    assert done.returncode == 0, done.stdout
+    return next(folder.glob("ctorch-*.whl"))
+
+
+def test_wheel_is_small(wheel):
+    assert wheel.stat().st_size <= WHEEL_LIMIT
+
+
+def test_wheel_holds_the_package_and_nothing_else(wheel):
+    names = set(zipfile.ZipFile(wheel).namelist())
+    package = {name for name in names if not name.split("/")[0].endswith(".dist-info")}
+    expected = {str(path.relative_to(ROOT)) for kind in ("*.py", "*.pyi", "py.typed")
+                for path in (ROOT / "ctorch").rglob(kind)}
+    libraries = package - expected
+    assert expected <= package
+    assert len(libraries) == 1 and re.fullmatch(r"ctorch/_C\.\S+\.so", libraries.pop())
+
+
+def test_wheel_names_no_place_of_this_machine(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        assert [name for name in archive.namelist() if str(ROOT).encode() in archive.read(name)] == []
+
+
+def test_installed_version_is_the_packages():
+    import ctorch
+
+    assert importlib.metadata.version("ctorch") == ctorch.__version__
+
+
+def test_stubs_are_fresh():
+    done = output_of([sys.executable, ROOT / "tools/make_stubs.py", "--check"])
+    assert done.returncode == 0, f"run `make stubs`: {done.stdout}"
+
+
+def test_a_missing_compiler_is_one_line():
+    done = output_of([sys.executable, ROOT / "tools/venv.py"], env={**os.environ, "CC": "no-such-compiler"})
+    assert done.returncode == 1
+    assert re.fullmatch(r"make: CC=no-such-compiler is not here; type: .+\n", done.stdout)
