@@ -166,5 +166,6 @@ extern PyObject *OutOfMemoryError_;               /* MemoryError and RuntimeErro
 /* PyErr_Format that returns NULL typed for tensors; understands %zd %ld %lld %s %R and friends. */
 Tensor *error(PyObject *type, const char *format, ...);
 Tensor *no_memory(int64_t bytes);
+const char *float_text(double value);             /* "%g" into a ring of buffers: PyErr_Format has no floats */
 
 #endif

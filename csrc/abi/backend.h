@@ -6,8 +6,10 @@
 
 #include "abi/dtype.h"
 #include "abi/gemm.h"
+#include "abi/index.h"
 #include "abi/iter.h"
 #include "abi/ops.h"
+#include "abi/reduce.h"
 
 enum { BACKEND_ABI = 1 };
 
@@ -23,6 +25,14 @@ typedef struct Backend {
     /* operands: out, in */
     int (*cast)(Dtype to, Dtype from, const Iter *iter);
     int (*gemm)(Dtype dtype, const Gemm *gemm, int64_t batch, int64_t a_step, int64_t b_step, int64_t c_step);
+    int (*reduce)(const Reduce *reduce);
+    /* gather, scatter and all indexing; indices are in range */
+    int (*pick)(const PickArgs *args, const Iter *iter);
+    /* smallest and largest of the iterator's one int64 operand, which is not empty */
+    int (*index_range)(const Iter *iter, int64_t *low, int64_t *high);
+    int (*mask_count)(const bool *mask, int64_t n, int64_t *count);
+    int (*mask_move)(const MaskArgs *args);
+    int (*nonzero)(const NonzeroArgs *args);
 } Backend;
 
 extern const Backend *backends[];     /* by DeviceType; NULL where the device does not exist */

@@ -35,6 +35,7 @@ typedef struct Kernels {
     Loop half_store[2];
     const struct GemmKernels *gemm;
     const struct RandomKernels *random;
+    const struct ReduceKernels *reduce;
 } Kernels;
 
 extern const Kernels ISA_NAME(kernels);

@@ -335,7 +335,8 @@ autograd_init(PyObject *module)
     PyObject *autograd = PyModule_New("ctorch._C._autograd");
     int result = -1;
     if (autograd != NULL && PyModule_AddFunctions(autograd, functions) == 0
-        && PyModule_AddObjectRef(module, "_autograd", autograd) == 0 && hooks_init(module) == 0
+        && PyModule_AddObjectRef(module, "_autograd", autograd) == 0
+        && PyModule_AddObjectRef(autograd, "Node", (PyObject *)&NodeType) == 0 && hooks_init(module) == 0
         && function_init(autograd) == 0)
         result = modes_init(module);
     Py_XDECREF(autograd);

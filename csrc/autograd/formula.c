@@ -1,199 +1,16 @@
 /* Gradient texts of pointwise rows, run over tensors: what a loop computes element by element is computed here op by op
- * and so recorded, which makes gradients differentiable to any order.  The text is C; this is the part of C it uses:
- *
- *   choice  := or [ "?" choice ":" choice ]            or      := and { "||" and }
- *   and     := equal { "&&" equal }                    equal   := order { ("==" | "!=") order }
- *   order   := sum { ("<" | "<=" | ">" | ">=") sum }   sum     := product { ("+" | "-") product }
- *   product := prefix { ("*" | "/") prefix }           prefix  := "-" prefix | primary
- *   primary := number | letter | "K(" number ")" | row "(" choice { "," choice } ")" | "(" choice ")"
- *
- * letters: g the incoming gradient; x or a, b, c the operands; y the output; p q the parameters.  An operator is a row
- * like any other: + is add, < is lt.  Values without a tensor in them are folded as doubles, through the rows' own
- * loops.  A text is parsed when it is first asked for, and the tree is kept. */
+ * and so recorded, which makes gradients differentiable to any order.  Values without a tensor in them are folded as
+ * doubles, through the rows' own loops.  What a text may say is in formula_text.c. */
 #include "autograd/formula.h"
 
-#include <ctype.h>
 #include <string.h>
 
+#include "autograd/formula_text.h"
 #include "core/cpu.h"
 #include "core/dtype.h"
 #include "ops/ops.h"
 #include "ops/rows.h"
 
-enum { NUMBER, LETTER, APPLY, CHOOSE };
-
-typedef struct Term {
-    uint8_t kind;
-    int16_t op;                   /* APPLY: the row; LETTER: its index in LETTERS */
-    int16_t args[3];
-    double number;
-} Term;
-
-typedef struct Formula {
-    int n, root;
-    Term terms[];                 /* operands before the terms that use them */
-} Formula;
-
-static const char LETTERS[] = "abcygpq";
-enum { LETTER_Y = 3, LETTER_G, LETTER_P, LETTER_Q, N_LETTERS };
-
-/* ---------------------------------------------------------------- parsing */
-typedef struct Parser {
-    const char *at;
-    Formula *formula;
-    bool failed;
-} Parser;
-
-/* Longer spellings first; a higher power binds tighter. */
-static const struct Operator {
-    const char *text;
-    int16_t op;
-    int power;
-} operators[] = {
-    {"||", OP_logical_or, 2}, {"&&", OP_logical_and, 3}, {"==", OP_eq, 4}, {"!=", OP_ne, 4}, {"<=", OP_le, 5},
-    {">=", OP_ge, 5}, {"<", OP_lt, 5}, {">", OP_gt, 5}, {"+", OP_add, 6}, {"-", OP_sub, 6}, {"*", OP_mul, 7},
-    {"/", OP_div, 7}, {NULL, 0, 0},
-};
-enum { POWER_CHOICE = 1, POWER_PREFIX = 8 };
-
-static int parse(Parser *p, int power);
-
-static bool
-accept(Parser *p, const char *text)
-{
-    while (*p->at == ' ')
-        p->at++;
-    if (strncmp(p->at, text, strlen(text)) != 0)
-        return false;
-    p->at += strlen(text);
-    return true;
-}
-
-static void
-expect(Parser *p, const char *text)
-{
-    p->failed |= !accept(p, text);
-}
-
-static int
-term(Parser *p, int kind, int op, int a, int b, int c)
-{
-    p->formula->terms[p->formula->n] = (Term){(uint8_t)kind, (int16_t)op, {(int16_t)a, (int16_t)b, (int16_t)c}, 0};
-    return p->formula->n++;
-}
-
-static int
-row_by_name(const char *name, size_t length)
-{
-    for (int op = 0; op < OP_COUNT; op++)
-        if (strlen(rows[op].name) == length && memcmp(rows[op].name, name, length) == 0)
-            return row_is_pointwise(&rows[op]) ? op : -1;
-    return -1;
-}
-
-static int
-parse_name(Parser *p)
-{
-    const char *start = p->at;
-    while (isalnum((unsigned char)*p->at) || *p->at == '_')
-        p->at++;
-    size_t length = (size_t)(p->at - start);
-    if (length == 1 && *start != 'K') {
-        const char *letter = strchr(LETTERS, *start == 'x' ? 'a' : *start);
-        p->failed |= letter == NULL;
-        return term(p, LETTER, letter ? (int)(letter - LETTERS) : 0, 0, 0, 0);
-    }
-    expect(p, "(");
-    if (length == 1) {
-        int inner = parse(p, 0);
-        expect(p, ")");
-        return inner;
-    }
-    int op = row_by_name(start, length), args[3] = {0}, n = 0;
-    p->failed |= op < 0;
-    do {
-        args[n++] = parse(p, 0);
-    } while (!p->failed && n < rows[op].arity && accept(p, ","));
-    expect(p, ")");
-    return term(p, APPLY, op, args[0], args[1], args[2]);
-}
-
-static int
-parse_prefix(Parser *p)
-{
-    if (p->failed)
-        return 0;
-    if (accept(p, "-")) {
-        int operand = parse(p, POWER_PREFIX);
-        Term *t = &p->formula->terms[operand];
-        if (t->kind != NUMBER)
-            return term(p, APPLY, OP_neg, operand, 0, 0);
-        t->number = -t->number;
-        return operand;
-    }
-    if (accept(p, "(")) {
-        int inner = parse(p, 0);
-        expect(p, ")");
-        return inner;
-    }
-    if (isalpha((unsigned char)*p->at))
-        return parse_name(p);
-    char *end = NULL;
-    double number = PyOS_string_to_double(p->at, &end, NULL);
-    int t = term(p, NUMBER, 0, 0, 0, 0);
-    p->formula->terms[t].number = number;
-    p->failed |= PyErr_Occurred() != NULL;
-    p->at = p->failed ? p->at : end;
-    return t;
-}
-
-/* Operator precedence: takes operators that bind tighter than `power`. */
-static int
-parse(Parser *p, int power)
-{
-    int left = parse_prefix(p);
-    while (!p->failed) {
-        const struct Operator *o = operators;
-        const char *before = p->at;
-        while (o->text != NULL && !accept(p, o->text))
-            o++;
-        if (o->text != NULL && o->power > power)
-            left = term(p, APPLY, o->op, left, parse(p, o->power), 0);
-        else if (o->text == NULL && power < POWER_CHOICE && accept(p, "?")) {
-            int chosen = parse(p, 0);
-            expect(p, ":");
-            left = term(p, CHOOSE, 0, left, chosen, parse(p, 0));
-        } else {
-            p->at = before;
-            break;
-        }
-    }
-    return left;
-}
-
-/* The row's tree for input k; kept for ever, as the row is. */
-static const Formula *
-formula_of(int op, int k)
-{
-    static Formula *formulas[OP_COUNT][3];
-    if (formulas[op][k] != NULL)
-        return formulas[op][k];
-    const char *text = rows[op].gradient_text[k];
-    Formula *f = PyMem_Calloc(1, sizeof *f + (strlen(text) + 1) * sizeof f->terms[0]);    /* a term has a character */
-    if (f == NULL)
-        return (const Formula *)PyErr_NoMemory();
-    Parser p = {text, f, false};
-    f->root = parse(&p, 0);
-    if (p.failed || (accept(&p, ""), *p.at != '\0')) {
-        PyErr_Format(PyExc_SystemError, "gradient of %s: cannot read \"%s\" at \"%s\"", rows[op].name, text, p.at);
-        PyMem_Free(f);
-        return NULL;
-    }
-    formulas[op][k] = f;
-    return f;
-}
-
-/* ---------------------------------------------------------------- evaluating */
 /* A tensor, or, with tensor NULL, a number.  After an error both are empty. */
 typedef struct Quantity {
     Tensor *tensor;
@@ -255,15 +72,70 @@ fold(int op, const Quantity *args)
 }
 
 static Quantity
+call(Binding *b, Op op, const Operand *in, const Param *params)
+{
+    return kept(b, scope_keep(pointwise(op, in, params, NULL)));
+}
+
+static Operand
+operand(Quantity q)
+{
+    return (Operand){q.tensor, scalar_of(q.number)};
+}
+
+/* other + sign * x * y in one rounding less, as compilers contract the loops; without it a gradient like tanh's
+ * g * (1 - y * y) would differ from the loop's where it cancels. */
+static Quantity
+multiply_add(Binding *b, Quantity other, const Term *product, int sign)
+{
+    Quantity x = evaluate(b, product->args[0]), y = evaluate(b, product->args[1]);
+    if (b->failed)
+        return (Quantity){NULL, 0};
+    if (other.tensor == NULL && x.tensor == NULL && y.tensor == NULL)
+        return (Quantity){NULL, other.number + sign * x.number * y.number};
+    return call(b, OP_addcmul, (Operand[]){operand(other), operand(x), operand(y)}, (Param[]){PARAM(sign), PARAM(1)});
+}
+
+static Quantity
+negated(Binding *b, Quantity q)
+{
+    if (q.tensor == NULL)
+        return (Quantity){NULL, -q.number};
+    return call(b, OP_neg, (Operand[]){operand(q)}, rows[OP_neg].defaults);
+}
+
+static bool
+is_product(const Binding *b, int t)
+{
+    return b->formula->terms[t].kind == APPLY && b->formula->terms[t].op == OP_mul;
+}
+
+static Quantity
+add_or_subtract(Binding *b, const Term *t)
+{
+    int left = t->args[0], right = t->args[1];
+    bool right_is_product = is_product(b, right);
+    Quantity other = evaluate(b, right_is_product ? left : right);
+    if (!right_is_product && t->op == OP_sub && !b->failed)
+        other = negated(b, other);
+    if (b->failed)
+        return (Quantity){NULL, 0};
+    const Term *product = &b->formula->terms[right_is_product ? right : left];
+    return multiply_add(b, other, product, right_is_product && t->op == OP_sub ? -1 : 1);
+}
+
+static Quantity
 apply(Binding *b, const Term *t)
 {
+    if ((t->op == OP_add || t->op == OP_sub) && (is_product(b, t->args[0]) || is_product(b, t->args[1])))
+        return add_or_subtract(b, t);
     Quantity args[3] = {{NULL, 0}};
     Operand in[3];
     bool any = false;
     int n = rows[t->op].arity;
     for (int k = 0; k < n && !b->failed; k++) {
         args[k] = evaluate(b, t->args[k]);
-        in[k] = (Operand){args[k].tensor, scalar_of(args[k].number)};
+        in[k] = operand(args[k]);
         any |= args[k].tensor != NULL;
     }
     if (b->failed)
@@ -274,27 +146,82 @@ apply(Binding *b, const Term *t)
         for (int k = 0; k < 2; k++)
             if (args[k].tensor == NULL && args[k].number == 1)
                 return args[1 - k];
-    return kept(b, scope_keep(pointwise((Op)t->op, in, rows[t->op].defaults, NULL)));
+    return call(b, (Op)t->op, in, rows[t->op].defaults);
+}
+
+/* Which letters the terms first..last name, as bits. */
+static unsigned
+letters_in(const Formula *f, int first, int last)
+{
+    unsigned bits = 0;
+    for (int t = first; t <= last; t++)
+        if (f->terms[t].kind == LETTER)
+            bits |= 1u << f->terms[t].op;
+    return bits;
+}
+
+static Quantity
+where(Binding *b, Tensor *mask, Quantity x, Quantity otherwise)
+{
+    if (x.tensor == NULL && otherwise.tensor == NULL)        /* two numbers would not say which dtype */
+        x = kept(b, scope_keep(tensor_from_scalar(scalar_of(x.number).value, b->compute, mask->device)));
+    if (b->failed)
+        return (Quantity){NULL, 0};
+    return call(b, OP_where, (Operand[]){{.tensor = mask}, operand(x), operand(otherwise)}, rows[OP_where].defaults);
+}
+
+/* One branch of a choice by tensor.  Where the other branch is taken this one's letters are 1: its gradient there is 0
+ * times something, which must not be infinite (the derivative of g * log(a) at a = 0 would be NaN). */
+static Quantity
+branch(Binding *b, Tensor *mask, bool chosen, int first, int last)
+{
+    const Quantity one = {NULL, 1};
+    Quantity outer[LETTER_G];
+    unsigned used = first < last ? letters_in(b->formula, first, last) : 0, replaced = 0;
+    for (int k = 0; k < LETTER_G && !b->failed; k++) {
+        if (!(used & 1u << k) || (outer[k] = letter(b, k)).tensor == NULL || k == rows[b->node->op].bool_operand)
+            continue;
+        b->letters[k] = where(b, mask, chosen ? outer[k] : one, chosen ? one : outer[k]);
+        replaced |= 1u << k;
+    }
+    Quantity result = b->failed ? (Quantity){NULL, 0} : evaluate(b, last);
+    for (int k = 0; k < LETTER_G; k++)
+        if (replaced & 1u << k)
+            b->letters[k] = outer[k];
+    return result;
 }
 
 static Quantity
 choose(Binding *b, const Term *t)
 {
-    Quantity mask = evaluate(b, t->args[0]);
+    int condition = t->args[0], then = t->args[1], otherwise = t->args[2];
+    Quantity mask = evaluate(b, condition);
     if (b->failed)
         return mask;
     if (mask.tensor == NULL)
-        return evaluate(b, t->args[mask.number != 0 ? 1 : 2]);
-    Operand in[3] = {{.tensor = mask.tensor}};
-    for (int k = 1; k < 3; k++) {
-        Quantity q = evaluate(b, t->args[k]);
-        if (k == 2 && q.tensor == NULL && in[1].tensor == NULL)       /* two numbers would not say which dtype */
-            q = kept(b, scope_keep(tensor_from_scalar(scalar_of(q.number).value, b->compute, mask.tensor->device)));
-        in[k] = (Operand){q.tensor, scalar_of(q.number)};
-        if (b->failed)
-            return (Quantity){NULL, 0};
-    }
-    return kept(b, scope_keep(pointwise(OP_where, in, rows[OP_where].defaults, NULL)));
+        return evaluate(b, mask.number != 0 ? then : otherwise);
+    Quantity x = branch(b, mask.tensor, true, condition + 1, then);
+    Quantity y = b->failed ? x : branch(b, mask.tensor, false, then + 1, otherwise);
+    return b->failed ? (Quantity){NULL, 0} : where(b, mask.tensor, x, y);
+}
+
+/* relu's gradient, y <= 0 ? 0 : g, is constant in x wherever it has a derivative; yet it was computed from x, and a
+ * second derivative must be zeros, not "unused": a choice that always takes the result lets x be seen. */
+static Quantity
+tied(Binding *b, Quantity result)
+{
+    const Formula *f = b->formula;
+    const Term *root = &f->terms[f->root];
+    if (rows[b->node->op].arity != 1 || root->kind != CHOOSE || result.tensor == NULL)
+        return result;
+    const unsigned data = 1u << LETTER_A | 1u << LETTER_Y;
+    unsigned asked = letters_in(f, 0, root->args[0]) & data;
+    if (asked == 0 || (letters_in(f, root->args[0] + 1, f->root) & data) != 0)
+        return result;
+    Tensor *truth = scope_keep(tensor_from_scalar(PARAM(1), DTYPE_BOOL, result.tensor->device));
+    if (truth == NULL)
+        return kept(b, truth);
+    return where(b, truth, result, letter(b, asked & 1u << LETTER_A ? LETTER_A : LETTER_Y));
 }
 
 static Quantity
@@ -317,7 +244,7 @@ Tensor *
 formula_gradient(Node *n, int k, Tensor *g)
 {
     Dtype compute = n->dtype == DTYPE_HALF || n->dtype == DTYPE_BF16 ? DTYPE_FLOAT : (Dtype)n->dtype;
-    Binding b = {.node = n, .formula = formula_of(n->op, k), .compute = compute};
+    Binding b = {.node = n, .formula = formula_tree(n->op, k), .compute = compute};
     if (b.formula == NULL)
         return NULL;
     b.letters[LETTER_G] = kept(&b, op_to_dtype(g, compute));
@@ -325,6 +252,8 @@ formula_gradient(Node *n, int k, Tensor *g)
     if (b.failed)
         return NULL;
     Quantity result = evaluate(&b, b.formula->root);
+    if (!b.failed)
+        result = tied(&b, result);
     if (b.failed)
         return NULL;
     return result.tensor ? result.tensor : formula_constant(g, result.number, compute);

@@ -67,9 +67,9 @@ node_type(int op, int variant)
         return *slot;
     char name[96];
     if (op >= OP_COUNT)
-        snprintf(name, sizeof name, "%s", kind_name(op));
+        snprintf(name, sizeof name, "ctorch.autograd.%s", kind_name(op));
     else
-        snprintf(name, sizeof name, "%sBackward%d", kind_name(op), variant);
+        snprintf(name, sizeof name, "ctorch.autograd.%sBackward%d", kind_name(op), variant);
     char *kept = PyMem_Malloc(strlen(name) + 1);
     if (kept == NULL)
         return (PyTypeObject *)PyErr_NoMemory();
@@ -89,7 +89,8 @@ node_type(int op, int variant)
 const char *
 node_name(Node *n)
 {
-    return Py_TYPE(n)->tp_name;
+    const char *last = strrchr(Py_TYPE(n)->tp_name, '.');
+    return last ? last + 1 : Py_TYPE(n)->tp_name;
 }
 
 /* ---------------------------------------------------------------- birth */

@@ -200,12 +200,10 @@ PyGetSetDef node_getset[] = {
 };
 
 int
-node_init(PyObject *module)
+node_init(PyObject *Py_UNUSED(module))
 {
     NodeType.tp_methods = node_methods;
     NodeType.tp_getset = node_getset;
     accumulators = PyDict_New();
-    if (accumulators == NULL || PyType_Ready(&NodeType) < 0)
-        return -1;
-    return PyModule_AddObjectRef(module, "Node", (PyObject *)&NodeType);
+    return accumulators == NULL ? -1 : PyType_Ready(&NodeType);
 }

@@ -154,7 +154,7 @@ pointwise_backward(Node *n, Tensor *g, Tensor **out)
         case GRADIENT_NONE:
             break;
         case GRADIENT_PASS:
-            out[k] = g;
+            out[k] = scope_keep((Tensor *)Py_NewRef((PyObject *)g));
             break;
         case GRADIENT_ZERO:
             out[k] = formula_constant(g, 0, (Dtype)n->dtype);

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "core/allocator.h"
+#include "core/cpu_index.h"
+#include "core/cpu_reduce.h"
 #include "core/iter.h"
 #include "core/parallel.h"
 #include "core/platform.h"
@@ -316,6 +318,12 @@ const Backend cpu_backend = {
     .guard = cpu_guard,
     .cast = cpu_cast,
     .gemm = cpu_gemm,
+    .reduce = cpu_reduce,
+    .pick = cpu_pick,
+    .index_range = cpu_index_range,
+    .mask_count = cpu_mask_count,
+    .mask_move = cpu_mask_move,
+    .nonzero = cpu_nonzero,
 };
 
 int

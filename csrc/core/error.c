@@ -16,6 +16,16 @@ error(PyObject *type, const char *format, ...)
     return NULL;
 }
 
+const char *
+float_text(double value)
+{
+    static char ring[4][32];
+    static int next;
+    char *text = ring[next++ % 4];
+    snprintf(text, sizeof ring[0], "%g", value);
+    return text;
+}
+
 Tensor *
 no_memory(int64_t bytes)
 {

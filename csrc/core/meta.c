@@ -46,6 +46,20 @@ meta_gemm(Dtype dtype, const Gemm *gemm, int64_t batch, int64_t a_step, int64_t 
     return 0;
 }
 
+static int
+meta_reduce(const Reduce *reduce)
+{
+    (void)reduce;
+    return 0;
+}
+
+static int
+meta_pick(const PickArgs *args, const Iter *iter)
+{
+    (void)args, (void)iter;
+    return 0;
+}
+
 static const Backend meta_backend = {
     .abi = BACKEND_ABI,
     .name = "meta",
@@ -55,6 +69,8 @@ static const Backend meta_backend = {
     .guard = meta_guard,
     .cast = meta_cast,
     .gemm = meta_gemm,
+    .reduce = meta_reduce,
+    .pick = meta_pick,
 };
 
 const Backend *backends[DEVICE_TYPES] = {[DEVICE_CPU] = &cpu_backend, [DEVICE_META] = &meta_backend};

@@ -7,6 +7,7 @@
 #include "abi/half.h"
 #include "abi/kernels.h"
 #include "abi/random.h"
+#include "abi/reduce.h"
 #include "abi/formula_names.h"
 
 #define FORMULA_SUFFIX S
@@ -172,4 +173,5 @@ const Kernels ISA_NAME(kernels) = {
     .half_store = {f16_store, bf16_store},
     .gemm = &ISA_NAME(gemm_kernels),
     .random = &ISA_NAME(random_kernels),
+    .reduce = &ISA_NAME(reduce_kernels),
 };

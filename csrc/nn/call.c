@@ -304,7 +304,7 @@ static PyObject *
 forward_missing(PyObject *self, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs))
 {
     return PyErr_Format(PyExc_NotImplementedError, "Module [%s] is missing the required \"forward\" function",
-                        _PyType_Name(Py_TYPE(self)));
+                        nn_class_name(self));
 }
 
 PyMethodDef nn_call_methods[] = {

@@ -161,7 +161,7 @@ static PyType_Slot handle_slots[] = {
 };
 
 static PyType_Spec handle_spec = {
-    .name = "ctorch.utils.hooks.RemovableHandle",
+    .name = "ctorch._C.RemovableHandle",
     .basicsize = sizeof(Handle),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
     .slots = handle_slots,

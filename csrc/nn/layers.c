@@ -1,8 +1,8 @@
 /* The layers of layers.def: activations, dropout, reshaping.  Their classes share the code below, each with
  * its row.
  *
- * forward calls the function of nn.functional as it is at that moment, or a method of the tensor; all are C
- * functions, so a chain of such layers does not enter the interpreter. */
+ * forward calls a method of the tensor, or the function of nn.functional as it is at that moment.  These are
+ * C functions but for a few composed ones, so a chain of common layers does not enter the interpreter. */
 #include "nn/nn.h"
 
 #include <stdio.h>
@@ -38,7 +38,7 @@ enum { HYPER_MAX = 3 };
 typedef struct Layer {
     const char *class, *base, *doc;
     const char *function; /* NULL: the identity */
-    bool of_tensor;       /* a method of the input instead of a function of nn.functional */
+    bool of_tensor;       /* a method of the input, and with "_" in place, instead of one of nn.functional */
     HyperParameter hypers[HYPER_MAX];
     Show show;
     int (*check)(PyObject **values); /* of the constructor's values, in order; -1 with an error */
@@ -80,7 +80,9 @@ static const Layer layers[ROW_COUNT] = {
 };
 
 static PyTypeObject *layer_types[ROW_COUNT];
-static PyObject *function_names[ROW_COUNT], *hyper_names[ROW_COUNT][HYPER_MAX]; /* interned */
+/* Interned. */
+static PyObject *function_names[ROW_COUNT], *inplace_names[ROW_COUNT];
+static PyObject *hyper_names[ROW_COUNT][HYPER_MAX];
 
 static int
 hyper_count(const Layer *layer)
@@ -200,9 +202,33 @@ typedef struct Arguments {
     PyObject *stack[1 + HYPER_MAX]; /* the input, borrowed, then owned values */
     size_t n;                       /* positional ones */
     PyObject *kwnames;              /* NULL, or a tuple of one */
+    bool of_tensor, inplace;        /* which of the row's functions is called */
 } Arguments;
 
-/* Adds one hyper-parameter's value to the call; what is as the function has it by itself is left out. */
+/* What a value means for the call: 1 it is an argument, 0 it is left out, being the function's own default or
+ * part of the choice of the function; -1 with an error. */
+static int
+weigh(Row row, int i, PyObject *value, Arguments *out)
+{
+    int truth;
+    switch (layers[row].hypers[i].kind) {
+    case DEFAULT_FALSE:
+        truth = PyObject_IsTrue(value);
+        out->inplace = truth == 1;
+        return truth == 1 && out->of_tensor ? 0 : truth;
+    case DEFAULT_NONE: /* nn.functional knows what to do without it */
+        out->of_tensor = out->of_tensor && value != Py_None;
+        return value != Py_None;
+    case DEFAULT_TEXT_NONE:
+        if (PyUnicode_Check(value) && PyUnicode_CompareWithASCIIString(value, "none") == 0)
+            return 0;
+        out->kwnames = PyTuple_Pack(1, hyper_names[row][i]);
+        return out->kwnames == NULL ? -1 : 1;
+    default: return 1;
+    }
+}
+
+/* Adds one hyper-parameter to the call. */
 static int
 push(Row row, int i, PyObject *self, Arguments *out)
 {
@@ -210,16 +236,9 @@ push(Row row, int i, PyObject *self, Arguments *out)
     PyObject *value = hyper->kind == PASS_TRAINING
                           ? Py_NewRef(module_training((Module *)self) ? Py_True : Py_False)
                           : PyObject_GetAttr(self, hyper_names[row][i]);
-    int keep = value == NULL ? -1 : 1;
-    if (value != NULL && hyper->kind == DEFAULT_FALSE)
-        keep = PyObject_IsTrue(value);
-    if (value != NULL && hyper->kind == DEFAULT_TEXT_NONE) {
-        keep = !(PyUnicode_Check(value) && PyUnicode_CompareWithASCIIString(value, "none") == 0);
-        if (keep && (out->kwnames = PyTuple_Pack(1, hyper_names[row][i])) == NULL)
-            keep = -1;
-    }
+    int keep = value == NULL ? -1 : weigh(row, i, value, out);
     if (keep == 1)
-        out->stack[out->n + (out->kwnames != NULL)] = value;
+        out->stack[out->n] = value; /* a keyword is the last */
     else
         Py_XDECREF(value);
     if (keep == 1 && out->kwnames == NULL)
@@ -234,12 +253,13 @@ layer_forward(Row row, PyObject *self, PyObject *const *args, Py_ssize_t n, PyOb
     PyObject *input = nn_one_argument(self, args, n, kwnames), *result = NULL;
     if (input == NULL || layer->function == NULL)
         return Py_XNewRef(input);
-    Arguments call = {.stack = {input}, .n = 1};
+    Arguments call = {.stack = {input}, .n = 1, .of_tensor = layer->of_tensor && tensor_check(input)};
     int status = 0;
     for (int i = 0; status == 0 && i < hyper_count(layer); i++)
         status = push(row, i, self, &call);
-    if (status == 0 && layer->of_tensor)
-        result = PyObject_VectorcallMethod(function_names[row], call.stack, call.n, call.kwnames);
+    if (status == 0 && call.of_tensor)
+        result = PyObject_VectorcallMethod(call.inplace ? inplace_names[row] : function_names[row],
+                                           call.stack, call.n, call.kwnames);
     else if (status == 0)
         result = nn_call_functional(function_names[row], call.stack, call.n, call.kwnames);
     for (size_t i = 1; i < 1 + HYPER_MAX; i++)
@@ -370,6 +390,10 @@ intern_row(Row row)
     const char *function = layers[row].function;
     if (function != NULL && (function_names[row] = PyUnicode_InternFromString(function)) == NULL)
         return -1;
+    if (function != NULL && (inplace_names[row] = PyUnicode_FromFormat("%s_", function)) == NULL)
+        return -1;
+    if (function != NULL)
+        PyUnicode_InternInPlace(&inplace_names[row]);
     for (int i = 0; i < hyper_count(&layers[row]); i++)
         if ((hyper_names[row][i] = PyUnicode_InternFromString(layers[row].hypers[i].name)) == NULL)
             return -1;

@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-Tensor *op_linear(Tensor *input, Tensor *weight, Tensor *bias); /* bias may be NULL */
+#include "ops/ops.h"
 
 /* ---------------------------------------------------------------- parameters */
 /* The keyword arguments device= and dtype= that every such layer takes; None is the default. */

@@ -428,8 +428,8 @@ raise_errors(PyObject *self, PyObject *errors)
     PyObject *separator = PyUnicode_FromString("\n\t");
     PyObject *text = separator == NULL ? NULL : PyUnicode_Join(separator, errors);
     if (text != NULL)
-        PyErr_Format(PyExc_RuntimeError, "Error(s) in loading state_dict for %s:\n\t%U",
-                     _PyType_Name(Py_TYPE(self)), text);
+        PyErr_Format(PyExc_RuntimeError, "Error(s) in loading state_dict for %s:\n\t%U", nn_class_name(self),
+                     text);
     Py_XDECREF(separator);
     Py_XDECREF(text);
 }
@@ -466,7 +466,7 @@ load_state_dict(PyObject *self, PyObject *args, PyObject *kwargs)
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|pp:load_state_dict", keywords, &state_dict,
                                      &load.strict, &load.assign))
         return NULL;
-    if (!PyMapping_Check(state_dict) || PySequence_Check(state_dict))
+    if (!PyMapping_Check(state_dict) || !PyObject_HasAttrString(state_dict, "keys"))
         return PyErr_Format(PyExc_TypeError, "Expected state_dict to be dict-like, got %R.",
                             Py_TYPE(state_dict));
     int found = nn_getattr_optional(state_dict, S(_metadata), &metadata);

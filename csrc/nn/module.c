@@ -72,8 +72,7 @@ module_set_slot(Module *m, Slot slot, PyObject *value)
 static PyObject *
 no_attribute(PyObject *self, PyObject *name)
 {
-    return PyErr_Format(PyExc_AttributeError, "'%s' object has no attribute '%U'",
-                        _PyType_Name(Py_TYPE(self)), name);
+    return PyErr_Format(PyExc_AttributeError, "'%s' object has no attribute '%U'", nn_class_name(self), name);
 }
 
 PyObject *
@@ -467,7 +466,7 @@ init_next(PyObject *self, PyObject *args, PyObject *kwargs)
 static int
 refuse_arguments(PyObject *self, PyObject *args, PyObject *kwargs)
 {
-    const char *name = _PyType_Name(Py_TYPE(self));
+    const char *name = nn_class_name(self);
     PyObject *key, *value;
     Py_ssize_t at = 0;
     if (kwargs != NULL && PyDict_Next(kwargs, &at, &key, &value))

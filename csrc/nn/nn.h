@@ -43,8 +43,9 @@ extern PyTypeObject *nn_ModuleType, *nn_SequentialType, *nn_RemovableHandleType;
 /* Attribute names that C looks up, interned once. */
 #define NN_NAMES(X) \
     X(__getattr__) \
-    X(__getattribute__) X(_apply) X(_call_impl) X(_from_public_api) X(_get_name) X(_load_from_state_dict) \
-        X(_metadata) X(_place) X(_save_to_state_dict) X(_version) X(add_module) X(append) X(apply) X(args) \
+    X(__getattribute__) \
+    X(_apply) X(_call_impl) X(_from_public_api) X(_get_name) X(_load_from_state_dict) X(_metadata) X(_place) \
+        X(_save_to_state_dict) X(_version) X(add_module) X(append) X(apply) X(args) \
             X(assign_to_params_buffers) X(bias) X(call_super_init) X(copy_) X(data) X(detach) X(device) \
                 X(dtype) X(extra_repr) X(forward) X(get_extra_state) X(grad) X(in_features) X(init) \
                     X(is_floating_point) X(is_leaf) X(is_meta) X(linear) X(memory_format) X(named_children) \
@@ -90,6 +91,7 @@ void nn_error_detail(PyObject *module, const char *format,
 /* util.c: Python idioms. */
 PyObject *nn_items(PyObject *mapping); /* new list of (key, value): safe while the mapping changes */
 PyObject *nn_values(PyObject *mapping);
+const char *nn_class_name(PyObject *o);                      /* "Linear" */
 PyObject *nn_typename(PyObject *o);                          /* "int", "torch.FloatTensor", "package.Class" */
 PyObject *nn_imported(const char *module, const char *name); /* new reference */
 int nn_getattr_optional(PyObject *o, PyObject *name, PyObject **value); /* as module_lookup */

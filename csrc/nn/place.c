@@ -45,7 +45,7 @@ describe(PyObject *layer)
     PyObject *children = module_slot((Module *)layer, MODULES);
     if (children != NULL && PyDict_GET_SIZE(children) == 0)
         return PyObject_Repr(layer);
-    return PyUnicode_FromString(_PyType_Name(Py_TYPE(layer)));
+    return PyUnicode_FromString(nn_class_name(layer));
 }
 
 /* The text to show: as it was, unless there is a path or a detail to tell. */
@@ -63,8 +63,8 @@ explained(PyObject *place)
     if (layer != NULL && PyUnicode_GET_LENGTH(path) == 0)
         line = PyUnicode_FromFormat("%U\nin %U%s%U", text, layer, colon, detail);
     else if (layer != NULL)
-        line = PyUnicode_FromFormat("%U\nin %s%U: %U%s%U", text, _PyType_Name(Py_TYPE(reached)), path, layer,
-                                    colon, detail);
+        line = PyUnicode_FromFormat("%U\nin %s%U: %U%s%U", text, nn_class_name(reached), path, layer, colon,
+                                    detail);
     Py_XDECREF(layer);
     return line;
 }

@@ -4,7 +4,7 @@
 static PyObject *
 get_name(PyObject *self, PyObject *Py_UNUSED(ignored))
 {
-    return PyUnicode_FromString(_PyType_Name(Py_TYPE(self)));
+    return PyUnicode_FromString(nn_class_name(self));
 }
 
 static PyObject *

@@ -172,6 +172,19 @@ slice_of(PyObject *self, PyObject *slice)
     return result;
 }
 
+/* What makes a sequence of it, for reversed(). */
+static PyObject *
+sequential_item(PyObject *self, Py_ssize_t i)
+{
+    PyObject *index = PyLong_FromSsize_t(i), *module = NULL;
+    PyObject *name = index == NULL ? NULL : name_at(self, index);
+    if (name != NULL)
+        module = PyObject_GetItem(children_of(self), name);
+    Py_XDECREF(index);
+    Py_XDECREF(name);
+    return module;
+}
+
 static PyObject *
 sequential_subscript(PyObject *self, PyObject *index)
 {
@@ -340,6 +353,8 @@ static PyType_Slot sequential_slots[] = {
     {Py_tp_init, sequential_init},
     {Py_tp_methods, sequential_methods},
     {Py_tp_iter, sequential_iter},
+    {Py_sq_length, sequential_length},
+    {Py_sq_item, sequential_item},
     {Py_mp_length, sequential_length},
     {Py_mp_subscript, sequential_subscript},
     {Py_mp_ass_subscript, sequential_assign},

@@ -2,6 +2,8 @@
  * imports. */
 #include "nn/nn.h"
 
+#include "autograd/node.h"
+
 #include <string.h>
 
 /* PyDict_Items would miss the order that OrderedDict.move_to_end() gave, so only exact dicts take the short
@@ -42,8 +44,8 @@ nn_is_true_attr(PyObject *o, PyObject *name)
 bool
 nn_set_recording(bool on)
 {
-    bool was = grad_enabled;
-    grad_enabled = on;
+    bool was = grad_mode;
+    grad_mode = on;
     return was;
 }
 
@@ -59,7 +61,7 @@ PyObject *
 nn_one_argument(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwnames)
 {
     Py_ssize_t keywords = kwnames == NULL ? 0 : PyTuple_GET_SIZE(kwnames);
-    const char *name = _PyType_Name(Py_TYPE(self));
+    const char *name = nn_class_name(self);
     if (n == 1 && keywords == 0)
         return args[0];
     if (n == 0 && keywords == 1
@@ -86,6 +88,13 @@ nn_call_functional(PyObject *name, PyObject *const *args, size_t n, PyObject *kw
     PyObject *result = function == NULL ? NULL : PyObject_Vectorcall(function, args, n, kwnames);
     Py_XDECREF(function);
     return result;
+}
+
+const char *
+nn_class_name(PyObject *o)
+{
+    const char *name = Py_TYPE(o)->tp_name, *dot = strrchr(name, '.');
+    return dot == NULL ? name : dot + 1;
 }
 
 PyObject *

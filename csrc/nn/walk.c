@@ -36,7 +36,8 @@ append_pair(PyObject *list, PyObject *name, PyObject *value)
 static PyObject *
 dotted(PyObject *prefix, PyObject *name)
 {
-    return PyUnicode_FromFormat(PyUnicode_GET_LENGTH(prefix) > 0 ? "%U.%S" : "%U%S", prefix, name);
+    return PyUnicode_GET_LENGTH(prefix) > 0 ? PyUnicode_FromFormat("%U.%S", prefix, name)
+                                            : PyObject_Str(name);
 }
 
 /* ---------------------------------------------------------------- modules */

@@ -433,6 +433,20 @@ compute(Frame *f, Tensor *out)
 }
 
 /* ---------------------------------------------------------------- recording */
+/* The digit PyTorch prints: it counts the overloads of an op, which one row here serves. */
+static int
+node_variant(Op op, const Operand *in)
+{
+    switch (op) {
+    case OP_pow: return in[1].tensor == NULL ? 0 : in[0].tensor != NULL ? 1 : 2;
+    case OP_rsub: return in[1].tensor == NULL;
+    case OP_clamp:
+    case OP_div_trunc:
+    case OP_div_floor: return 1;
+    default: return 0;
+    }
+}
+
 /* Saves what the gradients of the inputs that need one will read. */
 static Node *
 record(const Row *row, Op op, int n, const Operand *in, const Param *params, Tensor *out, bool inplace, Tensor *old_self,
@@ -444,10 +458,9 @@ record(const Row *row, Op op, int n, const Operand *in, const Param *params, Ten
     Node *node = inplace ? node_record_inplace(op, out, n, inputs) : node_record(op, out, n, inputs);
     if (node == NULL)
         return NULL;
-    if (op == OP_pow && in[1].tensor != NULL)     /* PowBackward0: number exponent; 1: tensor exponent */
-        node_set_variant(node, in[0].tensor != NULL ? 1 : 2);
-    if (op == OP_rsub && in[1].tensor == NULL)
-        node_set_variant(node, 1);
+    int variant = node_variant(op, in);
+    if (variant != 0)
+        node_set_variant(node, variant);
     uint8_t saves = 0;
     for (int k = 0; k < n; k++)
         if (node_needs(node, k))

@@ -1,7 +1,49 @@
+/* Random numbers.  `generator` Values may be "not given": the default generator. */
 #ifndef CTORCH_OPS_RANDOM_H
 #define CTORCH_OPS_RANDOM_H
 
+#include "abi/random.h"
 #include "ctorch.h"
 #include "ops/args.h"
+
+typedef struct GeneratorObject {
+    PyObject_HEAD
+    Generator state;
+    Device device;
+} GeneratorObject;
+
+extern GeneratorObject *default_generator;
+
+Tensor *op_uniform_(Tensor *t, double from, double to, const Value *generator);
+Tensor *op_normal_(Tensor *t, double mean, double std, const Value *generator);
+Tensor *op_bernoulli_(Tensor *t, double p, const Value *generator);
+Tensor *op_bernoulli_tensor_(Tensor *t, Tensor *p, const Value *generator);
+Tensor *op_exponential_(Tensor *t, double lambda, const Value *generator);
+Tensor *op_geometric_(Tensor *t, double p, const Value *generator);
+Tensor *op_log_normal_(Tensor *t, double mean, double std, const Value *generator);
+Tensor *op_cauchy_(Tensor *t, double median, double sigma, const Value *generator);
+Tensor *op_random_(Tensor *t, const int64_t *from, const int64_t *to, const Value *generator);
+Tensor *op_rand(const Value *size, const Value *generator, const Value *dtype, const Value *device, const Value *grad);
+Tensor *op_randn(const Value *size, const Value *generator, const Value *dtype, const Value *device, const Value *grad);
+Tensor *op_randint(int64_t low, int64_t high, const Value *size, const Value *generator, const Value *dtype,
+                   const Value *device, const Value *grad);
+Tensor *op_randperm(int64_t n, const Value *generator, const Value *dtype, const Value *device, const Value *grad);
+Tensor *op_rand_like(Tensor *t, const Value *generator, const Value *dtype, const Value *device, const Value *grad);
+Tensor *op_randn_like(Tensor *t, const Value *generator, const Value *dtype, const Value *device, const Value *grad);
+Tensor *op_randint_like(Tensor *t, int64_t low, int64_t high, const Value *generator, const Value *dtype,
+                        const Value *device, const Value *grad);
+Tensor *op_normal_tensor_float(Tensor *mean, double std, const Value *generator);
+Tensor *op_normal_tensors(Tensor *mean, Tensor *std, const Value *generator);
+Tensor *op_normal_float_tensor(double mean, Tensor *std, const Value *generator);
+Tensor *op_normal_sizes(double mean, double std, const Value *size, const Value *generator, const Value *dtype,
+                        const Value *device, const Value *grad);
+Tensor *op_bernoulli(Tensor *p, const Value *generator);
+Tensor *op_bernoulli_p(Tensor *t, double p, const Value *generator);
+Tensor *op_poisson(Tensor *rate, const Value *generator);
+Tensor *op_multinomial(Tensor *p, int64_t num_samples, bool replacement, const Value *generator);
+Tensor *op_dropout(Tensor *t, double p, bool training, bool inplace);
+
+/* For ops that draw: the Generator of a Value; a fill with a dense buffer in between where t is not contiguous. */
+Generator *generator_of(const Value *generator);
 
 #endif

@@ -16,7 +16,7 @@ enum {
 #define T(k) v[k].tensor
 #define TN(k) (v[k].given ? v[k].tensor : NULL)
 #define I(k) v[k].scalar.value.i
-#define IN(k) (v[k].given ? &v[k].scalar.value.i : NULL)
+#define IOPT(k) (v[k].given ? &v[k].scalar.value.i : NULL)
 #define B(k) (v[k].scalar.value.i != 0)
 #define D(k) v[k].scalar.value.f
 #define S(k) v[k].scalar
@@ -78,7 +78,7 @@ Row rows[OP_COUNT] = {
     { \
         return op_python(OP_##name, s, a, n, k, false); \
     } \
-    static PyObject *py_##name##_(PyObject *s, PyObject *const *a, Py_ssize_t n, PyObject *k) \
+    static PyObject *py_inplace_##name(PyObject *s, PyObject *const *a, Py_ssize_t n, PyObject *k) \
     { \
         return op_python(OP_##name, s, a, n, k, true); \
     }
@@ -86,7 +86,7 @@ Row rows[OP_COUNT] = {
 
 typedef PyObject *(*Trampoline)(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
 static const Trampoline trampolines[OP_COUNT][2] = {
-#define ROW(kind, name, ...) [OP_##name] = {py_##name, py_##name##_},
+#define ROW(kind, name, ...) [OP_##name] = {py_##name, py_inplace_##name},
 #include "abi/ops.def"
 };
 

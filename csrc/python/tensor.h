@@ -26,6 +26,10 @@ Tensor *tensor_from_data(PyObject *data, Dtype dtype, Device device, bool copy);
 PyObject *tensor_legacy_new(PyTypeObject *type, PyObject *args, PyObject *kwargs);
 int construct_init(PyObject *module);
 
+/* convert.c */
+extern PyMethodDef convert_methods[];
+int convert_init(PyObject *module);
+
 /* tensor_type.c */
 int tensor_type_init(PyObject *module);
 

@@ -692,7 +692,8 @@ add_protocol(PyMethodDef *methods, PyGetSetDef *getset)
 int
 tensor_type_init(PyObject *module)
 {
-    if (PyType_Ready(&TensorType) < 0 || add_protocol(numpy_methods, numpy_getset) < 0)
+    if (PyType_Ready(&TensorType) < 0 || add_protocol(numpy_methods, numpy_getset) < 0
+        || add_protocol(convert_methods, (PyGetSetDef[]){{NULL}}) < 0)
         return -1;
     if (PyModule_AddFunctions(module, module_methods) < 0)
         return -1;

@@ -1,13 +1,15 @@
 """Automatic differentiation: backward(), grad(), custom Functions, and the modes that switch recording off.
 
 The graph and its engine are written in C (csrc/autograd); this package holds the names and what is naturally Python.
-`functional` and `gradcheck` are loaded when they are first asked for.
+`functional` is loaded when it is first asked for.
 """
 
 from ctorch._C import Tensor as Variable
+from ctorch._C import is_grad_enabled, is_inference_mode_enabled
 from ctorch._C._autograd import backward, grad
 from ctorch.autograd import function, grad_mode, graph
 from ctorch.autograd.function import Function
+from ctorch.autograd.gradcheck import gradcheck, gradgradcheck
 from ctorch.autograd.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
 
 __all__ = [
@@ -23,16 +25,14 @@ __all__ = [
     "gradgradcheck",
     "graph",
     "inference_mode",
+    "is_grad_enabled",
+    "is_inference_mode_enabled",
     "no_grad",
     "set_grad_enabled",
 ]
 
 
 def __getattr__(name: str) -> object:
-    if name in ("gradcheck", "gradgradcheck"):
-        from ctorch.autograd import _gradcheck
-
-        return getattr(_gradcheck, name)
     if name == "functional":
         import importlib
 

@@ -1,5 +1,5 @@
 """The class of grad_fn objects."""
 
-from ctorch._C import Node
+from ctorch._C._autograd import Node
 
 __all__ = ["Node"]

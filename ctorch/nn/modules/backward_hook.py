@@ -1,7 +1,7 @@
 """What a module's backward hooks see: the gradients at the module's door.
 
-A call with such hooks passes the input tensors and the output tensors through an identity each.  The gradient that
-reaches the output's identity is grad_output, the one that reaches the input's is grad_input.
+A call with such hooks passes the input tensors and the output tensors through an identity each.  The gradient
+that reaches the output's identity is grad_output, the one that reaches the input's is grad_input.
 """
 
 from __future__ import annotations
@@ -72,8 +72,9 @@ class BackwardHook:
         values = (result,) if alone else tuple(result)
         if not any(isinstance(value, Tensor) for value in values):
             import warnings
-            warnings.warn("For backward hooks to be called, module output should be a Tensor or a tuple of Tensors but "
-                          f"received {type(result)}", stacklevel=2)
+
+            warnings.warn("For backward hooks to be called, module output should be a Tensor or a tuple of "
+                          f"Tensors but received {type(result)}", stacklevel=2)
             return result
         self.n_outputs = len(values)
         values, self.outputs = _pass(self.at_output, values)
@@ -102,13 +103,15 @@ class BackwardHook:
         """No input requires a gradient, so the hooks run here, with grad_input all None."""
         for hook in self.hooks:
             answer = hook(self.module, (None,) * self.n_inputs, self.grad_output)
-            if answer is not None and not (isinstance(answer, tuple) and all(grad is None for grad in answer)):
-                raise RuntimeError("Backward hook for Modules where no input requires gradient should always return "
-                                   "None or None for all gradients.")
+            if isinstance(answer, tuple) and all(grad is None for grad in answer):
+                continue
+            if answer is not None:
+                raise RuntimeError("Backward hook for Modules where no input requires gradient should always "
+                                   "return None or None for all gradients.")
         self.grad_output = None
 
     def at_input(self, grads):
-        """The gradients of the inputs arrive.  If none came to the output, they passed by the module's result."""
+        """The gradients of the inputs arrive.  If none came to the output, they passed it by."""
         if self.grad_output is None or not self.full:
             return grads
         grad_input = _spread(self.inputs, grads, self.n_inputs)

@@ -1,4 +1,4 @@
-"""Containers that hold modules or parameters but do not call them.  Sequential, which does, is written in C."""
+"""Containers that hold modules or parameters but do not call them.  Sequential, which does, is in C."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ def _pairs(values, owner: str):
                         f"but got {type(values).__name__}")
     for i, pair in enumerate(values):
         if not hasattr(pair, "__iter__"):
-            raise TypeError(f"{owner} update sequence element #{i} should be Iterable; is {type(pair).__name__}")
+            raise TypeError(f"{owner} update sequence element #{i} should be Iterable; "
+                            f"is {type(pair).__name__}")
         if len(pair) != 2:
             raise ValueError(f"{owner} update sequence element #{i} has length {len(pair)}; 2 is required")
         yield pair[0], pair[1]
@@ -92,7 +93,8 @@ class ModuleList(Module):
     def extend(self, modules):
         """Appends every module of an iterable; returns self. Raises TypeError if it is none."""
         if not hasattr(modules, "__iter__"):
-            raise TypeError(f"ModuleList.extend should be called with an iterable, but got {type(modules).__name__}")
+            raise TypeError("ModuleList.extend should be called with an iterable, "
+                            f"but got {type(modules).__name__}")
         for module in list(modules):
             self.append(module)
         return self
@@ -173,7 +175,7 @@ class ModuleDict(Module):
 
 
 class ParameterList(Module):
-    """A list of parameters; tensors become Parameters, other objects stay what they are.  It cannot be called."""
+    """A list of parameters; tensors become Parameters, other objects stay.  It cannot be called."""
 
     def __init__(self, values=None) -> None:
         super().__init__()
@@ -209,20 +211,22 @@ class ParameterList(Module):
     def extend(self, values):
         """Appends every value of an iterable, which may not be a Tensor; returns self."""
         if isinstance(values, Tensor) or not hasattr(values, "__iter__"):
-            raise TypeError(f"ParameterList.extend should be called with an iterable, but got {type(values).__name__}")
+            raise TypeError("ParameterList.extend should be called with an iterable, "
+                            f"but got {type(values).__name__}")
         for value in list(values):
             self.append(value)
         return self
 
     def extra_repr(self) -> str:
-        return "\n".join(f"  ({i}): {_description(value, lambda tensor: tensor.dtype)}" for i, value in enumerate(self))
+        return "\n".join(f"  ({i}): {_description(value, lambda tensor: tensor.dtype)}"
+                         for i, value in enumerate(self))
 
     def __call__(self, *args, **kwargs):
         raise RuntimeError("ParameterList should not be called.")
 
 
 class ParameterDict(Module):
-    """A dict from names to parameters; tensors become Parameters, other objects stay.  It cannot be called."""
+    """A dict of parameters; tensors become Parameters, other objects stay.  It cannot be called."""
 
     def __init__(self, parameters=None) -> None:
         super().__init__()
@@ -297,7 +301,7 @@ class ParameterDict(Module):
         return [self[key] for key in self._keys]
 
     def update(self, parameters) -> None:
-        """Takes the values of a mapping or of an iterable of (name, value); a plain dict's in the order of its names."""
+        """Takes the values of a mapping or of an iterable of (name, value); a plain dict's sorted by name."""
         pairs = list(_pairs(parameters, "ParameterDict"))
         if isinstance(parameters, dict) and not isinstance(parameters, OrderedDict):
             pairs.sort(key=lambda pair: pair[0])

@@ -8,7 +8,7 @@ __all__ = ["Module"]
 
 
 class _IncompatibleKeys(namedtuple("IncompatibleKeys", ["missing_keys", "unexpected_keys"])):
-    """What load_state_dict() returns: the keys that only the model has, and those that only the state dict has."""
+    """What load_state_dict() returns: the keys that only the model, and that only the state dict has."""
 
     __slots__ = ()
 

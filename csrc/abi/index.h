@@ -1,0 +1,48 @@
+/* Arguments of the index and mask kernels. */
+#ifndef CTORCH_ABI_INDEX_H
+#define CTORCH_ABI_INDEX_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "abi/dtype.h"
+#include "abi/iter.h"
+
+enum { PICK_INDICES = ITER_OPERANDS - 2 };
+
+/* What happens where values and picked elements meet. */
+typedef enum PickMode { PICK_GET, PICK_SET, PICK_ADD, PICK_MUL, PICK_MAX, PICK_MIN, PICK_MODES } PickMode;
+
+/* Operands of the iterator: 0 values, 1 data (stride 0 where an index speaks for the dimension), 2... int64 indices,
+ * each in [-size, size): the element is step * index bytes further on.  Several writes to one element happen in the
+ * iterator's order. */
+typedef struct PickArgs {
+    PickMode mode;
+    int8_t dtype;
+    bool data_overlaps;                /* data's own strides may reach one element twice: no two threads */
+    int n_indices;
+    int64_t step[PICK_INDICES];
+    int64_t size[PICK_INDICES];
+} PickArgs;
+
+typedef enum MaskMode { MASK_SELECT, MASK_SCATTER } MaskMode;
+
+/* All dense: the elements of `full` where mask is true, in order, are read into or written from `packed`. */
+typedef struct MaskArgs {
+    MaskMode mode;
+    int64_t itemsize, n;
+    const bool *mask;
+    char *full;
+    char *packed;
+} MaskArgs;
+
+/* Coordinates of the true elements of a dense mask: out[d * count + k] is coordinate d of the k-th. */
+typedef struct NonzeroArgs {
+    const bool *mask;
+    int ndim;
+    const int64_t *dims;
+    int64_t n, count;
+    int64_t *out;
+} NonzeroArgs;
+
+#endif

@@ -1,0 +1,50 @@
+/* Reductions: the folds of folds.def, the kernels that run them and the arguments of a backend's `reduce` slot. */
+#ifndef CTORCH_ABI_REDUCE_H
+#define CTORCH_ABI_REDUCE_H
+
+#include "abi/dtype.h"
+#include "abi/isa.h"
+
+typedef enum Fold {
+#define FOLD(name, ...) FOLD_##name,
+#include "abi/folds.def"
+    FOLD_COUNT
+} Fold;
+
+/* What becomes of an accumulator: divided, then perhaps a root or a logarithm (plus p) of it. */
+typedef enum Finish { FINISH_DIVIDE, FINISH_SQRT, FINISH_LOG } Finish;
+
+/* One reduction of a strided tensor over the dims that `reduced` marks.  The result is dense, row-major over the other
+ * dims, and each of its elements has a p if the fold reads one. */
+typedef struct Reduce {
+    Fold fold;
+    Finish finish;
+    Dtype dtype;                  /* of the elements */
+    Dtype result;
+    int ndim;
+    const int64_t *dims, *strides;                 /* strides in elements */
+    const bool *reduced;
+    const char *in;
+    char *out;
+    const double *p;              /* NULL: zeros */
+    double divisor;               /* 1: none */
+} Reduce;
+
+/* The most results that a loop makes at once: the length of acc and p below. */
+enum { REDUCE_TILE = 256 };
+
+/* acc[j] = acc[j] folded with the n elements of result j < m <= REDUCE_TILE.  acc: double or int64; strides in bytes. */
+typedef void (*FoldLoop)(void *acc, const char *x, int64_t n, int64_t n_stride, int64_t m, int64_t m_stride,
+                         const double *p);
+
+/* n elements of a dtype without loops, at a stride in bytes, as dense int64 or float. */
+typedef void (*WidenLoop)(void *to, const char *from, int64_t n, int64_t stride);
+
+typedef struct ReduceKernels {
+    FoldLoop fold[FOLD_COUNT][DTYPE_COUNT];        /* int64, float and double only */
+    WidenLoop widen[DTYPE_COUNT];                  /* the others: narrow integers and bool, half types */
+} ReduceKernels;
+
+extern const ReduceKernels ISA_NAME(reduce_kernels);
+
+#endif

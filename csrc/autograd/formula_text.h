@@ -1,0 +1,27 @@
+/* A gradient's text as a tree; the grammar is in formula_text.c. */
+#ifndef CTORCH_AUTOGRAD_FORMULA_TEXT_H
+#define CTORCH_AUTOGRAD_FORMULA_TEXT_H
+
+#include "ctorch.h"
+
+enum { NUMBER, LETTER, APPLY, CHOOSE };
+/* The first four are also the slots of Node.saved; x is a. */
+enum { LETTER_A, LETTER_B, LETTER_C, LETTER_Y, LETTER_G, LETTER_P, LETTER_Q, N_LETTERS };
+
+typedef struct Term {
+    uint8_t kind;
+    int16_t op;                   /* APPLY: the row; LETTER: LETTER_* */
+    int16_t args[3];              /* APPLY: operands; CHOOSE: condition, then, otherwise */
+    double number;
+} Term;
+
+/* Terms in postfix order: an expression's terms are contiguous, its own the last. */
+typedef struct Formula {
+    int n, root;
+    Term terms[];
+} Formula;
+
+/* The gradient of row op's input k: parsed when first asked for, kept for ever.  NULL with SystemError. */
+const Formula *formula_tree(int op, int k);
+
+#endif

@@ -1,0 +1,264 @@
+/* Index and mask kernels of the CPU backend.  They are bound by memory, not by arithmetic, so they are plain C and
+ * switch on the element's size or type once per inner loop.  Ranges were checked by the ops; what is picked and why is
+ * not known here. */
+#include "core/cpu_index.h"
+
+#include <string.h>
+
+#include "abi/half.h"
+#include "core/iter.h"
+#include "core/parallel.h"
+#include "ctorch.h"
+
+enum { BLOCK = 256, RELEASE_GIL_ABOVE = 1 << 15, GRAIN = 1 << 13 };
+
+/* ---------------------------------------------------------------- where values and elements meet */
+/* Element i of the values and the one of data that it belongs to. */
+typedef struct Run {
+    char *values, *data;
+    int64_t value_stride, n;
+    const int64_t *offsets;            /* bytes from data */
+} Run;
+
+#define EACH(T, statement) \
+    for (int64_t i = 0; i < r->n; i++) { \
+        T *d = (T *)(r->data + r->offsets[i]), *v = (T *)(r->values + i * r->value_stride); \
+        statement; \
+    } \
+    break
+
+#define BY_SIZE(itemsize, statement) \
+    switch (itemsize) { \
+    case 1: EACH(uint8_t, statement); \
+    case 2: EACH(uint16_t, statement); \
+    case 4: EACH(uint32_t, statement); \
+    default: EACH(uint64_t, statement); \
+    }
+
+/* number: an expression of *d and *v; truth: the same for bools; half: the same for x and y, d and v as floats. */
+#define BY_TYPE(dtype, number, truth, half) \
+    switch (dtype) { \
+    case DTYPE_BOOL: EACH(bool, *d = truth); \
+    case DTYPE_UINT8: EACH(uint8_t, *d = (uint8_t)(number)); \
+    case DTYPE_INT8: EACH(int8_t, *d = (int8_t)(number)); \
+    case DTYPE_INT16: EACH(int16_t, *d = (int16_t)(number)); \
+    case DTYPE_INT32: EACH(int32_t, *d = number); \
+    case DTYPE_INT64: EACH(int64_t, *d = number); \
+    case DTYPE_FLOAT: EACH(float, *d = number); \
+    case DTYPE_DOUBLE: EACH(double, *d = number); \
+    case DTYPE_HALF: EACH(uint16_t, float x = f16_to_float(*d); float y = f16_to_float(*v); *d = float_to_f16(half)); \
+    default: EACH(uint16_t, float x = bf16_to_float(*d); float y = bf16_to_float(*v); *d = float_to_bf16(half)); \
+    }
+
+static void
+meet(const PickArgs *a, const Run *r)
+{
+    switch (a->mode) {
+    case PICK_GET: BY_SIZE(dtype_info[a->dtype].itemsize, *v = *d); break;
+    case PICK_SET: BY_SIZE(dtype_info[a->dtype].itemsize, *d = *v); break;
+    case PICK_ADD: BY_TYPE(a->dtype, *d + *v, *d || *v, x + y); break;
+    case PICK_MUL: BY_TYPE(a->dtype, *d * *v, *d && *v, x * y); break;
+    /* NaN wins: it is unequal to itself, and nothing is greater than a NaN that is there already. */
+    case PICK_MAX: BY_TYPE(a->dtype, *v > *d || *v != *v ? *v : *d, *d || *v, y > x || y != y ? y : x); break;
+    default: BY_TYPE(a->dtype, *v < *d || *v != *v ? *v : *d, *d && *v, y < x || y != y ? y : x); break;
+    }
+}
+
+static inline int64_t
+index_offset(const PickArgs *a, int k, const char *at)
+{
+    int64_t i = *(const int64_t *)at;
+    return (i < 0 ? i + a->size[k] : i) * a->step[k];
+}
+
+/* One place for the whole run: a row is read or written. */
+static bool
+pick_row(const PickArgs *a, char *values, const int64_t *stride, char *data, int64_t n)
+{
+    int64_t itemsize = dtype_info[a->dtype].itemsize;
+    if (a->mode > PICK_SET || stride[0] != itemsize || stride[1] != itemsize)
+        return false;
+    if (a->mode == PICK_GET)
+        memcpy(values, data, (size_t)(n * itemsize));
+    else
+        memcpy(data, values, (size_t)(n * itemsize));
+    return true;
+}
+
+static void
+pick_loop(char *const *ptr, const int64_t *stride, int64_t n, const Param *params)
+{
+    const PickArgs *a = (const PickArgs *)(const void *)params;
+    char *data = ptr[1];
+    int64_t offsets[BLOCK];
+    int moving[PICK_INDICES], n_moving = 0;
+    for (int k = 0; k < a->n_indices; k++)
+        if (stride[k + 2] == 0)
+            data += index_offset(a, k, ptr[k + 2]);
+        else
+            moving[n_moving++] = k;
+    if (n_moving == 0 && pick_row(a, ptr[0], stride, data, n))
+        return;
+    for (int64_t begin = 0; begin < n; begin += BLOCK) {
+        Run r = {ptr[0] + begin * stride[0], data + begin * stride[1], stride[0], n - begin < BLOCK ? n - begin : BLOCK,
+                 offsets};
+        for (int64_t i = 0; i < r.n; i++)
+            offsets[i] = i * stride[1];
+        for (int m = 0; m < n_moving; m++) {
+            int k = moving[m];
+            const char *at = ptr[k + 2] + begin * stride[k + 2];
+            for (int64_t i = 0; i < r.n; i++)
+                offsets[i] += index_offset(a, k, at + i * stride[k + 2]);
+        }
+        meet(a, &r);
+    }
+}
+
+/* ---------------------------------------------------------------- threads */
+typedef struct Split {
+    const PickArgs *args;
+    const Iter *iter;
+    int dim;
+} Split;
+
+static void
+run_split(void *context, int64_t begin, int64_t end)
+{
+    const Split *s = context;
+    Iter part = *s->iter;
+    for (int k = 0; k < part.n_operands; k++)
+        part.ptr[k] += begin * part.strides[s->dim][k];
+    part.numel = part.numel / part.dims[s->dim] * (end - begin);
+    part.dims[s->dim] = end - begin;
+    iter_run(&part, pick_loop, (const Param *)(const void *)s->args);
+}
+
+/* Threads that write must not meet: they split a dimension that no index moves in, the longest one. */
+static int
+write_parallel(const PickArgs *args, const Iter *iter)
+{
+    Split s = {args, iter, -1};
+    for (int d = 0; d < iter->ndim; d++)
+        if (iter->strides[d][1] != 0 && iter->dims[d] > 1 && (s.dim < 0 || iter->dims[d] > iter->dims[s.dim]))
+            s.dim = d;
+    if (s.dim < 0 || args->data_overlaps) {
+        iter_run(iter, pick_loop, (const Param *)(const void *)args);
+        return 0;
+    }
+    int64_t each = iter->numel / iter->dims[s.dim], grain = GRAIN / each;
+    return parallel_for(iter->dims[s.dim], grain > 1 ? grain : 1, run_split, &s);
+}
+
+int
+cpu_pick(const PickArgs *args, const Iter *iter)
+{
+    const Param *params = (const Param *)(const void *)args;
+    int result;
+    if (iter->numel < RELEASE_GIL_ABOVE) {
+        iter_run(iter, pick_loop, params);
+        return 0;
+    }
+    Py_BEGIN_ALLOW_THREADS
+    result = args->mode == PICK_GET ? iter_parallel(iter, pick_loop, params, GRAIN) : write_parallel(args, iter);
+    Py_END_ALLOW_THREADS
+    if (result < 0 && !PyErr_Occurred())
+        PyErr_CheckSignals();
+    return result;
+}
+
+/* ---------------------------------------------------------------- ranges */
+typedef struct Range {
+    Param unused;                      /* travels as a Loop's params */
+    int64_t *low, *high;
+} Range;
+
+static void
+range_loop(char *const *ptr, const int64_t *stride, int64_t n, const Param *params)
+{
+    const Range *range = (const Range *)(const void *)params;
+    int64_t low = *range->low, high = *range->high;
+    for (int64_t i = 0; i < n; i++) {
+        int64_t x = *(const int64_t *)(ptr[0] + i * stride[0]);
+        low = x < low ? x : low;
+        high = x > high ? x : high;
+    }
+    *range->low = low;
+    *range->high = high;
+}
+
+int
+cpu_index_range(const Iter *iter, int64_t *low, int64_t *high)
+{
+    Range range = {{0, 0}, low, high};
+    *low = INT64_MAX;
+    *high = INT64_MIN;
+    iter_run(iter, range_loop, (const Param *)(const void *)&range);
+    return 0;
+}
+
+/* ---------------------------------------------------------------- masks */
+int
+cpu_mask_count(const bool *mask, int64_t n, int64_t *count)
+{
+    int64_t sum = 0;
+    for (int64_t i = 0; i < n; i++)
+        sum += mask[i];
+    *count = sum;
+    return 0;
+}
+
+/* Masks are often empty for long stretches: eight at a time are looked at. */
+static inline bool
+eight_false(const bool *mask)
+{
+    uint64_t eight;
+    memcpy(&eight, mask, sizeof eight);
+    return eight == 0;
+}
+
+#define MOVE(T) \
+    for (int64_t i = 0, k = 0; i < a->n; i++) { \
+        if (i + 8 <= a->n && eight_false(a->mask + i)) { \
+            i += 7; \
+            continue; \
+        } \
+        if (!a->mask[i]) \
+            continue; \
+        if (a->mode == MASK_SELECT) \
+            ((T *)a->packed)[k++] = ((const T *)a->full)[i]; \
+        else \
+            ((T *)a->full)[i] = ((const T *)a->packed)[k++]; \
+    } \
+    break
+
+int
+cpu_mask_move(const MaskArgs *a)
+{
+    switch (a->itemsize) {
+    case 1: MOVE(uint8_t);
+    case 2: MOVE(uint16_t);
+    case 4: MOVE(uint32_t);
+    default: MOVE(uint64_t);
+    }
+    return 0;
+}
+
+int
+cpu_nonzero(const NonzeroArgs *a)
+{
+    int64_t at[NDIM_MAX] = {0}, row = a->ndim ? a->dims[a->ndim - 1] : 1, k = 0;
+    for (int64_t begin = 0; begin < a->n; begin += row) {
+        for (int64_t i = 0; i < row; i++) {
+            if (!a->mask[begin + i])
+                continue;
+            for (int d = 0; d < a->ndim - 1; d++)
+                a->out[d * a->count + k] = at[d];
+            if (a->ndim > 0)
+                a->out[(a->ndim - 1) * a->count + k] = i;
+            k++;
+        }
+        for (int d = a->ndim - 2; d >= 0 && ++at[d] == a->dims[d]; d--)
+            at[d] = 0;
+    }
+    return 0;
+}

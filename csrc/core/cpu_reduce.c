@@ -1,0 +1,382 @@
+/* Drives the fold loops over strided tensors: which elements belong to which result, tiles of results, pieces of long
+ * reductions, threads, and what becomes of the accumulators.
+ *
+ * The work is cut by the shape alone: into tiles of up to REDUCE_TILE results along the kept dim that is nearest in
+ * memory, and, where there are few tiles, into pieces of the reduced elements whose partial results are merged in order.
+ * So the bits of a result do not depend on the number of threads. */
+#include "core/cpu_reduce.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "abi/half.h"
+#include "core/cpu.h"
+#include "core/parallel.h"
+#include "ctorch.h"
+
+enum { PIECE = 1 << 15, PIECES_MAX = 64, WIDE_BLOCK = 2048, RELEASE_GIL_ABOVE = 1 << 16 };
+
+typedef union Acc {
+    double f;
+    int64_t i;
+} Acc;
+
+/* Dims as loops: strides in bytes for elements, in elements for results. */
+typedef struct Axis {
+    int64_t n, stride, out;
+} Axis;
+
+typedef struct Plan {
+    const Reduce *r;
+    FoldLoop loop;
+    WidenLoop widen;              /* NULL: loop reads the elements as they are */
+    int64_t itemsize;             /* of what loop reads */
+    bool is_float;
+    int n_outer, n_reduced;
+    Axis outer[NDIM_MAX];         /* kept dims but the tiled one */
+    Axis tiled;
+    Axis reduced[NDIM_MAX];       /* the last is innermost */
+    int64_t n_elements;           /* reduced for each result */
+    int64_t tile, n_tiles;        /* results in a tile; tiles along the tiled dim */
+    int64_t n_pieces, piece;      /* of the reduced elements of a tile */
+    Acc *partial;                 /* [tiles of all outer][pieces][tile] if n_pieces > 1 */
+} Plan;
+
+/* ---------------------------------------------------------------- folds as the driver knows them */
+#define LOWEST_F -INFINITY
+#define HIGHEST_F INFINITY
+#define LOWEST -INFINITY
+#define HIGHEST INFINITY
+static const double starts[FOLD_COUNT] = {
+#define FOLD(name, class, lane, start, map, fold) [FOLD_##name] = start,
+#include "abi/folds.def"
+};
+
+static Acc
+fold_start(Fold fold, bool is_float)
+{
+    double start = starts[fold];
+    if (is_float)
+        return (Acc){.f = start};
+    return (Acc){.i = start == (double)-INFINITY ? INT64_MIN : start == (double)INFINITY ? INT64_MAX : (int64_t)start};
+}
+
+#define FOLD(name, class, lane, start, map, fold) \
+    static inline double name##_f(double acc, double v) { return fold; } \
+    static inline int64_t name##_i(int64_t acc, int64_t v) { return fold; }
+#include "abi/folds.def"
+
+static Acc
+fold_merge(Fold fold, bool is_float, Acc acc, Acc v)
+{
+    switch (fold) {
+#define FOLD(name, ...) \
+    case FOLD_##name: \
+        return is_float ? (Acc){.f = name##_f(acc.f, v.f)} : (Acc){.i = name##_i(acc.i, v.i)};
+#include "abi/folds.def"
+    default:
+        return acc;
+    }
+}
+
+/* ---------------------------------------------------------------- the plan */
+static bool
+add_axis(Axis *axes, int n, Axis a)
+{
+    if (n > 0 && axes[n - 1].stride == a.n * a.stride && axes[n - 1].out == a.n * a.out) {
+        axes[n - 1] = (Axis){axes[n - 1].n * a.n, a.stride, a.out};
+        return false;
+    }
+    axes[n] = a;
+    return true;
+}
+
+/* Reduced dims from far to near in memory: their order is free. */
+static void
+sort_axes(Axis *axes, int n)
+{
+    for (int i = 1; i < n; i++)
+        for (int j = i; j > 0 && axes[j - 1].stride < axes[j].stride; j--) {
+            Axis a = axes[j];
+            axes[j] = axes[j - 1];
+            axes[j - 1] = a;
+        }
+}
+
+static void
+collect_axes(Plan *p)
+{
+    const Reduce *r = p->r;
+    int64_t size = dtype_info[r->dtype].itemsize, out = 1, out_strides[NDIM_MAX];
+    Axis reduced[NDIM_MAX];
+    int n_reduced = 0;
+    for (int i = r->ndim - 1; i >= 0; i--) {
+        out_strides[i] = out;
+        if (!r->reduced[i])
+            out *= r->dims[i];
+    }
+    p->n_outer = p->n_reduced = 0;
+    p->n_elements = 1;
+    for (int i = 0; i < r->ndim; i++) {
+        if (r->reduced[i])
+            p->n_elements *= r->dims[i];
+        if (r->dims[i] == 1)
+            continue;
+        if (r->reduced[i])
+            reduced[n_reduced++] = (Axis){r->dims[i], r->strides[i] * size, 0};
+        else
+            p->n_outer += add_axis(p->outer, p->n_outer, (Axis){r->dims[i], r->strides[i] * size, out_strides[i]});
+    }
+    sort_axes(reduced, n_reduced);
+    for (int i = 0; i < n_reduced; i++)
+        p->n_reduced += add_axis(p->reduced, p->n_reduced, reduced[i]);
+    if (p->n_reduced == 0)
+        p->reduced[p->n_reduced++] = (Axis){1, size, 0};
+}
+
+/* The kept dim nearest in memory is tiled. */
+static void
+choose_tiled(Plan *p)
+{
+    int nearest = -1;
+    for (int i = 0; i < p->n_outer; i++)
+        if (nearest < 0 || p->outer[i].stride <= p->outer[nearest].stride)
+            nearest = i;
+    p->tiled = (Axis){1, 0, 0};
+    if (nearest < 0)
+        return;
+    p->tiled = p->outer[nearest];
+    memmove(p->outer + nearest, p->outer + nearest + 1, (size_t)(p->n_outer - nearest - 1) * sizeof(Axis));
+    p->n_outer--;
+}
+
+static int64_t
+outer_count(const Plan *p)
+{
+    int64_t n = 1;
+    for (int i = 0; i < p->n_outer; i++)
+        n *= p->outer[i].n;
+    return n;
+}
+
+static void
+cut(Plan *p)
+{
+    bool rows = p->reduced[p->n_reduced - 1].stride < p->tiled.stride;
+    p->tile = p->tiled.n < REDUCE_TILE ? p->tiled.n : REDUCE_TILE;
+    if (rows && p->n_elements > 0 && p->tile > PIECE / p->n_elements)
+        p->tile = PIECE / p->n_elements > 0 ? PIECE / p->n_elements : 1;
+    p->n_tiles = (p->tiled.n + p->tile - 1) / p->tile;
+    int64_t tiles = outer_count(p) * p->n_tiles, pieces = p->n_elements * p->tile / PIECE;
+    p->n_pieces = 1;
+    if (tiles < PIECES_MAX && pieces > 1)
+        p->n_pieces = pieces < PIECES_MAX / tiles ? pieces : PIECES_MAX / tiles;
+    p->piece = (p->n_elements + p->n_pieces - 1) / p->n_pieces;
+    p->n_pieces = p->piece > 0 ? (p->n_elements + p->piece - 1) / p->piece : 1;
+}
+
+/* ---------------------------------------------------------------- running */
+/* Blocks of elements are widened to what the loop reads, along the dim that is nearer in memory. */
+static void
+fold_widened(const Plan *p, Acc *acc, const char *x, int64_t n, int64_t n_stride, int64_t m, const double *shift)
+{
+    _Alignas(64) char wide[WIDE_BLOCK * ITEMSIZE_MAX];
+    if (m > 1 && p->tiled.stride < n_stride) {
+        int64_t rows = WIDE_BLOCK / m;
+        for (int64_t i = 0; i < n; i += rows) {
+            int64_t length = n - i < rows ? n - i : rows;
+            for (int64_t k = 0; k < length; k++)
+                p->widen(wide + k * m * p->itemsize, x + (i + k) * n_stride, m, p->tiled.stride);
+            p->loop(acc, wide, length, m * p->itemsize, m, p->itemsize, shift);
+        }
+        return;
+    }
+    for (int64_t j = 0; j < m; j++, x += p->tiled.stride)
+        for (int64_t i = 0; i < n; i += WIDE_BLOCK) {
+            int64_t length = n - i < WIDE_BLOCK ? n - i : WIDE_BLOCK;
+            p->widen(wide, x + i * n_stride, length, n_stride);
+            p->loop(acc + j, wide, length, p->itemsize, 1, 0, shift + j);
+        }
+}
+
+/* Folds the reduced elements [begin, end) of m results at x into acc, run by run of the innermost reduced dim. */
+static void
+fold_range(const Plan *p, Acc *acc, const char *x, int64_t begin, int64_t end, int64_t m, const double *shift)
+{
+    const Axis *inner = &p->reduced[p->n_reduced - 1];
+    while (begin < end) {
+        int64_t rest = begin / inner->n, at = begin % inner->n, n = inner->n - at;
+        const char *from = x + at * inner->stride;
+        for (int d = p->n_reduced - 2; d >= 0; d--) {
+            from += rest % p->reduced[d].n * p->reduced[d].stride;
+            rest /= p->reduced[d].n;
+        }
+        if (n > end - begin)
+            n = end - begin;
+        if (p->widen != NULL)
+            fold_widened(p, acc, from, n, inner->stride, m, shift);
+        else
+            p->loop(acc, from, n, inner->stride, m, p->tiled.stride, shift);
+        begin += n;
+    }
+}
+
+static double
+finished(const Reduce *r, double acc, double shift)
+{
+    acc /= r->divisor;
+    return r->finish == FINISH_SQRT ? sqrt(acc) : r->finish == FINISH_LOG ? log(acc) + shift : acc;
+}
+
+static void
+store_float(const Reduce *r, int64_t at, double y)
+{
+    switch (r->result) {
+    case DTYPE_DOUBLE: ((double *)(void *)r->out)[at] = y; break;
+    case DTYPE_FLOAT: ((float *)(void *)r->out)[at] = (float)y; break;
+    case DTYPE_HALF: ((uint16_t *)(void *)r->out)[at] = float_to_f16((float)y); break;
+    case DTYPE_BF16: ((uint16_t *)(void *)r->out)[at] = float_to_bf16((float)y); break;
+    case DTYPE_BOOL: ((bool *)r->out)[at] = y != 0; break;
+    case DTYPE_UINT8: ((uint8_t *)r->out)[at] = y != 0; break;
+    default: ((int64_t *)(void *)r->out)[at] = (int64_t)y; break;
+    }
+}
+
+static void
+store_int(const Reduce *r, int64_t at, int64_t y)
+{
+    switch (r->result) {
+    case DTYPE_INT64: ((int64_t *)(void *)r->out)[at] = y; break;
+    case DTYPE_INT32: ((int32_t *)(void *)r->out)[at] = (int32_t)y; break;
+    case DTYPE_INT16: ((int16_t *)(void *)r->out)[at] = (int16_t)y; break;
+    case DTYPE_INT8: ((int8_t *)r->out)[at] = (int8_t)y; break;
+    case DTYPE_UINT8: ((uint8_t *)r->out)[at] = (uint8_t)y; break;
+    case DTYPE_BOOL: ((bool *)r->out)[at] = y != 0; break;
+    default: store_float(r, at, finished(r, (double)y, 0)); break;
+    }
+}
+
+static void
+store_tile(const Plan *p, const Acc *acc, int64_t out, int64_t m, const double *shift)
+{
+    for (int64_t j = 0; j < m; j++, out += p->tiled.out)
+        if (p->is_float)
+            store_float(p->r, out, finished(p->r, acc[j].f, shift[j]));
+        else
+            store_int(p->r, out, acc[j].i);
+}
+
+/* One tile: where its elements and results begin, and how many results it has. */
+static int64_t
+locate_tile(const Plan *p, int64_t tile, const char **x, int64_t *out)
+{
+    int64_t outer = tile / p->n_tiles, first = tile % p->n_tiles * p->tile;
+    *x = p->r->in + first * p->tiled.stride;
+    *out = first * p->tiled.out;
+    for (int d = p->n_outer - 1; d >= 0; d--) {
+        *x += outer % p->outer[d].n * p->outer[d].stride;
+        *out += outer % p->outer[d].n * p->outer[d].out;
+        outer /= p->outer[d].n;
+    }
+    return p->tiled.n - first < p->tile ? p->tiled.n - first : p->tile;
+}
+
+static void
+load_shift(const Plan *p, int64_t out, int64_t m, double *shift)
+{
+    for (int64_t j = 0; j < m; j++)
+        shift[j] = p->r->p ? p->r->p[out + j * p->tiled.out] : 0;
+}
+
+static void
+run_tasks(void *context, int64_t begin, int64_t end)
+{
+    const Plan *p = context;
+    for (int64_t task = begin; task < end; task++) {
+        const char *x;
+        Acc acc[REDUCE_TILE];
+        double shift[REDUCE_TILE];
+        int64_t out, piece = task % p->n_pieces, m = locate_tile(p, task / p->n_pieces, &x, &out);
+        int64_t last = (piece + 1) * p->piece;
+        load_shift(p, out, m, shift);
+        for (int64_t j = 0; j < m; j++)
+            acc[j] = fold_start(p->r->fold, p->is_float);
+        fold_range(p, acc, x, piece * p->piece, last < p->n_elements ? last : p->n_elements, m, shift);
+        if (p->n_pieces == 1)
+            store_tile(p, acc, out, m, shift);
+        else
+            memcpy(p->partial + task * p->tile, acc, (size_t)m * sizeof acc[0]);
+    }
+}
+
+static void
+merge_pieces(const Plan *p, int64_t tiles)
+{
+    for (int64_t tile = 0; tile < tiles; tile++) {
+        const char *x;
+        double shift[REDUCE_TILE];
+        int64_t out, m = locate_tile(p, tile, &x, &out);
+        Acc *acc = p->partial + tile * p->n_pieces * p->tile;
+        for (int64_t piece = 1; piece < p->n_pieces; piece++)
+            for (int64_t j = 0; j < m; j++)
+                acc[j] = fold_merge(p->r->fold, p->is_float, acc[j], acc[piece * p->tile + j]);
+        load_shift(p, out, m, shift);
+        store_tile(p, acc, out, m, shift);
+    }
+}
+
+static int
+run_plan(Plan *p, int64_t tiles)
+{
+    int64_t tasks = tiles * p->n_pieces, work = p->piece * p->tile, grain = work > 0 && work < PIECE ? PIECE / work : 1;
+    int result = 0;
+    if (tasks * work < RELEASE_GIL_ABOVE)
+        run_tasks(p, 0, tasks);
+    else {
+        Py_BEGIN_ALLOW_THREADS
+        result = parallel_for(tasks, grain, run_tasks, p);
+        Py_END_ALLOW_THREADS
+    }
+    if (result < 0 && !PyErr_Occurred())
+        PyErr_CheckSignals();
+    if (result == 0 && p->n_pieces > 1)
+        merge_pieces(p, tiles);
+    return result;
+}
+
+int
+cpu_reduce(const Reduce *r)
+{
+    const ReduceKernels *kernels = cpu_kernels->reduce;
+    Plan p = {.r = r, .widen = kernels->widen[r->dtype], .is_float = dtype_is_float(r->dtype)};
+    Dtype computed = p.widen == NULL ? r->dtype : p.is_float ? DTYPE_FLOAT : DTYPE_INT64;
+    p.loop = kernels->fold[r->fold][computed];
+    p.itemsize = dtype_info[computed].itemsize;
+    collect_axes(&p);
+    choose_tiled(&p);
+    if (p.tiled.n == 0 || outer_count(&p) == 0)
+        return 0;
+    cut(&p);
+    int64_t tiles = outer_count(&p) * p.n_tiles;
+    if (p.n_pieces > 1) {
+        size_t size = (size_t)(tiles * p.n_pieces * p.tile) * sizeof(Acc);
+        p.partial = PyMem_RawMalloc(size);
+        if (p.partial == NULL) {
+            no_memory((int64_t)size);
+            return -1;
+        }
+    }
+    int result = run_plan(&p, tiles);
+    PyMem_RawFree(p.partial);
+    return result;
+}
+
+double
+cpu_fold_dense(Fold fold, Dtype dtype, const char *x, int64_t n)
+{
+    Acc acc = fold_start(fold, true);
+    const double shift = 0;
+    int64_t size = dtype_info[dtype].itemsize;
+    cpu_kernels->reduce->fold[fold][dtype](&acc, x, n, size, 1, 0, &shift);
+    return acc.f;
+}

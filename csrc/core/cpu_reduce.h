@@ -1,0 +1,12 @@
+/* The CPU backend's reductions. */
+#ifndef CTORCH_CORE_CPU_REDUCE_H
+#define CTORCH_CORE_CPU_REDUCE_H
+
+#include "abi/reduce.h"
+
+/* The `reduce` slot: 0, or -1 with an error set. */
+int cpu_reduce(const Reduce *reduce);
+/* The fold over n dense elements of one dtype, finished, on the calling thread: the path of small tensors. */
+double cpu_fold_dense(Fold fold, Dtype dtype, const char *x, int64_t n);
+
+#endif

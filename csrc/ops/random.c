@@ -1,0 +1,349 @@
+/* In-place random fills.  The draws are kernels/random.c's and equal PyTorch's bit for bit; here are the checks, the
+ * choice of kernel by dtype, and the buffer between a kernel, which fills dense memory, and a tensor that is not. */
+#include "ops/random.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "core/cpu.h"
+#include "core/dtype.h"
+#include "ops/ops.h"
+
+GeneratorObject *default_generator;
+
+Generator *
+generator_of(const Value *generator)
+{
+    return generator->given ? &((GeneratorObject *)generator->object)->state : &default_generator->state;
+}
+
+/* ---------------------------------------------------------------- between kernels and tensors */
+/* A dense tensor to fill: t itself, or a buffer of `dtype`; NULL with an error.  fill_end writes the buffer to t. */
+static Tensor *
+fill_begin(Tensor *t, Dtype dtype)
+{
+    if (t == NULL || check_writable(t, "random fill") < 0)
+        return NULL;
+    if (t->device.type != DEVICE_CPU && t->device.type != DEVICE_META)
+        return error(PyExc_NotImplementedError, "random fills are not implemented on '%s'", backend_of(t)->name);
+    if (t->contiguous && (Dtype)t->dtype == dtype)
+        return t;
+    return scope_keep(tensor_empty(t->ndim, t->dims, dtype, t->device));
+}
+
+static Tensor *
+fill_end(Tensor *t, Tensor *filled)
+{
+    if (filled == NULL || (filled != t && copy_data(t, filled) < 0))
+        return NULL;
+    tensor_bump(t);
+    return t;
+}
+
+static bool
+has_elements(const Tensor *t)
+{
+    return t->numel > 0 && t->device.type == DEVICE_CPU;
+}
+
+static const RandomKernels *
+kernels(void)
+{
+    return cpu_kernels->random;
+}
+
+static int
+check_float_dtype(const char *name, Tensor *t)
+{
+    return dtype_is_float((Dtype)t->dtype) ? 0 : not_implemented_dtype(name, (Dtype)t->dtype);
+}
+
+/* ---------------------------------------------------------------- uniform, normal */
+Tensor *
+op_uniform_(Tensor *t, double from, double to, const Value *generator)
+{
+    if (t == NULL || check_float_dtype("check_uniform_bounds", t) < 0)
+        return NULL;
+    if (!(from <= to))
+        return error(PyExc_RuntimeError, "uniform_ expects to return a [from, to) range, but found from=%s > to=%s",
+                     float_text(from), float_text(to));
+    Tensor *out = fill_begin(t, (Dtype)t->dtype);
+    Generator *g = generator_of(generator);
+    if (out != NULL && has_elements(out))
+        switch ((Dtype)t->dtype) {
+        case DTYPE_FLOAT: kernels()->uniform_f32(g, (float *)out->data, out->numel, from, to); break;
+        case DTYPE_DOUBLE: kernels()->uniform_f64(g, (double *)out->data, out->numel, from, to); break;
+        case DTYPE_HALF: kernels()->uniform_f16(g, (uint16_t *)out->data, out->numel, from, to); break;
+        default: kernels()->uniform_bf16(g, (uint16_t *)out->data, out->numel, from, to); break;
+        }
+    return fill_end(t, out);
+}
+
+Tensor *
+op_normal_(Tensor *t, double mean, double std, const Value *generator)
+{
+    if (t == NULL || check_float_dtype("normal_kernel_cpu", t) < 0)
+        return NULL;
+    if (!(std >= 0))
+        return error(PyExc_RuntimeError, "normal expects std >= 0.0, but found std %s", float_text(std));
+    Generator *g = generator_of(generator);
+    bool serial = !t->contiguous && t->numel >= 16;       /* PyTorch draws these one pair at a time, in double */
+    Tensor *out = fill_begin(t, serial ? DTYPE_DOUBLE : (Dtype)t->dtype);
+    if (out != NULL && has_elements(out)) {
+        if (serial)
+            kernels()->normal_serial(g, (double *)out->data, out->numel, mean, std);
+        else if (t->dtype == DTYPE_FLOAT)
+            kernels()->normal_f32(g, (float *)out->data, out->numel, mean, std);
+        else if (t->dtype == DTYPE_DOUBLE)
+            kernels()->normal_f64(g, (double *)out->data, out->numel, mean, std);
+        else if (t->dtype == DTYPE_HALF)
+            kernels()->normal_f16(g, (uint16_t *)out->data, out->numel, mean, std);
+        else
+            kernels()->normal_bf16(g, (uint16_t *)out->data, out->numel, mean, std);
+    }
+    return fill_end(t, out);
+}
+
+/* ---------------------------------------------------------------- bernoulli */
+static int
+check_probability(double p)
+{
+    if (p >= 0 && p <= 1)
+        return 0;
+    error(PyExc_RuntimeError, "bernoulli_ expects p to be in [0, 1], but got p=%s", float_text(p));
+    return -1;
+}
+
+/* `one` in t's dtype with probability p, else 0, by element size. */
+static void
+draw_bits(Tensor *out, double p, const char *one, Generator *g)
+{
+    uint64_t bits = 0;
+    memcpy(&bits, one, (size_t)tensor_itemsize(out));
+    switch (tensor_itemsize(out)) {
+    case 1: kernels()->bernoulli_8(g, (uint8_t *)out->data, out->numel, p, (uint8_t)bits); break;
+    case 2: kernels()->bernoulli_16(g, (uint16_t *)out->data, out->numel, p, (uint16_t)bits); break;
+    case 4: kernels()->bernoulli_32(g, (uint32_t *)out->data, out->numel, p, (uint32_t)bits); break;
+    default: kernels()->bernoulli_64(g, (uint64_t *)out->data, out->numel, p, bits); break;
+    }
+}
+
+Tensor *
+op_bernoulli_(Tensor *t, double p, const Value *generator)
+{
+    char one[ITEMSIZE_MAX] = {0};
+    if (t == NULL || check_probability(p) < 0)
+        return NULL;
+    Tensor *out = fill_begin(t, (Dtype)t->dtype);
+    dtype_store(one, (Dtype)t->dtype, PARAM(1));
+    if (out != NULL && has_elements(out))
+        draw_bits(out, p, one, generator_of(generator));
+    return fill_end(t, out);
+}
+
+static int
+check_probabilities(Tensor *dense)
+{
+    for (int64_t i = 0; i < dense->numel; i++) {
+        double p = dense->dtype == DTYPE_DOUBLE ? ((double *)dense->data)[i] : (double)((float *)dense->data)[i];
+        if (!(p >= 0 && p <= 1)) {
+            error(PyExc_RuntimeError, "Expected p_in >= 0 && p_in <= 1 to be true, but got false: element %lld of the "
+                                      "probabilities is %s", (long long)i, float_text(p));
+            return -1;
+        }
+    }
+    return 0;
+}
+
+Tensor *
+op_bernoulli_tensor_(Tensor *t, Tensor *p, const Value *generator)
+{
+    if (t == NULL || p == NULL)
+        return NULL;
+    if (!dtype_is_float((Dtype)p->dtype))
+        return error(PyExc_RuntimeError, "expected probabilities tensor to have floating type, got %s", dtype_info[p->dtype].type_name);
+    Dtype read = p->dtype == DTYPE_DOUBLE ? DTYPE_DOUBLE : DTYPE_FLOAT;
+    Tensor *dense = scope_keep(tensor_empty(t->ndim, t->dims, read, t->device));
+    Tensor *expanded = op_expand(op_detach(p), t->ndim, t->dims);
+    if (dense == NULL || expanded == NULL || copy_data(dense, expanded) < 0)
+        return NULL;
+    Tensor *out = fill_begin(t, DTYPE_BOOL);
+    if (out != NULL && has_elements(out)) {
+        if (check_probabilities(dense) < 0)
+            return NULL;
+        if (read == DTYPE_DOUBLE)
+            kernels()->bernoulli_p_f64(generator_of(generator), (double *)dense->data, (uint8_t *)out->data, out->numel);
+        else
+            kernels()->bernoulli_p_f32(generator_of(generator), (float *)dense->data, (uint8_t *)out->data, out->numel);
+    }
+    return fill_end(t, out);
+}
+
+/* ---------------------------------------------------------------- distributions drawn in double */
+typedef void (*TwoParameters)(Generator *, double *, int64_t, double, double);
+typedef void (*OneParameter)(Generator *, double *, int64_t, double);
+
+static Tensor *
+fill_two(Tensor *t, TwoParameters draw, double a, double b, const Value *generator)
+{
+    Tensor *out = fill_begin(t, DTYPE_DOUBLE);
+    if (out != NULL && has_elements(out))
+        draw(generator_of(generator), (double *)out->data, out->numel, a, b);
+    return fill_end(t, out);
+}
+
+static Tensor *
+fill_one(Tensor *t, OneParameter draw, double a, const Value *generator)
+{
+    Tensor *out = fill_begin(t, DTYPE_DOUBLE);
+    if (out != NULL && has_elements(out))
+        draw(generator_of(generator), (double *)out->data, out->numel, a);
+    return fill_end(t, out);
+}
+
+Tensor *
+op_exponential_(Tensor *t, double lambda, const Value *generator)
+{
+    if (t == NULL || check_float_dtype("exponential_", t) < 0)
+        return NULL;
+    if (!(lambda > 0))
+        return error(PyExc_RuntimeError, "exponential_ expects lambda > 0.0, but found lambda=%s", float_text(lambda));
+    return fill_one(t, kernels()->exponential, lambda, generator);
+}
+
+Tensor *
+op_geometric_(Tensor *t, double p, const Value *generator)
+{
+    if (t == NULL)
+        return NULL;
+    if (!(p > 0 && p < 1))
+        return error(PyExc_RuntimeError, "geometric_ expects p to be in (0, 1), but got p=%s", float_text(p));
+    return fill_one(t, kernels()->geometric, p, generator);
+}
+
+Tensor *
+op_log_normal_(Tensor *t, double mean, double std, const Value *generator)
+{
+    if (t == NULL || check_float_dtype("log_normal_", t) < 0)
+        return NULL;
+    if (!(std > 0))
+        return error(PyExc_RuntimeError, "log_normal_ expects std > 0.0, but found std=%s", float_text(std));
+    return fill_two(t, kernels()->log_normal, mean, std, generator);
+}
+
+Tensor *
+op_cauchy_(Tensor *t, double median, double sigma, const Value *generator)
+{
+    if (t == NULL || check_float_dtype("cauchy_", t) < 0)
+        return NULL;
+    if (!(sigma > 0))
+        return error(PyExc_RuntimeError, "cauchy_ expects sigma > 0.0, but found sigma=%s", float_text(sigma));
+    return fill_two(t, kernels()->cauchy, median, sigma, generator);
+}
+
+/* ---------------------------------------------------------------- integers */
+/* The largest integer a dtype holds exactly in a run of all smaller ones: 2^24 for float32. */
+static int64_t
+largest_integer(Dtype d)
+{
+    switch (d) {
+    case DTYPE_BOOL: return 1;
+    case DTYPE_UINT8: return UINT8_MAX;
+    case DTYPE_INT8: return INT8_MAX;
+    case DTYPE_INT16: return INT16_MAX;
+    case DTYPE_INT32: return INT32_MAX;
+    case DTYPE_HALF: return 1 << 11;
+    case DTYPE_BF16: return 1 << 8;
+    case DTYPE_FLOAT: return 1 << 24;
+    case DTYPE_DOUBLE: return (int64_t)1 << 53;
+    default: return INT64_MAX;
+    }
+}
+
+static int64_t
+smallest_integer(Dtype d)
+{
+    return d == DTYPE_BOOL || d == DTYPE_UINT8 ? 0 : d == DTYPE_INT64 ? INT64_MIN
+           : dtype_is_float(d)                 ? -largest_integer(d) : -largest_integer(d) - 1;
+}
+
+static int
+check_bounds(Dtype d, int64_t from, int64_t last)
+{
+    if (from < smallest_integer(d) || last > largest_integer(d)) {
+        bool low = from < smallest_integer(d);
+        error(PyExc_RuntimeError, "%s is out of bounds for %s", low ? "from" : "to - 1", dtype_info[d].name);
+        return -1;
+    }
+    return 0;
+}
+
+static Tensor *
+random_range(Tensor *t, int64_t from, int64_t last, bool whole, const Value *generator)
+{
+    Tensor *out = fill_begin(t, DTYPE_INT64);
+    uint64_t range = whole ? 0 : (uint64_t)last - (uint64_t)from + 1;
+    if (out != NULL && has_elements(out))
+        kernels()->random_from_to(generator_of(generator), (int64_t *)out->data, out->numel, range, whole ? 0 : from);
+    return fill_end(t, out);
+}
+
+Tensor *
+op_random_(Tensor *t, const int64_t *from, const int64_t *to, const Value *generator)
+{
+    if (t == NULL)
+        return NULL;
+    Dtype d = (Dtype)t->dtype;
+    if (from == NULL && to == NULL) {
+        Tensor *out = fill_begin(t, DTYPE_INT64);
+        uint64_t modulus = d == DTYPE_INT64 ? (uint64_t)1 << 63 : (uint64_t)largest_integer(d) + 1;
+        if (out != NULL && has_elements(out))
+            kernels()->random_modulus(generator_of(generator), (int64_t *)out->data, out->numel, modulus,
+                                      d == DTYPE_INT64 || d == DTYPE_DOUBLE);
+        return fill_end(t, out);
+    }
+    int64_t low = from ? *from : 0, last = to ? *to - 1 : largest_integer(d);
+    if (to != NULL && low >= *to)
+        return error(PyExc_RuntimeError, "random_ expects 'from' to be less than 'to', but got from=%lld >= to=%lld",
+                     (long long)low, (long long)*to);
+    if (check_bounds(d, low, last) < 0)
+        return NULL;
+    return random_range(t, low, last, low == INT64_MIN && last == INT64_MAX, generator);
+}
+
+/* ---------------------------------------------------------------- dropout */
+/* The mask is drawn as `scale` or 0 in the tensor's own dtype: one product, and its gradient is the product's. */
+Tensor *
+op_dropout(Tensor *t, double p, bool training, bool inplace)
+{
+    if (t == NULL)
+        return NULL;
+    if (!(p >= 0 && p <= 1))
+        return error(PyExc_ValueError, "dropout probability has to be between 0 and 1, but got %s", float_text(p));
+    if (!training || p == 0 || t->numel == 0)
+        return t;
+    if (!dtype_is_float((Dtype)t->dtype) && p < 1)
+        return error(PyExc_RuntimeError, "result type Float can't be cast to the desired output type %s: dropout needs a "
+                                         "floating point input", dtype_info[t->dtype].type_name);
+    Tensor *mask = scope_keep(tensor_empty_like(t));
+    if (mask == NULL)
+        return NULL;
+    char one[ITEMSIZE_MAX] = {0};
+    dtype_store(one, (Dtype)t->dtype, PARAM(1 / (1 - p)));
+    if (p == 1) {
+        if (fill_data(mask, (Scalar){PARAM(0), CATEGORY_INT}) < 0)
+            return NULL;
+    } else if (t->device.type == DEVICE_CPU) {
+        if (mask->contiguous)
+            draw_bits(mask, 1 - p, one, &default_generator->state);
+        else {
+            Tensor *dense = scope_keep(tensor_empty(t->ndim, t->dims, (Dtype)t->dtype, t->device));
+            if (dense == NULL)
+                return NULL;
+            draw_bits(dense, 1 - p, one, &default_generator->state);
+            if (copy_data(mask, dense) < 0)
+                return NULL;
+        }
+    }
+    return inplace ? op_inplace(OP_mul, t, mask, 1) : op_mul(t, mask);
+}

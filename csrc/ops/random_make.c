@@ -1,0 +1,279 @@
+/* Functions that make a random tensor: rand, randn, randint, randperm, normal, bernoulli, poisson, multinomial. */
+#include <string.h>
+
+#include "core/cpu.h"
+#include "ops/ops.h"
+#include "ops/random.h"
+
+static Dtype
+dtype_or(const Value *dtype, Dtype fallback)
+{
+    return dtype->given ? dtype->dtype : fallback;
+}
+
+static Device
+device_or(const Value *device, Device fallback)
+{
+    return device->given ? device->device : fallback;
+}
+
+static Tensor *
+make(int ndim, const int64_t *dims, Dtype dtype, Device device)
+{
+    return scope_keep(tensor_empty(ndim, dims, dtype, device));
+}
+
+static Tensor *
+finish(Tensor *t, const Value *requires_grad)
+{
+    if (t != NULL && requires_grad->scalar.value.i) {
+        if (!dtype_is_float((Dtype)t->dtype))
+            return error(PyExc_RuntimeError, "Only Tensors of floating point and complex dtype can require gradients");
+        t->requires_grad = true;
+    }
+    return t;
+}
+
+Tensor *
+op_rand(const Value *size, const Value *generator, const Value *dtype, const Value *device, const Value *grad)
+{
+    Tensor *t = make((int)size->n, size->ints, dtype_or(dtype, default_dtype), device_or(device, CPU));
+    return finish(op_uniform_(t, 0, 1, generator), grad);
+}
+
+Tensor *
+op_randn(const Value *size, const Value *generator, const Value *dtype, const Value *device, const Value *grad)
+{
+    Tensor *t = make((int)size->n, size->ints, dtype_or(dtype, default_dtype), device_or(device, CPU));
+    return finish(op_normal_(t, 0, 1, generator), grad);
+}
+
+static Tensor *
+random_between(Tensor *t, int64_t low, int64_t high, const Value *generator)
+{
+    if (t != NULL && low >= high)
+        return error(PyExc_RuntimeError, "random_ expects 'from' to be less than 'to', but got from=%lld >= to=%lld",
+                     (long long)low, (long long)high);
+    return op_random_(t, &low, &high, generator);
+}
+
+Tensor *
+op_randint(int64_t low, int64_t high, const Value *size, const Value *generator, const Value *dtype, const Value *device,
+           const Value *grad)
+{
+    Tensor *t = make((int)size->n, size->ints, dtype_or(dtype, DTYPE_INT64), device_or(device, CPU));
+    return finish(random_between(t, low, high, generator), grad);
+}
+
+Tensor *
+op_randperm(int64_t n, const Value *generator, const Value *dtype, const Value *device, const Value *grad)
+{
+    if (n < 0)
+        return error(PyExc_RuntimeError, "n must be non-negative, got %lld", (long long)n);
+    Tensor *order = make(1, &n, DTYPE_INT64, device_or(device, CPU));
+    if (order == NULL)
+        return NULL;
+    if (order->device.type == DEVICE_CPU)
+        cpu_kernels->random->randperm(generator_of(generator), (int64_t *)order->data, n);
+    return finish(op_to_dtype(order, dtype_or(dtype, DTYPE_INT64)), grad);
+}
+
+static Tensor *
+make_like(Tensor *t, const Value *dtype, const Value *device)
+{
+    if (t == NULL)
+        return NULL;
+    Tensor *like = scope_keep(tensor_empty_like(t));
+    if (like == NULL || (!dtype->given && !device->given))
+        return like;
+    Tensor *out = make(t->ndim, t->dims, dtype_or(dtype, (Dtype)t->dtype), device_or(device, t->device));
+    return out == NULL || tensor_set_dims(out, like->ndim, like->dims, like->strides) < 0 ? NULL : out;
+}
+
+Tensor *
+op_rand_like(Tensor *t, const Value *generator, const Value *dtype, const Value *device, const Value *grad)
+{
+    return finish(op_uniform_(make_like(t, dtype, device), 0, 1, generator), grad);
+}
+
+Tensor *
+op_randn_like(Tensor *t, const Value *generator, const Value *dtype, const Value *device, const Value *grad)
+{
+    return finish(op_normal_(make_like(t, dtype, device), 0, 1, generator), grad);
+}
+
+Tensor *
+op_randint_like(Tensor *t, int64_t low, int64_t high, const Value *generator, const Value *dtype, const Value *device,
+                const Value *grad)
+{
+    return finish(random_between(make_like(t, dtype, device), low, high, generator), grad);
+}
+
+/* ---------------------------------------------------------------- normal */
+Tensor *
+op_normal_tensor_float(Tensor *mean, double std, const Value *generator)
+{
+    if (mean == NULL)
+        return NULL;
+    Tensor *t = op_normal_(scope_keep(tensor_empty_like(mean)), 0, std, generator);
+    return t ? op_inplace(OP_add, t, op_detach(mean), 1) : NULL;
+}
+
+Tensor *
+op_normal_tensors(Tensor *mean, Tensor *std, const Value *generator)
+{
+    int64_t dims[NDIM_MAX];
+    if (mean == NULL || std == NULL)
+        return NULL;
+    int ndim = mean->ndim;
+    memcpy(dims, mean->dims, (size_t)ndim * sizeof dims[0]);
+    if (shape_broadcast(&ndim, dims, std->ndim, std->dims) < 0)
+        return error(PyExc_RuntimeError, "The size of tensor a must match the size of tensor b: normal() with mean %s and std "
+                                         "%s", shape_text(mean->ndim, mean->dims), shape_text(std->ndim, std->dims));
+    Tensor *t = op_normal_(make(ndim, dims, (Dtype)mean->dtype, mean->device), 0, 1, generator);
+    t = t ? op_inplace(OP_mul, t, op_detach(std), 1) : NULL;
+    return t ? op_inplace(OP_add, t, op_detach(mean), 1) : NULL;
+}
+
+Tensor *
+op_normal_float_tensor(double mean, Tensor *std, const Value *generator)
+{
+    if (std == NULL)
+        return NULL;
+    Tensor *t = op_normal_(scope_keep(tensor_empty_like(std)), 0, 1, generator);
+    t = t ? op_inplace(OP_mul, t, op_detach(std), 1) : NULL;
+    return t ? op_scalar(OP_add, t, mean) : NULL;
+}
+
+Tensor *
+op_normal_sizes(double mean, double std, const Value *size, const Value *generator, const Value *dtype,
+                const Value *device, const Value *grad)
+{
+    Tensor *t = make((int)size->n, size->ints, dtype_or(dtype, default_dtype), device_or(device, CPU));
+    return finish(op_normal_(t, mean, std, generator), grad);
+}
+
+/* ---------------------------------------------------------------- draws from probabilities */
+Tensor *
+op_bernoulli(Tensor *p, const Value *generator)
+{
+    if (p == NULL)
+        return NULL;
+    Tensor *t = scope_keep(tensor_empty_like(p));
+    return t ? op_bernoulli_tensor_(t, p, generator) : NULL;
+}
+
+Tensor *
+op_bernoulli_p(Tensor *t, double p, const Value *generator)
+{
+    return t ? op_bernoulli_(scope_keep(tensor_empty_like(t)), p, generator) : NULL;
+}
+
+Tensor *
+op_poisson(Tensor *rate, const Value *generator)
+{
+    if (rate == NULL)
+        return NULL;
+    Tensor *wide = op_contiguous(op_to_dtype(op_detach(rate), DTYPE_DOUBLE));
+    Tensor *drawn = wide ? make(wide->ndim, wide->dims, DTYPE_DOUBLE, wide->device) : NULL;
+    if (drawn == NULL)
+        return NULL;
+    for (int64_t i = 0; drawn->device.type == DEVICE_CPU && i < wide->numel; i++)
+        if (!(((double *)wide->data)[i] >= 0))
+            return error(PyExc_RuntimeError, "invalid Poisson rate, expected rate to be non-negative");
+    if (drawn->device.type == DEVICE_CPU)
+        cpu_kernels->random->poisson(generator_of(generator), (double *)wide->data, (double *)drawn->data, drawn->numel);
+    return op_to_dtype(drawn, (Dtype)rate->dtype);
+}
+
+/* ---------------------------------------------------------------- multinomial */
+static int
+check_multinomial(Tensor *p, int64_t num_samples, bool replacement)
+{
+    if (!dtype_is_float((Dtype)p->dtype)) {
+        error(PyExc_RuntimeError, "multinomial only supports floating-point dtypes for input, got: %s",
+              dtype_info[p->dtype].type_name);
+        return -1;
+    }
+    if (p->ndim != 1 && p->ndim != 2) {
+        error(PyExc_RuntimeError, "prob_dist must be 1 or 2 dim");
+        return -1;
+    }
+    if (num_samples <= 0) {
+        error(PyExc_RuntimeError, "cannot sample n_sample <= 0 samples");
+        return -1;
+    }
+    if (!replacement && num_samples > p->dims[p->ndim - 1]) {
+        error(PyExc_RuntimeError, "cannot sample n_sample > prob_dist.size(-1) samples without replacement");
+        return -1;
+    }
+    return 0;
+}
+
+static int
+multinomial_status(MultinomialStatus status)
+{
+    if (status == MULTINOMIAL_OK)
+        return 0;
+    error(PyExc_RuntimeError, status == MULTINOMIAL_ZERO_SUM ? "invalid multinomial distribution (sum of probabilities <= 0)"
+                                                             : "probability tensor contains either `inf`, `nan` or element < 0");
+    return -1;
+}
+
+static Tensor *
+multinomial_replacement(Tensor *p, int64_t rows, int64_t n, int64_t num_samples, Generator *g)
+{
+    const RandomKernels *k = cpu_kernels->random;
+    Tensor *out = make(2, (int64_t[]){rows, num_samples}, DTYPE_INT64, CPU);
+    Tensor *cumulative = make(1, &n, DTYPE_DOUBLE, CPU), *u = make(1, &num_samples, DTYPE_DOUBLE, CPU);
+    if (out == NULL || cumulative == NULL || u == NULL)
+        return NULL;
+    double *sums = (double *)cumulative->data, *draws = (double *)u->data;
+    for (int64_t r = 0; r < rows; r++) {
+        MultinomialStatus status = p->dtype == DTYPE_DOUBLE
+                                       ? k->multinomial_cumulative_f64((double *)p->data + r * n, sums, n)
+                                       : k->multinomial_cumulative_f32((float *)p->data + r * n, sums, n);
+        if (multinomial_status(status) < 0)
+            return NULL;
+        k->uniform_f64(g, draws, num_samples, 0, 1);
+        k->multinomial_search(sums, n, draws, (int64_t *)out->data + r * num_samples, num_samples);
+    }
+    return out;
+}
+
+/* The num_samples largest of p / e with e exponential: a sample without replacement. */
+static Tensor *
+multinomial_exponential(Tensor *p, int64_t num_samples, const Value *generator)
+{
+    const RandomKernels *k = cpu_kernels->random;
+    int64_t n = p->dims[1];
+    Tensor *sums = make(1, &n, DTYPE_DOUBLE, CPU);
+    if (sums == NULL)
+        return NULL;
+    for (int64_t r = 0; r < p->dims[0]; r++)
+        if (multinomial_status(p->dtype == DTYPE_DOUBLE
+                                   ? k->multinomial_cumulative_f64((double *)p->data + r * n, (double *)sums->data, n)
+                                   : k->multinomial_cumulative_f32((float *)p->data + r * n, (double *)sums->data, n)) < 0)
+            return NULL;
+    Tensor *e = op_exponential_(scope_keep(tensor_empty_like(p)), 1, generator);
+    Tensor *keys = op_div(p, e);
+    return num_samples == 1 ? op_argmax(keys, -1, true) : op_topk_indices(keys, num_samples);
+}
+
+Tensor *
+op_multinomial(Tensor *p, int64_t num_samples, bool replacement, const Value *generator)
+{
+    if (p == NULL || check_multinomial(p, num_samples, replacement) < 0)
+        return NULL;
+    int64_t n = p->dims[p->ndim - 1], rows = p->ndim == 2 ? p->dims[0] : 1;
+    if (p->device.type == DEVICE_META)
+        return make(p->ndim, p->ndim == 2 ? (int64_t[]){rows, num_samples} : &num_samples, DTYPE_INT64, p->device);
+    Dtype read = p->dtype == DTYPE_DOUBLE ? DTYPE_DOUBLE : DTYPE_FLOAT;
+    Tensor *dense = op_contiguous(op_reshape(op_to_dtype(op_detach(p), read), 2, (int64_t[]){rows, n}));
+    if (dense == NULL)
+        return NULL;
+    Tensor *out = replacement && num_samples > 1
+                      ? multinomial_replacement(dense, rows, n, num_samples, generator_of(generator))
+                      : multinomial_exponential(dense, num_samples, generator);
+    return p->ndim == 2 ? out : op_reshape(out, 1, &num_samples);
+}

@@ -1,0 +1,237 @@
+"""Functions of layers, `import ctorch.nn.functional as F`.
+
+Most are rows of the op table and come from C as they are.  Here stand those that are naturally Python:
+options that choose between ops, and compositions of ops, which are differentiable because the ops are.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+from .. import _C
+from .._C import Tensor, _nn, sigmoid, tanh
+
+globals().update({name: function for name, function in vars(_nn).items() if not name.startswith("_")})
+
+
+# ---------------------------------------------------------------- activations
+def relu(input, inplace: bool = False):
+    """max(0, input), a NaN staying NaN."""
+    return input.relu_() if inplace else _C.relu(input)
+
+
+def relu_(input):
+    """relu(input, inplace=True)"""
+    return input.relu_()
+
+
+def relu6(input, inplace: bool = False):
+    """input limited to [0, 6]."""
+    return _nn.hardtanh(input, 0.0, 6.0, inplace)
+
+
+def leaky_relu_(input, negative_slope: float = 0.01):
+    """leaky_relu(input, negative_slope, inplace=True)"""
+    return _nn.leaky_relu(input, negative_slope, True)
+
+
+def elu_(input, alpha: float = 1.0):
+    """elu(input, alpha, inplace=True)"""
+    return _nn.elu(input, alpha, True)
+
+
+def glu(input, dim: int = -1):
+    """a * sigmoid(b), a and b being the halves of input along dim. Raises RuntimeError if its size is odd."""
+    if input.dim() == 0:
+        raise RuntimeError("glu does not support 0-dimensional tensors")
+    size = input.size(dim)
+    if size % 2:
+        raise RuntimeError(f"Halving dimension must be even, but dimension {dim} is size {size}")
+    a, b = input.chunk(2, dim)
+    return a * b.sigmoid()
+
+
+def _implicit_dim(name: str, ndim: int, stacklevel: int) -> int:
+    """The dimension that softmax takes where none is given, as PyTorch does, with its warning."""
+    warnings.warn(f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X "
+                  "as an argument.", stacklevel=stacklevel)
+    return 0 if ndim in (0, 1, 3) else 1
+
+
+def softmax(input, dim: int | None = None, _stacklevel: int = 3, dtype=None):
+    """exp(input) / sum(exp(input)) along dim, computed in dtype if that is given."""
+    if dim is None:
+        dim = _implicit_dim("softmax", input.dim(), _stacklevel)
+    return input.softmax(dim) if dtype is None else input.softmax(dim, dtype=dtype)
+
+
+def log_softmax(input, dim: int | None = None, _stacklevel: int = 3, dtype=None):
+    """log(softmax(input)) along dim, without overflow."""
+    if dim is None:
+        dim = _implicit_dim("log_softmax", input.dim(), _stacklevel)
+    return input.log_softmax(dim) if dtype is None else input.log_softmax(dim, dtype=dtype)
+
+
+def softmin(input, dim: int | None = None, _stacklevel: int = 3, dtype=None):
+    """softmax(-input) along dim."""
+    if dim is None:
+        dim = _implicit_dim("softmin", input.dim(), _stacklevel)
+    return softmax(-input, dim, dtype=dtype)
+
+
+# ---------------------------------------------------------------- dropout of channels
+def _check_probability(p: float) -> None:
+    if not 0.0 <= p <= 1.0:
+        raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
+
+
+def _channel_dropout(input, p: float, training: bool, inplace: bool, batch_dims: int):
+    """Zeroes whole channels: the first batch_dims dimensions of input each get one draw."""
+    _check_probability(p)
+    if not training or p == 0:
+        return input
+    shape = input.shape[:batch_dims] + (1,) * (input.dim() - batch_dims)
+    noise = input.new_empty(shape).bernoulli_(1 - p)
+    if p < 1:
+        noise.div_(1 - p)
+    return input.mul_(noise) if inplace else input * noise
+
+
+def dropout1d(input, p: float = 0.5, training: bool = True, inplace: bool = False):
+    """Zeroes each channel of (N, C, L) or (C, L) with probability p and scales the rest by 1 / (1 - p)."""
+    if input.dim() not in (2, 3):
+        raise RuntimeError(f"dropout1d: Expected 2D or 3D input, but received a {input.dim()}D input")
+    return _channel_dropout(input, p, training, inplace, input.dim() - 1)
+
+
+def dropout2d(input, p: float = 0.5, training: bool = True, inplace: bool = False):
+    """Zeroes each channel of (N, C, H, W), or each (N, C) of any shape, with probability p."""
+    if input.dim() not in (3, 4):
+        warnings.warn(f"dropout2d: Received a {input.dim()}-D input to dropout2d, which is deprecated: use "
+                      "dropout", stacklevel=2)
+    return _channel_dropout(input, p, training, inplace, 2)
+
+
+def dropout3d(input, p: float = 0.5, training: bool = True, inplace: bool = False):
+    """Zeroes each channel of (N, C, D, H, W), or each (N, C) of any shape, with probability p."""
+    if input.dim() not in (4, 5):
+        warnings.warn(f"dropout3d: Received a {input.dim()}-D input to dropout3d, which is deprecated: use "
+                      "dropout", stacklevel=2)
+    return _channel_dropout(input, p, training, inplace, 2)
+
+
+def alpha_dropout(input, p: float = 0.5, training: bool = False, inplace: bool = False):
+    """Dropout to SELU's negative limit, not to 0, rescaled to keep mean and variance (arXiv:1706.02515)."""
+    _check_probability(p)
+    if not training or p == 0:
+        return input
+    if p == 1:
+        return input.mul_(0) if inplace else input * 0
+    limit = 1.7580993408473766
+    scale = 1 / ((limit * limit * p + 1) * (1 - p)) ** 0.5
+    kept = input.new_empty(input.shape).bernoulli_(1 - p)
+    noise = (kept - 1) * (limit * scale) + limit * scale * p
+    kept.mul_(scale)
+    return input.mul_(kept).add_(noise) if inplace else input * kept + noise
+
+
+# ---------------------------------------------------------------- vectors
+def normalize(input, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out=None):
+    """input divided by its p-norm along dim, which counts as at least eps."""
+    result = input / input.norm(p, dim, keepdim=True).clamp(min=eps).expand_as(input)
+    return result if out is None else out.copy_(result)
+
+
+def cosine_similarity(x1, x2, dim: int = 1, eps: float = 1e-8):
+    """sum(x1 * x2) / (|x1| |x2|) along dim, each norm counting as at least eps."""
+    norm1 = x1.norm(2, dim, keepdim=True).clamp(min=eps)
+    norm2 = x2.norm(2, dim, keepdim=True).clamp(min=eps)
+    return ((x1 / norm1) * (x2 / norm2)).sum(dim)
+
+
+def pairwise_distance(x1, x2, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False):
+    """The p-norm of x1 - x2 + eps along the last dimension."""
+    return (x1 - x2 + eps).norm(p, -1, keepdim=keepdim)
+
+
+def one_hot(tensor, num_classes: int = -1):
+    """(...) of class indices -> (..., num_classes) of 0 and 1, int64; -1 means as many classes as occur.
+
+    Raises RuntimeError if the tensor is not int64 or an index is not in 0 .. num_classes - 1.
+    """
+    if tensor.dtype != _C.int64:
+        raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor, "
+                           f"but got {tensor.dtype}")
+    if tensor.numel() == 0:
+        if num_classes <= 0:
+            raise RuntimeError("Can not infer total number of classes from empty tensor.")
+        return tensor.new_zeros((*tensor.shape, num_classes))
+    if tensor.min().item() < 0:
+        raise RuntimeError("Class values must be non-negative.")
+    largest = tensor.max().item()
+    if num_classes == -1:
+        num_classes = largest + 1
+    elif num_classes < 1:
+        raise RuntimeError("num_classes should be positive")
+    elif largest >= num_classes:
+        raise RuntimeError("Class values must be smaller than num_classes.")
+    return tensor.new_zeros((*tensor.shape, num_classes)).scatter_(-1, tensor.unsqueeze(-1), 1)
+
+
+# ---------------------------------------------------------------- padding
+def _border_index(size: int, before: int, after: int, mode: str, like):
+    """For each position of the padded dimension, the position that it is copied from."""
+    if mode == "reflect" and (before >= size or after >= size):
+        raise RuntimeError("Padding size should be less than the corresponding input dimension, but got: "
+                           f"padding ({before}, {after}) at a dimension of size {size}")
+    if mode == "circular" and (before > size or after > size):
+        raise RuntimeError("Padding value causes wrapping around more than once: "
+                           f"padding ({before}, {after}) at a dimension of size {size}")
+    index = _C.arange(-before, size + after, device=like.device)
+    if mode == "replicate":
+        return index.clamp(0, size - 1)
+    if mode == "circular":
+        return index % size
+    return size - 1 - (size - 1 - index.abs()).abs()
+
+
+def _pad_constant(input, pairs, value: float):
+    """pairs: (before, after) of the last dimensions, the last first; negative ones cut off."""
+    shape = list(input.shape)
+    inner = [slice(None)] * input.dim()
+    for k, (before, after) in enumerate(pairs, 1):
+        kept = slice(max(0, -before), shape[-k] - max(0, -after))
+        if kept.stop < kept.start:
+            raise RuntimeError(f"The input size {shape[-k]}, plus negative padding {before} and {after}, "
+                               "resulted in a negative output size")
+        input = input.narrow(-k, kept.start, kept.stop - kept.start)
+        inner[-k] = slice(max(0, before), max(0, before) + kept.stop - kept.start)
+        shape[-k] += before + after
+    padded = input.new_full(shape, value)
+    padded[tuple(inner)] = input
+    return padded
+
+
+def pad(input, pad, mode: str = "constant", value: float | None = None):
+    """Adds borders: pad is (left, right) of the last dimension, then of the one before, and so on.
+
+    mode: 'constant' fills with value (0); 'reflect', 'replicate' and 'circular' copy from the input.
+    Raises RuntimeError for an odd or too long pad, NotImplementedError for an unknown mode.
+    """
+    if len(pad) % 2:
+        raise RuntimeError(f"Padding length must be divisible by 2, but got {len(pad)}")
+    if len(pad) // 2 > input.dim():
+        raise RuntimeError("Padding length should be less than or equal to two times the input dimension but "
+                           f"got padding length {len(pad)} and input of dimension {input.dim()}")
+    pairs = list(zip(pad[::2], pad[1::2]))
+    if mode == "constant":
+        return _pad_constant(input, pairs, 0 if value is None else value)
+    if mode not in ("reflect", "replicate", "circular"):
+        raise NotImplementedError(f"Unrecognised padding mode {mode}")
+    if value is not None and value != 0:
+        raise RuntimeError(f'Padding mode "{mode}" doesn\'t take in value argument')
+    for k, (before, after) in enumerate(pairs, 1):
+        if before < 0 or after < 0:
+            raise RuntimeError(f"padding mode '{mode}' needs paddings of at least 0, got ({before}, {after})")
+        input = input.index_select(-k, _border_index(input.size(-k), before, after, mode, input))
+    return input
