@@ -54,7 +54,10 @@ def flags_of(source, isa):
     """The flags of one file, and the only place that knows them."""
     flags = LANGUAGE + NUMERICS + WARNINGS + ["-Icsrc"]
     if source.parts[1] == "kernels":
-        flags += ["-O3", f"-DISA={isa}"] + ISAS[isa]
+        # Loops made from tables are many and simple: -O3's unrolling would make them a quarter larger, no faster.
+        made_from_tables = source.name in ("pointwise.c", "reduce.c")
+        flags += ["-O2", "-ftree-vectorize"] if made_from_tables else ["-O3"]
+        flags += [f"-DISA={isa}"] + ISAS[isa]
         # One formula serves every dtype and compiler: x < 0 of an unsigned, a * b of two bools and a loop
         # that clang cannot vectorise are no mistakes.
         flags += ["-Wno-type-limits", "-Wno-int-in-bool-context", "-Wno-pass-failed"]

@@ -18,10 +18,8 @@ from ._C import Tensor
 
 __version__ = "0.1.0"
 
-inf = float("inf")
-nan = float("nan")
-pi = 3.141592653589793
-e = 2.718281828459045
+from math import e, inf, nan, pi  # noqa: E402
+
 newaxis = None
 
 # Subpackages that cost nothing at import; the others load when first asked for (__getattr__ below).

@@ -1,6 +1,6 @@
 """Forms in which people subclass Module; test_module_forms.py runs each with PyTorch and with ctorch.
 
-The file is loaded twice, under the names forms_of_torch and forms_of_ctorch, and takes its framework from its name.
+The file is loaded twice, as forms_of_torch and as forms_of_ctorch, and takes its framework from its name.
 Every class of FORMS can be built without arguments and called with a tensor of shape (2, 3).
 """
 
@@ -97,7 +97,12 @@ class Concrete(Abstract):
 
 class OfType(nn.Module, Generic[T]):
     def forward(self, x):
-        return x * 3
+        return x * len(type(self).__parameters__ + type(self).__mro__[:2])
+
+
+class OfInt(OfType[int]):
+    def forward(self, x):
+        return super().forward(x) + 1
 
 
 @dataclasses.dataclass(eq=False)
@@ -293,6 +298,31 @@ class Registry(nn.Module):
 class Registered(Registry, key="here"):
     def forward(self, x):
         return x * len(Registry.known)
+
+
+class LateRegistry:
+    known = []
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        LateRegistry.known.append(cls)
+
+
+class RegisteredLate(nn.Module, LateRegistry):
+    def forward(self, x):
+        return x * (self.known == [RegisteredLate])
+
+
+class MadeByMixin:
+    def __new__(cls):
+        made = super().__new__(cls)
+        made.mixed = 4
+        return made
+
+
+class NewAfter(nn.Module, MadeByMixin):
+    def forward(self, x):
+        return x * self.mixed
 
 
 class Meta(type):
@@ -583,18 +613,20 @@ class Restored(nn.Module):
     def build(cls):
         made = cls.__new__(cls)
         nn.Module.__init__(made)
+        made.fc = nn.Linear(3, 3)
         return made
 
     def __init__(self):
         super().__init__()
-        self.child = Plain.build() if hasattr(Plain, "build") else Plain()
+        self.__dict__.update(self.build().__dict__)
         vars(self)["seen"] = True
 
     def forward(self, x):
-        return self.child(x) if self.seen else x
+        return self.fc(x) if self.seen else x
 
 
 FORMS = [
+    RegisteredLate, NewAfter, OfInt,
     Plain, MixinFirst, MixinLast, TwoLayers, Concrete, OfType, Data, WithProperty, Slots, Wrapper,
     GetattributeCounts, GetattrLate, InstanceForward, SuperForward, OwnCall, OwnCallImpl, OwnSetattr,
     OwnGetstate, OwnReduce, Registered, OfMeta, Diamond, InitsMixin, OwnNew, MaybeParameter, Tied,

@@ -126,7 +126,7 @@ def test_values_are_pytorchs(expression):
 
 
 def test_inplace_layers_return_their_input():
-    for layer in (nn.ReLU(True), nn.LeakyReLU(0.1, True), nn.ELU(inplace=True), nn.SiLU(True), nn.ReLU6(True)):
+    for layer in (nn.ReLU(True), nn.LeakyReLU(0.1, True), nn.ELU(inplace=True), nn.SiLU(True)):
         x = ctorch.tensor([-1.0, 2.0])
         assert layer(x) is x and x.tolist() != [-1, 2]
 
@@ -661,3 +661,15 @@ def test_dir_names_members_but_no_numbers():
     names = dir(nn.Sequential(nn.ReLU()))
     assert "forward" in names and "_modules" in names and "0" not in names and names == sorted(names)
     assert {"weight", "bias", "in_features"} <= set(dir(nn.Linear(1, 1)))
+
+
+def test_paths_that_scripts_use():
+    from ctorch.nn.modules.loss import _Loss, _WeightedLoss
+    from ctorch.nn.parameter import Parameter
+
+    assert Parameter is nn.Parameter and issubclass(nn.NLLLoss, _WeightedLoss) and issubclass(_WeightedLoss, _Loss)
+    assert nn.modules.linear.Linear is nn.Linear and nn.modules.activation.ReLU is nn.ReLU
+    assert nn.modules.dropout.Dropout is nn.Dropout and nn.modules.flatten.Flatten is nn.Flatten
+    assert nn.modules.module.Module is nn.Module and nn.modules.container.Sequential is nn.Sequential
+    with pytest.raises(AttributeError):
+        nn.modules.nothing

@@ -101,6 +101,11 @@ def test_copies_are_separate(name):
     assert observe(ctorch, model)["state"] == before["state"]
 
 
+def test_abstract_classes_cannot_be_built():
+    with pytest.raises(TypeError, match="abstract"):
+        OURS.Abstract()
+
+
 def test_a_property_that_raises_keeps_its_own_error():
     class Broken(ctorch.nn.Module):
         @property

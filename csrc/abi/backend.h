@@ -10,6 +10,8 @@
 #include "abi/iter.h"
 #include "abi/ops.h"
 #include "abi/reduce.h"
+#include "abi/scan.h"
+#include "abi/sort.h"
 
 enum { BACKEND_ABI = 1 };
 
@@ -26,6 +28,9 @@ typedef struct Backend {
     int (*cast)(Dtype to, Dtype from, const Iter *iter);
     int (*gemm)(Dtype dtype, const Gemm *gemm, int64_t batch, int64_t a_step, int64_t b_step, int64_t c_step);
     int (*reduce)(const Reduce *reduce);
+    int (*arg_reduce)(const ArgReduce *reduce);
+    int (*scan)(const Scan *scan);
+    int (*sort)(const Sort *sort);
     /* gather, scatter and all indexing; indices are in range */
     int (*pick)(const PickArgs *args, const Iter *iter);
     /* smallest and largest of the iterator's one int64 operand, which is not empty */

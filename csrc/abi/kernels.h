@@ -36,6 +36,7 @@ typedef struct Kernels {
     const struct GemmKernels *gemm;
     const struct RandomKernels *random;
     const struct ReduceKernels *reduce;
+    const struct ScanKernels *scan;
 } Kernels;
 
 extern const Kernels ISA_NAME(kernels);

@@ -30,6 +30,17 @@ typedef struct Reduce {
     double divisor;               /* 1: none */
 } Reduce;
 
+/* The extremes along one dim, which is not empty, and where they are; results as above, values NULL if not asked for. */
+typedef struct ArgReduce {
+    bool largest;
+    Dtype dtype;
+    int ndim, dim;
+    const int64_t *dims, *strides;
+    const char *in;
+    char *values;                 /* of dtype */
+    int64_t *indices;
+} ArgReduce;
+
 /* The most results that a loop makes at once: the length of acc and p below. */
 enum { REDUCE_TILE = 256 };
 
@@ -40,9 +51,14 @@ typedef void (*FoldLoop)(void *acc, const char *x, int64_t n, int64_t n_stride, 
 /* n elements of a dtype without loops, at a stride in bytes, as dense int64 or float. */
 typedef void (*WidenLoop)(void *to, const char *from, int64_t n, int64_t stride);
 
+/* Rows of m dense columns: best[j] becomes the extreme of itself and column j, index[j] the number of its row (counted
+ * from first) if that is another one.  NaN is extreme; of equals the first stays. */
+typedef void (*ArgLoop)(void *best, int64_t *index, const char *x, int64_t n, int64_t n_stride, int64_t m, int64_t first);
+
 typedef struct ReduceKernels {
     FoldLoop fold[FOLD_COUNT][DTYPE_COUNT];        /* int64, float and double only */
     WidenLoop widen[DTYPE_COUNT];                  /* the others: narrow integers and bool, half types */
+    ArgLoop arg[2][DTYPE_COUNT];                   /* [largest], for the dtypes that fold has */
 } ReduceKernels;
 
 extern const ReduceKernels ISA_NAME(reduce_kernels);

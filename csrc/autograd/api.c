@@ -192,16 +192,18 @@ done:
 }
 
 PyObject *
-tensor_backward(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+tensor_backward(PyObject *self, PyObject *args, PyObject *kwargs)
 {
-    static const char *const names[] = {"gradient", "retain_graph", "create_graph", "inputs"};
-    PyObject *v[4];
-    if (take_arguments("backward", names, 4, args, nargs, kwnames, v) < 0)
+    static char *keywords[] = {"gradient", "retain_graph", "create_graph", "inputs", NULL};
+    PyObject *gradient = NULL, *retain_graph = NULL, *create_graph = NULL, *inputs = NULL;
+    bool bare = PyTuple_GET_SIZE(args) == 0 && kwargs == NULL;
+    if (!bare && !PyArg_ParseTupleAndKeywords(args, kwargs, "|OOOO:backward", keywords, &gradient, &retain_graph,
+                                              &create_graph, &inputs))
         return NULL;
-    if (v[0] != NULL && v[0] != Py_None && !tensor_check(v[0]))
+    if (gradient != NULL && gradient != Py_None && !tensor_check(gradient))
         return PyErr_Format(PyExc_TypeError, "backward(): gradient can be either a Tensor or None, but got %s",
-                            Py_TYPE(v[0])->tp_name);
-    return backward(self, v[0], v[1], v[2], v[3]);
+                            Py_TYPE(gradient)->tp_name);
+    return backward(self, gradient, retain_graph, create_graph, inputs);
 }
 
 static PyObject *

@@ -330,6 +330,21 @@ adopt_view(Tensor *t)
         Py_CLEAR(t->base);
 }
 
+/* t (a reference of the caller's, given back) as output k of n; NULL with an error. */
+static PyObject *
+with_history(Node *n, Tensor *t, int k)
+{
+    Py_XSETREF(t->node, (Node *)Py_NewRef((PyObject *)n));
+    t->output_nr = k;
+    t->requires_grad = true;
+    t->view_version = t->storage->version;
+    if (t->retains_grad && hooks_retain(t) < 0)
+        Py_CLEAR(t);
+    else if (n->tracked || t->tracked)
+        gc_publish((PyObject *)t);
+    return (PyObject *)t;
+}
+
 /* Output k as the caller gets it (new reference), its history n's if `recorded`. */
 static PyObject *
 wrap_output(Node *n, PyObject *o, int k, PyObject *const *args, Py_ssize_t nargs, bool recorded)
@@ -352,22 +367,13 @@ wrap_output(Node *n, PyObject *o, int k, PyObject *const *args, Py_ssize_t nargs
         if (differentiable)
             adopt_view(t);
     }
-    if (!differentiable) {
-        if (recorded && t->node != NULL && !dirty) {
-            Py_CLEAR(t->node);
-            t->requires_grad = false;
-        }
-        return (PyObject *)t;
+    if (!differentiable && recorded && !dirty && t->node != NULL) {
+        Py_CLEAR(t->node);
+        t->requires_grad = false;
     }
-    Py_XSETREF(t->node, (Node *)Py_NewRef((PyObject *)n));
-    t->output_nr = k;
-    t->requires_grad = true;
-    t->view_version = t->storage->version;
-    if (meta_set(node_meta(n, k), t) < 0 || (t->retains_grad && hooks_retain(t) < 0))
+    if (recorded && meta_set(node_meta(n, k), t) < 0)
         Py_CLEAR(t);
-    else if (n->tracked || t->tracked)
-        gc_publish((PyObject *)t);
-    return (PyObject *)t;
+    return differentiable && t != NULL ? with_history(n, t, k) : (PyObject *)t;
 }
 
 static int

@@ -32,38 +32,39 @@ add_hook(PyObject **slot, PyObject *hook)
 /* Containers deeper than this hide a cycle from the collector; nothing else depends on it. */
 enum { PUBLISH_DEPTH = 5 };
 
-typedef struct Publish {
-    int depth;
-} Publish;
-
 static int publish_visit(PyObject *o, void *arg);
 
+/* What a function holds, but for its globals: they are the whole program. */
 static void
-publish_below(PyObject *o, int depth)
+publish_function(PyObject *f, void *below)
 {
-    Publish below = {depth - 1};
-    if (PyFunction_Check(o))                      /* not its globals: they are the whole program */
-        o = PyFunction_GET_CLOSURE(o);
-    if (o != NULL && Py_TYPE(o)->tp_traverse != NULL)
-        Py_TYPE(o)->tp_traverse(o, publish_visit, &below);
+    PyObject *held[] = {PyFunction_GET_CLOSURE(f), PyFunction_GET_DEFAULTS(f), PyFunction_GET_KW_DEFAULTS(f)};
+    for (size_t i = 0; i < sizeof held / sizeof held[0]; i++)
+        if (held[i] != NULL)
+            publish_visit(held[i], below);
 }
 
+/* arg: how many levels below o are still looked at. */
 static int
 publish_visit(PyObject *o, void *arg)
 {
-    const Publish *level = arg;
+    int below = *(int *)arg - 1;
     if (tensor_check(o) || PyObject_TypeCheck(o, &NodeType))
         gc_publish(o);
-    else if (level->depth > 0 && PyObject_IS_GC(o) && !PyType_Check(o) && !PyModule_Check(o))
-        publish_below(o, level->depth);
+    else if (below < 0 || !PyObject_IS_GC(o) || PyType_Check(o) || PyModule_Check(o))
+        return 0;
+    else if (PyFunction_Check(o))
+        publish_function(o, &below);
+    else if (Py_TYPE(o)->tp_traverse != NULL)
+        Py_TYPE(o)->tp_traverse(o, publish_visit, &below);
     return 0;
 }
 
 void
 hooks_publish(PyObject *o)
 {
-    Publish top = {PUBLISH_DEPTH};
-    publish_visit(o, &top);
+    int depth = PUBLISH_DEPTH;
+    publish_visit(o, &depth);
 }
 
 static int

@@ -119,7 +119,7 @@ node_new(int op, int n_edges, int n_outputs)
     if (n == NULL)
         return NULL;
     node_live_count++;
-    memset((char *)n + sizeof(PyObject), 0, offsetof(Node, inline_edges) - sizeof(PyObject));
+    memset((char *)n + sizeof(PyObject), 0, offsetof(Node, output) - sizeof(PyObject));
     n->op = op;
     n->n_outputs = n_outputs;
     n->sequence = next_sequence++;

@@ -55,7 +55,7 @@ struct Node {
     PyObject *dict;
     PyObject *weakrefs;
     Meta *more_outputs;           /* metas of outputs 1.. when n_outputs > 1 */
-    Meta output;
+    Meta output;                  /* from here on node_new clears only what it must */
     Edge inline_edges[EDGES_INLINE];
     Saved inline_saved[SAVED_INLINE];
     int64_t inline_ints[INTS_INLINE];

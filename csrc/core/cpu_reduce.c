@@ -30,7 +30,8 @@ typedef struct Plan {
     const Reduce *r;
     FoldLoop loop;
     WidenLoop widen;              /* NULL: loop reads the elements as they are */
-    int64_t itemsize;             /* of what loop reads */
+    Dtype computed;               /* what loop reads */
+    int64_t itemsize;             /* of computed */
     bool is_float;
     int n_outer, n_reduced;
     Axis outer[NDIM_MAX];         /* kept dims but the tiled one */
@@ -325,38 +326,49 @@ merge_pieces(const Plan *p, int64_t tiles)
     }
 }
 
+/* Runs all tasks, over the threads and without the GIL if they are worth it. */
 static int
-run_plan(Plan *p, int64_t tiles)
+run_cut(const Plan *p, int64_t tasks, ParallelRange body, void *context)
 {
-    int64_t tasks = tiles * p->n_pieces, work = p->piece * p->tile, grain = work > 0 && work < PIECE ? PIECE / work : 1;
+    int64_t work = p->piece * p->tile, grain = work > 0 && work < PIECE ? PIECE / work : 1;
     int result = 0;
     if (tasks * work < RELEASE_GIL_ABOVE)
-        run_tasks(p, 0, tasks);
+        body(context, 0, tasks);
     else {
         Py_BEGIN_ALLOW_THREADS
-        result = parallel_for(tasks, grain, run_tasks, p);
+        result = parallel_for(tasks, grain, body, context);
         Py_END_ALLOW_THREADS
     }
     if (result < 0 && !PyErr_Occurred())
         PyErr_CheckSignals();
-    if (result == 0 && p->n_pieces > 1)
-        merge_pieces(p, tiles);
     return result;
+}
+
+/* False if there is no result to compute. */
+static bool
+plan_make(Plan *p, const Reduce *r)
+{
+    const ReduceKernels *kernels = cpu_kernels->reduce;
+    p->r = r;
+    p->widen = kernels->widen[r->dtype];
+    p->is_float = dtype_is_float(r->dtype);
+    p->computed = p->widen == NULL ? r->dtype : p->is_float ? DTYPE_FLOAT : DTYPE_INT64;
+    p->loop = kernels->fold[r->fold][p->computed];
+    p->itemsize = dtype_info[p->computed].itemsize;
+    collect_axes(p);
+    choose_tiled(p);
+    if (p->tiled.n == 0 || outer_count(p) == 0)
+        return false;
+    cut(p);
+    return true;
 }
 
 int
 cpu_reduce(const Reduce *r)
 {
-    const ReduceKernels *kernels = cpu_kernels->reduce;
-    Plan p = {.r = r, .widen = kernels->widen[r->dtype], .is_float = dtype_is_float(r->dtype)};
-    Dtype computed = p.widen == NULL ? r->dtype : p.is_float ? DTYPE_FLOAT : DTYPE_INT64;
-    p.loop = kernels->fold[r->fold][computed];
-    p.itemsize = dtype_info[computed].itemsize;
-    collect_axes(&p);
-    choose_tiled(&p);
-    if (p.tiled.n == 0 || outer_count(&p) == 0)
+    Plan p = {.partial = NULL};
+    if (!plan_make(&p, r))
         return 0;
-    cut(&p);
     int64_t tiles = outer_count(&p) * p.n_tiles;
     if (p.n_pieces > 1) {
         size_t size = (size_t)(tiles * p.n_pieces * p.tile) * sizeof(Acc);
@@ -366,9 +378,122 @@ cpu_reduce(const Reduce *r)
             return -1;
         }
     }
-    int result = run_plan(&p, tiles);
+    int result = run_cut(&p, tiles * p.n_pieces, run_tasks, &p);
+    if (result == 0 && p.n_pieces > 1)
+        merge_pieces(&p, tiles);
     PyMem_RawFree(p.partial);
     return result;
+}
+
+/* ---------------------------------------------------------------- where the extremes are */
+typedef struct ArgJob {
+    Plan plan;
+    const ArgReduce *a;
+    ArgLoop columns;
+} ArgJob;
+
+/* Rows of a tile brought to what the loops read; the tile's own memory if it is already that. */
+static const char *
+arg_rows(const Plan *p, const char *x, int64_t n, int64_t n_stride, int64_t m, char *wide, int64_t *stride)
+{
+    bool dense = p->tiled.stride == p->itemsize || m == 1;
+    *stride = n_stride;
+    if (p->widen == NULL && dense)
+        return x;
+    *stride = m * p->itemsize;
+    for (int64_t i = 0; i < n; i++, x += n_stride)
+        if (p->widen != NULL)
+            p->widen(wide + i * *stride, x, m, p->tiled.stride);
+        else
+            for (int64_t j = 0; j < m; j++)
+                memcpy(wide + i * *stride + j * p->itemsize, x + j * p->tiled.stride, (size_t)p->itemsize);
+    return wide;
+}
+
+/* A run: the fold finds the extreme of each block fast, and the first block that has the best is searched. */
+static int64_t
+arg_run(const ArgJob *job, const char *x, int64_t n, int64_t stride)
+{
+    const Plan *p = &job->plan;
+    _Alignas(64) char wide[WIDE_BLOCK * ITEMSIZE_MAX];
+    const double shift = 0;
+    Acc best = {.i = 0};
+    int64_t best_block = -1, index = 0, row_stride;
+    for (int64_t i = 0; i < n; i += WIDE_BLOCK) {
+        int64_t length = n - i < WIDE_BLOCK ? n - i : WIDE_BLOCK;
+        Acc acc = fold_start(p->r->fold, p->is_float);
+        fold_range(p, &acc, x, i, i + length, 1, &shift);
+        bool better = best_block < 0;
+        if (!better && p->is_float)
+            better = best.f == best.f && (acc.f != acc.f || (job->a->largest ? acc.f > best.f : acc.f < best.f));
+        else if (!better)
+            better = job->a->largest ? acc.i > best.i : acc.i < best.i;
+        if (better) {
+            best = acc;
+            best_block = i;
+        }
+    }
+    int64_t length = n - best_block < WIDE_BLOCK ? n - best_block : WIDE_BLOCK;
+    const char *rows = arg_rows(p, x + best_block * stride, length, stride, 1, wide, &row_stride);
+    char start[ITEMSIZE_MAX];
+    memcpy(start, rows, (size_t)p->itemsize);
+    job->columns(start, &index, rows, length, row_stride, 1, 0);
+    return best_block + index;
+}
+
+static void
+arg_tile(const ArgJob *job, const char *x, int64_t n, int64_t stride, int64_t m, int64_t *index)
+{
+    const Plan *p = &job->plan;
+    _Alignas(64) char wide[WIDE_BLOCK * ITEMSIZE_MAX], best[REDUCE_TILE * ITEMSIZE_MAX];
+    int64_t rows = WIDE_BLOCK / m, row_stride;
+    for (int64_t i = 0; i < n; i += rows) {
+        int64_t length = n - i < rows ? n - i : rows;
+        const char *block = arg_rows(p, x + i * stride, length, stride, m, wide, &row_stride);
+        if (i == 0)
+            memcpy(best, block, (size_t)(m * p->itemsize));
+        job->columns(best, index, block, length, row_stride, m, i);
+    }
+}
+
+static void
+run_arg_tasks(void *context, int64_t begin, int64_t end)
+{
+    const ArgJob *job = context;
+    const Plan *p = &job->plan;
+    const Axis *run = &p->reduced[0];
+    int64_t size = dtype_info[job->a->dtype].itemsize;
+    for (int64_t task = begin; task < end; task++) {
+        const char *x;
+        int64_t out, index[REDUCE_TILE] = {0}, m = locate_tile(p, task, &x, &out);
+        if (m > 1 && p->tiled.stride < run->stride)
+            arg_tile(job, x, run->n, run->stride, m, index);
+        else
+            for (int64_t j = 0; j < m; j++)
+                index[j] = arg_run(job, x + j * p->tiled.stride, run->n, run->stride);
+        for (int64_t j = 0; j < m; j++, out += p->tiled.out, x += p->tiled.stride) {
+            job->a->indices[out] = index[j];
+            if (job->a->values != NULL)
+                memcpy(job->a->values + out * size, x + index[j] * run->stride, (size_t)size);
+        }
+    }
+}
+
+int
+cpu_arg_reduce(const ArgReduce *a)
+{
+    bool reduced[NDIM_MAX] = {false};
+    reduced[a->dim] = true;
+    Reduce r = {.fold = a->largest ? FOLD_amax : FOLD_amin, .dtype = a->dtype, .ndim = a->ndim, .dims = a->dims,
+                .strides = a->strides, .reduced = reduced, .in = a->in};
+    ArgJob job = {.a = a};
+    if (!plan_make(&job.plan, &r))
+        return 0;
+    Plan *p = &job.plan;
+    p->n_pieces = 1;
+    p->piece = p->n_elements;
+    job.columns = cpu_kernels->reduce->arg[a->largest][p->computed];
+    return run_cut(p, outer_count(p) * p->n_tiles, run_arg_tasks, &job);
 }
 
 double

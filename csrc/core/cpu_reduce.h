@@ -3,9 +3,17 @@
 #define CTORCH_CORE_CPU_REDUCE_H
 
 #include "abi/reduce.h"
+#include "abi/scan.h"
+#include "abi/sort.h"
 
 /* The `reduce` slot: 0, or -1 with an error set. */
 int cpu_reduce(const Reduce *reduce);
+/* The `arg_reduce` slot. */
+int cpu_arg_reduce(const ArgReduce *reduce);
+/* The `scan` slot (core/cpu_scan.c). */
+int cpu_scan(const Scan *scan);
+/* The `sort` slot (core/cpu_sort.c). */
+int cpu_sort(const Sort *sort);
 /* The fold over n dense elements of one dtype, finished, on the calling thread: the path of small tensors. */
 double cpu_fold_dense(Fold fold, Dtype dtype, const char *x, int64_t n);
 

@@ -60,6 +60,27 @@ meta_pick(const PickArgs *args, const Iter *iter)
     return 0;
 }
 
+static int
+meta_arg_reduce(const ArgReduce *reduce)
+{
+    (void)reduce;
+    return 0;
+}
+
+static int
+meta_scan(const Scan *scan)
+{
+    (void)scan;
+    return 0;
+}
+
+static int
+meta_sort(const Sort *sort)
+{
+    (void)sort;
+    return 0;
+}
+
 static const Backend meta_backend = {
     .abi = BACKEND_ABI,
     .name = "meta",
@@ -70,6 +91,9 @@ static const Backend meta_backend = {
     .cast = meta_cast,
     .gemm = meta_gemm,
     .reduce = meta_reduce,
+    .arg_reduce = meta_arg_reduce,
+    .scan = meta_scan,
+    .sort = meta_sort,
     .pick = meta_pick,
 };
 

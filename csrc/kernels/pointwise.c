@@ -8,6 +8,7 @@
 #include "abi/kernels.h"
 #include "abi/random.h"
 #include "abi/reduce.h"
+#include "abi/scan.h"
 #include "abi/formula_names.h"
 
 #define FORMULA_SUFFIX S
@@ -174,4 +175,5 @@ const Kernels ISA_NAME(kernels) = {
     .gemm = &ISA_NAME(gemm_kernels),
     .random = &ISA_NAME(random_kernels),
     .reduce = &ISA_NAME(reduce_kernels),
+    .scan = &ISA_NAME(scan_kernels),
 };

@@ -80,6 +80,40 @@ WIDEN(i32, int32_t, int64_t, )
 WIDEN(f16, uint16_t, float, f16_to_float)
 WIDEN(bf16, uint16_t, float, bf16_to_float)
 
+/* ---- where the extremes are ---- */
+/* The index lanes are as wide as the elements, so that one mask serves both; a call has fewer than 2^31 rows. */
+#define ARG_COLUMNS(S, T, I) \
+    static inline __attribute__((always_inline)) void \
+    arg_columns_##S(T *best, int64_t *index, const char *x, int64_t n, int64_t n_stride, int64_t m, int64_t first, \
+                    const bool largest) \
+    { \
+        I found[REDUCE_TILE]; \
+        for (int64_t j = 0; j < m; j++) \
+            found[j] = -1; \
+        for (int64_t i = 0; i < n; i++, x += n_stride) \
+            VECTORIZE for (int64_t j = 0; j < m; j++) { \
+                const T v = ((const T *)x)[j], b = best[j]; \
+                const bool better = (largest ? v > b : v < b) | ((v != v) & (b == b)); \
+                best[j] = better ? v : b; \
+                found[j] = better ? (I)i : found[j]; \
+            } \
+        for (int64_t j = 0; j < m; j++) \
+            index[j] = found[j] >= 0 ? first + (int64_t)found[j] : index[j]; \
+    } \
+    static void argmax_##S(void *best, int64_t *index, const char *x, int64_t n, int64_t n_stride, int64_t m, \
+                           int64_t first) \
+    { \
+        arg_columns_##S(best, index, x, n, n_stride, m, first, true); \
+    } \
+    static void argmin_##S(void *best, int64_t *index, const char *x, int64_t n, int64_t n_stride, int64_t m, \
+                           int64_t first) \
+    { \
+        arg_columns_##S(best, index, x, n, n_stride, m, first, false); \
+    }
+ARG_COLUMNS(i64, int64_t, int64_t)
+ARG_COLUMNS(f, float, int32_t)
+ARG_COLUMNS(d, double, int64_t)
+
 #define LANE_T_FLOAT(name) name##_loop_f
 #define LANE_A_FLOAT(name) name##_loop_fd
 #define LOOPS_FLOAT(name, lane) [DTYPE_FLOAT] = LANE_##lane##_FLOAT(name), [DTYPE_DOUBLE] = name##_loop_d
@@ -92,4 +126,6 @@ const ReduceKernels ISA_NAME(reduce_kernels) = {
     },
     .widen = {[DTYPE_BOOL] = widen_b, [DTYPE_UINT8] = widen_u8, [DTYPE_INT8] = widen_i8, [DTYPE_INT16] = widen_i16,
               [DTYPE_INT32] = widen_i32, [DTYPE_HALF] = widen_f16, [DTYPE_BF16] = widen_bf16},
+    .arg = {{[DTYPE_INT64] = argmin_i64, [DTYPE_FLOAT] = argmin_f, [DTYPE_DOUBLE] = argmin_d},
+            {[DTYPE_INT64] = argmax_i64, [DTYPE_FLOAT] = argmax_f, [DTYPE_DOUBLE] = argmax_d}},
 };

@@ -366,13 +366,12 @@ to_empty(PyObject *self, PyObject *args, PyObject *kwargs)
 PyMethodDef nn_convert_methods[] = {
     {"_apply", NN_KEYWORDS(module_apply_),
      "_apply($self, fn, recurse=True)\n--\n\n"
-     "Replaces every parameter, gradient and buffer by fn of it, keeping the Parameter objects where it "
-     "can."},
+     "Replaces every parameter, gradient and buffer by fn of it, keeping the Parameter objects\n"
+     "where it can."},
     {"to", NN_KEYWORDS(module_to),
      "to($self, device=None, dtype=None, non_blocking=False, *, memory_format=None)\n--\n\n"
-     "Moves all tensors to a device and converts the floating-point ones to dtype, in place; also "
-     "to(tensor).\n"
-     "Returns self. Raises TypeError if dtype is not a floating-point type."},
+     "Moves all tensors to a device and converts the floating-point ones to dtype, in place; also\n"
+     "to(tensor). Returns self. Raises TypeError if dtype is not a floating-point type."},
     {"float", to_float, METH_NOARGS, "float($self)\n--\n\nAs to(torch.float32)."},
     {"double", to_double, METH_NOARGS, "double($self)\n--\n\nAs to(torch.float64)."},
     {"half", to_half, METH_NOARGS, "half($self)\n--\n\nAs to(torch.float16)."},
@@ -384,7 +383,7 @@ PyMethodDef nn_convert_methods[] = {
     {"share_memory", share_memory, METH_NOARGS,
      "share_memory($self)\n--\n\nMoves all tensors to shared memory."},
     {"to_empty", NN_KEYWORDS(to_empty),
-     "to_empty($self, *, device, recurse=True)\n--\n\nMoves to a device without copying: the values are "
-     "undefined."},
+     "to_empty($self, *, device, recurse=True)\n--\n\n"
+     "Moves to a device without copying: the values are undefined."},
     {NULL, NULL, 0, NULL},
 };

@@ -9,7 +9,8 @@ PyTypeObject *nn_RemovableHandleType;
 
 /* ---------------------------------------------------------------- RemovableHandle */
 typedef struct Handle {
-    PyObject_HEAD PyObject *hooks; /* dict from id to hook */
+    PyObject_HEAD
+    PyObject *hooks; /* dict from id to hook */
     PyObject *extra;               /* tuple of dicts that mention the id too */
     PyObject *id;
 } Handle;
@@ -348,34 +349,32 @@ PyMethodDef nn_hook_methods[] = {
      "With with_kwargs it is hook(module, args, kwargs) and returns (args, kwargs) or None."},
     {"register_forward_hook", NN_KEYWORDS(register_forward_hook),
      "register_forward_hook($self, hook, *, prepend=False, with_kwargs=False, always_call=False)\n--\n\n"
-     "hook(module, args, output) runs after forward; what it returns, unless None, replaces the output.\n"
-     "With with_kwargs it is hook(module, args, kwargs, output); with always_call it runs after an error "
-     "too."},
+     "hook(module, args, output) runs after forward; what it returns, unless None, replaces the\n"
+     "output. With with_kwargs it is hook(module, args, kwargs, output); with always_call it runs\n"
+     "after an error too."},
     {"register_full_backward_hook", NN_KEYWORDS(register_full_backward_hook),
      "register_full_backward_hook($self, hook, prepend=False)\n--\n\n"
-     "hook(module, grad_input, grad_output) runs when the gradients of the inputs are known; a tuple that "
-     "it\n"
-     "returns replaces grad_input."},
+     "hook(module, grad_input, grad_output) runs when the gradients of the inputs are known; a\n"
+     "tuple that it returns replaces grad_input."},
     {"register_full_backward_pre_hook", NN_KEYWORDS(register_full_backward_pre_hook),
      "register_full_backward_pre_hook($self, hook, prepend=False)\n--\n\n"
-     "hook(module, grad_output) runs before the module's gradients are computed and may replace "
+     "hook(module, grad_output) runs before the module's gradients are computed and may replace\n"
      "grad_output."},
     {"register_backward_hook", register_backward_hook, METH_O,
-     "register_backward_hook($self, hook)\n--\n\nThe old kind, which sees the last op only: use "
-     "register_full_backward_hook."},
+     "register_backward_hook($self, hook)\n--\n\n"
+     "The old kind, which sees the last op only: use register_full_backward_hook."},
     {"register_state_dict_pre_hook", register_state_dict_pre_hook, METH_O,
-     "register_state_dict_pre_hook($self, hook)\n--\n\nhook(module, prefix, keep_vars) runs before "
-     "state_dict()."},
+     "register_state_dict_pre_hook($self, hook)\n--\n\n"
+     "hook(module, prefix, keep_vars) runs before state_dict()."},
     {"register_state_dict_post_hook", register_state_dict_post_hook, METH_O,
      "register_state_dict_post_hook($self, hook)\n--\n\n"
-     "hook(module, state_dict, prefix, local_metadata) runs after state_dict() and may change the dict in "
-     "place."},
+     "hook(module, state_dict, prefix, local_metadata) runs after state_dict() and may change the\n"
+     "dict in place."},
     {"_register_state_dict_hook", register_state_dict_hook, METH_O, NULL},
     {"register_load_state_dict_pre_hook", register_load_state_dict_pre_hook, METH_O,
      "register_load_state_dict_pre_hook($self, hook)\n--\n\n"
-     "hook(module, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs) "
-     "runs\n"
-     "before the module loads its own entries."},
+     "hook(module, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys,\n"
+     "error_msgs) runs before the module loads its own entries."},
     {"_register_load_state_dict_pre_hook", NN_KEYWORDS(register_load_state_dict_pre_hook_plain), NULL},
     {"register_load_state_dict_post_hook", register_load_state_dict_post_hook, METH_O,
      "register_load_state_dict_post_hook($self, hook)\n--\n\n"

@@ -206,11 +206,11 @@ static PyMethodDef linear_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-PyDoc_STRVAR(linear_doc, "Linear(in_features, out_features, bias=True, device=None, dtype=None)\n--\n\n"
-                         "y = x W^T + b for x of shape (..., in_features).\n\n"
-                         "weight: (out_features, in_features); bias: (out_features) or None. Raises "
-                         "RuntimeError if the last dimension of\n"
-                         "the input is not in_features.");
+PyDoc_STRVAR(linear_doc,
+    "Linear(in_features, out_features, bias=True, device=None, dtype=None)\n--\n\n"
+    "y = x W^T + b for x of shape (..., in_features).\n\n"
+    "weight: (out_features, in_features); bias: (out_features) or None. Raises RuntimeError if the\n"
+    "last dimension of the input is not in_features.");
 
 static PyType_Slot linear_slots[] = {
     {Py_tp_doc, (void *)linear_doc},
@@ -282,8 +282,8 @@ static PyMethodDef prelu_methods[] = {
 };
 
 PyDoc_STRVAR(prelu_doc,
-             "PReLU(num_parameters=1, init=0.25, device=None, dtype=None)\n--\n\n"
-             "max(0, x) + weight * min(0, x) with a learned weight: one for all, or one per channel.");
+    "PReLU(num_parameters=1, init=0.25, device=None, dtype=None)\n--\n\n"
+    "max(0, x) + weight * min(0, x) with a learned weight: one for all, or one per channel.");
 
 static PyType_Slot prelu_slots[] = {
     {Py_tp_doc, (void *)prelu_doc},

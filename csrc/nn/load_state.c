@@ -457,6 +457,19 @@ finish(Load *load, PyObject *self)
     return NULL;
 }
 
+static int
+check_dict_like(PyObject *state_dict)
+{
+    PyObject *keys;
+    int found = nn_getattr_optional(state_dict, S(keys), &keys);
+    Py_XDECREF(keys);
+    if (found == 0 || (found == 1 && !PyMapping_Check(state_dict))) {
+        PyErr_Format(PyExc_TypeError, "Expected state_dict to be dict-like, got %R.", Py_TYPE(state_dict));
+        return -1;
+    }
+    return found < 0 ? -1 : 0;
+}
+
 static PyObject *
 load_state_dict(PyObject *self, PyObject *args, PyObject *kwargs)
 {
@@ -466,11 +479,7 @@ load_state_dict(PyObject *self, PyObject *args, PyObject *kwargs)
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|pp:load_state_dict", keywords, &state_dict,
                                      &load.strict, &load.assign))
         return NULL;
-    if (!PyMapping_Check(state_dict) || !PyObject_HasAttrString(state_dict, "keys"))
-        return PyErr_Format(PyExc_TypeError, "Expected state_dict to be dict-like, got %R.",
-                            Py_TYPE(state_dict));
-    int found = nn_getattr_optional(state_dict, S(_metadata), &metadata);
-    if (found < 0)
+    if (check_dict_like(state_dict) < 0 || nn_getattr_optional(state_dict, S(_metadata), &metadata) < 0)
         return NULL;
     load.metadata = metadata == NULL ? Py_None : metadata;
     load.state_dict = copied(state_dict, load.metadata);
@@ -492,12 +501,11 @@ PyMethodDef nn_load_methods[] = {
     {"load_state_dict", NN_KEYWORDS(load_state_dict),
      "load_state_dict($self, state_dict, strict=True, assign=False)\n--\n\n"
      "Copies the tensors of a state dict into the model; with assign they become the model's own.\n\n"
-     "Returns (missing_keys, unexpected_keys). Raises RuntimeError with all mismatched shapes and, if "
-     "strict, all\n"
-     "keys that are on one side only."},
+     "Returns (missing_keys, unexpected_keys). Raises RuntimeError with all mismatched shapes and,\n"
+     "if strict, all keys that are on one side only."},
     {"_load_from_state_dict", NN_KEYWORDS(load_from_state_dict),
      "_load_from_state_dict($self, state_dict, prefix, local_metadata, strict, missing_keys, "
-     "unexpected_keys, "
-     "error_msgs)\n--\n\nLoads this module's own entries and appends problems to the last three lists."},
+     "unexpected_keys, error_msgs)\n--\n\n"
+     "Loads this module's own entries and appends problems to the last three lists."},
     {NULL, NULL, 0, NULL},
 };

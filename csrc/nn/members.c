@@ -244,22 +244,24 @@ set_submodule(PyObject *self, PyObject *args, PyObject *kwargs)
 
 PyMethodDef nn_member_methods[] = {
     {"register_parameter", NN_KEYWORDS(register_parameter),
-     "register_parameter($self, name, param)\n--\n\nAdds a Parameter, or None as a place for one.\n\n"
+     "register_parameter($self, name, param)\n--\n\n"
+     "Adds a Parameter, or None as a place for one.\n\n"
      "Raises KeyError if the name is taken, TypeError if param is no Parameter."},
     {"register_buffer", NN_KEYWORDS(register_buffer),
      "register_buffer($self, name, tensor, persistent=True)\n--\n\n"
-     "Adds a tensor that belongs to the module but is not learned; a persistent one is in state_dict()."},
+     "Adds a tensor that belongs to the module but is not learned; a persistent one is in\n"
+     "state_dict()."},
     {"register_module", NN_KEYWORDS(add_module),
      "register_module($self, name, module)\n--\n\nAs add_module()."},
     {"add_module", NN_KEYWORDS(add_module), "add_module($self, name, module)\n--\n\nAdds a child module."},
     {"get_submodule", get_submodule, METH_O,
      "get_submodule($self, target)\n--\n\nThe module at a dotted path; AttributeError if there is none."},
     {"set_submodule", NN_KEYWORDS(set_submodule),
-     "set_submodule($self, target, module, strict=False)\n--\n\nPuts a module at a dotted path; strict asks "
-     "for one to "
-     "be there."},
+     "set_submodule($self, target, module, strict=False)\n--\n\n"
+     "Puts a module at a dotted path; strict asks for one to be there."},
     {"get_parameter", get_parameter, METH_O,
-     "get_parameter($self, target)\n--\n\nThe Parameter at a dotted path; AttributeError if there is none."},
+     "get_parameter($self, target)\n--\n\n"
+     "The Parameter at a dotted path; AttributeError if there is none."},
     {"get_buffer", get_buffer, METH_O,
      "get_buffer($self, target)\n--\n\nThe buffer at a dotted path; AttributeError if there is none."},
     {NULL, NULL, 0, NULL},

@@ -168,8 +168,7 @@ nn_inherits(PyObject *o, PyObject *name, PyCFunction function)
            && ((PyMethodDescrObject *)descr)->d_method->ml_meth == function;
 }
 
-/* name among the parameters, buffers and children: borrowed, NULL without an error (or, for odd keys, with
- * one). */
+/* name among the parameters, buffers and children: borrowed; NULL without an error, or for odd keys with. */
 static PyObject *
 find_member(Module *m, PyObject *name)
 {
@@ -194,8 +193,7 @@ module_getattr(PyObject *self, PyObject *name)
 }
 
 /* The class is asked first: what it defines, even a property that raises AttributeError, is answered by
- * Python's rules and keeps its own error.  Then come __dict__ and the members, without an exception on the
- * way. */
+ * Python's rules and keeps its own error.  Then __dict__ and the members, without an exception on the way. */
 static PyObject *
 module_getattro(PyObject *self, PyObject *name)
 {
@@ -230,17 +228,29 @@ module_lookup(PyObject *self, PyObject *name, PyObject **value)
     return nn_getattr_optional(self, name, value);
 }
 
+/* super(Module, o).name(*args, **kwargs): what comes after Module in the order of o's classes. */
+static PyObject *
+call_next(PyObject *o, const char *name, PyObject *args, PyObject *kwargs)
+{
+    PyObject *next = PyObject_CallFunctionObjArgs((PyObject *)&PySuper_Type, nn_ModuleType, o, NULL);
+    PyObject *method = next == NULL ? NULL : PyObject_GetAttrString(next, name);
+    PyObject *result = method == NULL ? NULL : PyObject_Call(method, args, kwargs);
+    Py_XDECREF(next);
+    Py_XDECREF(method);
+    return result;
+}
+
 /* Python gives a subclass the slow attribute path because Module has a __getattr__; where neither method is
  * overridden the direct one does the same.  Assigning Class.__getattr__ later makes Python choose again. */
 static PyObject *
-module_init_subclass(PyObject *cls, PyObject *Py_UNUSED(ignored))
+module_init_subclass(PyObject *cls, PyObject *args, PyObject *kwargs)
 {
     PyTypeObject *type = (PyTypeObject *)cls;
     PyTypeObject *base = nn_ModuleType;
     if (_PyType_Lookup(type, S(__getattr__)) == _PyType_Lookup(base, S(__getattr__))
         && _PyType_Lookup(type, S(__getattribute__)) == _PyType_Lookup(base, S(__getattribute__)))
         type->tp_getattro = module_getattro;
-    Py_RETURN_NONE;
+    return call_next(cls, "__init_subclass__", args, kwargs);
 }
 
 /* ---------------------------------------------------------------- writing attributes */
@@ -298,17 +308,20 @@ assign_parameter(Module *m, PyObject *name, PyObject *value)
 {
     if (module_slot(m, PARAMETERS) == NULL)
         return not_initialised("parameters");
-    return forget_elsewhere(m, name, PARAMETERS) < 0 ? -1
-                                                     : call_register(m, S(register_parameter), name, value);
+    if (forget_elsewhere(m, name, PARAMETERS) < 0)
+        return -1;
+    return call_register(m, S(register_parameter), name, value);
 }
 
 static int
 assign_child(Module *m, PyObject *name, PyObject *value)
 {
-    PyObject *children = module_slot(m, MODULES);
-    if (children == NULL)
+    if (module_slot(m, MODULES) == NULL)
         return not_initialised("module");
-    return forget_elsewhere(m, name, MODULES) < 0 ? -1 : PyObject_SetItem(children, name, value);
+    if (forget_elsewhere(m, name, MODULES) < 0)   /* what this frees may run Python, even replace the dict */
+        return -1;
+    PyObject *children = module_members(m, MODULES);
+    return children == NULL ? -1 : PyObject_SetItem(children, name, value);
 }
 
 /* An existing buffer keeps its place and whether it is saved. */
@@ -446,23 +459,6 @@ set_new(Module *m, Slot slot, PyObject *value)
     return status;
 }
 
-/* object.__init__ by super(), for classes whose mixins want to be initialised too (call_super_init = True).
- */
-static int
-init_next(PyObject *self, PyObject *args, PyObject *kwargs)
-{
-    int status = -1;
-    PyObject *next = PyObject_CallFunctionObjArgs((PyObject *)&PySuper_Type, nn_ModuleType, self, NULL);
-    PyObject *init = next == NULL ? NULL : PyObject_GetAttrString(next, "__init__");
-    PyObject *result = init == NULL ? NULL : PyObject_Call(init, args, kwargs);
-    if (result != NULL)
-        status = 0;
-    Py_XDECREF(next);
-    Py_XDECREF(init);
-    Py_XDECREF(result);
-    return status;
-}
-
 static int
 refuse_arguments(PyObject *self, PyObject *args, PyObject *kwargs)
 {
@@ -499,7 +495,9 @@ module_init(PyObject *self, PyObject *args, PyObject *kwargs)
     int super = nn_is_true_attr((PyObject *)Py_TYPE(self), S(call_super_init));
     if (super < 0 || (!super && refuse_arguments(self, args, kwargs) < 0) || nn_module_init(self) < 0)
         return -1;
-    return super ? init_next(self, args, kwargs) : 0;
+    PyObject *done = super ? call_next(self, "__init__", args, kwargs) : Py_NewRef(Py_None);
+    Py_XDECREF(done);
+    return done == NULL ? -1 : 0;
 }
 
 static int
@@ -529,12 +527,13 @@ module_dealloc(PyObject *self)
 {
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
-    Py_TRASHCAN_BEGIN(self, module_dealloc) if (((Module *)self)->weakrefs != NULL)
+    Py_TRASHCAN_BEGIN(self, module_dealloc); /* models may be nested a hundred thousand deep */
+    if (((Module *)self)->weakrefs != NULL)
         PyObject_ClearWeakRefs(self);
     module_clear(self);
     type->tp_free(self);
     Py_DECREF(type);
-    Py_TRASHCAN_END
+    Py_TRASHCAN_END;
 }
 
 /* ---------------------------------------------------------------- the type */
@@ -558,21 +557,22 @@ static PyMethodDef attribute_methods[] = {
 static PyMethodDef methods[] = {
     {"__getstate__", module_getstate, METH_NOARGS, NULL},
     {"__setstate__", module_setstate, METH_O, NULL},
-    {"__init_subclass__", module_init_subclass, METH_CLASS | METH_NOARGS, NULL},
+    {"__init_subclass__", (PyCFunction)(void (*)(void))module_init_subclass,
+     METH_CLASS | METH_VARARGS | METH_KEYWORDS, NULL},
     {NULL, NULL, 0, NULL},
 };
 
-PyDoc_STRVAR(module_doc, "Base class of all layers and models.\n\n"
-                         "A subclass calls super().__init__(), assigns parameters, buffers and other modules "
-                         "as attributes, and defines\n"
-                         "forward(). Assigned Parameters are found by parameters(), assigned modules by "
-                         "modules(); calling the module\n"
-                         "runs its forward() and its hooks. training says whether it is in training mode.");
+PyDoc_STRVAR(module_doc,
+    "Base class of all layers and models.\n\n"
+    "A subclass calls super().__init__(), assigns parameters, buffers and other modules as\n"
+    "attributes, and defines forward(). Assigned Parameters are found by parameters(), assigned\n"
+    "modules by modules(); calling the module runs its forward() and its hooks. training says\n"
+    "whether it is in training mode.");
 
+/* tp_new is object's: it knows abstract classes, and a mixin's __new__ is found before it. */
 static PyType_Slot type_slots[] = {
     {Py_tp_doc, (void *)module_doc},
     {Py_tp_init, module_init},
-    {Py_tp_new, PyType_GenericNew},
     {Py_tp_dealloc, module_dealloc},
     {Py_tp_traverse, module_traverse},
     {Py_tp_clear, module_clear},
@@ -646,11 +646,19 @@ module_type_init(PyObject *module)
     return 0;
 }
 
+/* The classes stand in a module of their own, ctorch._C._layers: `from ctorch._C import *` shall not bring
+ * them. */
 int
 nn_init(PyObject *module)
 {
-    if (intern_names() < 0 || module_type_init(module) < 0 || nn_hooks_init(module) < 0
-        || nn_sequential_init(module) < 0 || nn_linear_init(module) < 0 || nn_layers_init(module) < 0)
-        return -1;
-    return 0;
+    static const char name[] = "ctorch._C._layers";
+    PyObject *layers = PyModule_New(name);
+    int status = -1;
+    if (layers != NULL && PyModule_AddObjectRef(module, "_layers", layers) == 0
+        && PyDict_SetItemString(PyImport_GetModuleDict(), name, layers) == 0 && intern_names() == 0
+        && nn_hooks_init(module) == 0 && module_type_init(layers) == 0 && nn_sequential_init(layers) == 0
+        && nn_linear_init(layers) == 0 && nn_layers_init(layers) == 0)
+        status = 0;
+    Py_XDECREF(layers);
+    return status;
 }

@@ -30,7 +30,8 @@ typedef enum Slot {
 } Slot;
 
 typedef struct Module {
-    PyObject_HEAD PyObject *dict;
+    PyObject_HEAD
+    PyObject *dict;
     PyObject *weakrefs;
     PyObject *slots[SLOT_COUNT];
     bool exposed; /* __dict__ was handed out: it shows the slots too, and what it says counts */
@@ -41,18 +42,17 @@ extern PyTypeObject *nn_ModuleType, *nn_SequentialType, *nn_RemovableHandleType;
 #define parameter_check(o) PyObject_TypeCheck((PyObject *)(o), ParameterType)
 
 /* Attribute names that C looks up, interned once. */
+/* clang-format off */
 #define NN_NAMES(X) \
-    X(__getattr__) \
-    X(__getattribute__) \
-    X(_apply) X(_call_impl) X(_from_public_api) X(_get_name) X(_load_from_state_dict) X(_metadata) X(_place) \
-        X(_save_to_state_dict) X(_version) X(add_module) X(append) X(apply) X(args) \
-            X(assign_to_params_buffers) X(bias) X(call_super_init) X(copy_) X(data) X(detach) X(device) \
-                X(dtype) X(extra_repr) X(forward) X(get_extra_state) X(grad) X(in_features) X(init) \
-                    X(is_floating_point) X(is_leaf) X(is_meta) X(linear) X(memory_format) X(named_children) \
-                        X(named_modules) X(num_parameters) X(out_features) X(parameters) X(prelu) \
-                            X(register_parameter) X(requires_grad) X(requires_grad_) X(reset_parameters) \
-                                X(set_extra_state) X(shape) X(share_memory_) X(state_dict) X(to) X(train) \
-                                    X(training) X(type) X(weight) X(zero_)
+    X(__getattr__) X(__getattribute__) X(_apply) X(_call_impl) X(_from_public_api) X(_get_name) \
+    X(_load_from_state_dict) X(_metadata) X(_place) X(_save_to_state_dict) X(_version) X(add_module) \
+    X(append) X(apply) X(args) X(assign_to_params_buffers) X(bias) X(call_super_init) X(copy_) X(data) \
+    X(detach) X(device) X(dtype) X(extra_repr) X(forward) X(get_extra_state) X(grad) X(in_features) \
+    X(init) X(is_floating_point) X(is_leaf) X(is_meta) X(keys) X(linear) X(memory_format) X(named_children) \
+    X(named_modules) X(num_parameters) X(out_features) X(parameters) X(prelu) X(register_parameter) \
+    X(requires_grad) X(requires_grad_) X(reset_parameters) X(set_extra_state) X(shape) X(share_memory_) \
+    X(state_dict) X(to) X(train) X(training) X(type) X(weight) X(zero_)
+/* clang-format on */
 #define NN_DECLARE(name) PyObject *name;
 extern struct NnNames {
     NN_DECLARE(empty) NN_NAMES(NN_DECLARE)
@@ -85,8 +85,8 @@ extern PyMethodDef nn_call_methods[];
 
 /* place.c: where in the model an error happened. */
 void nn_error_through(PyObject *module); /* the error that is set leaves module's forward */
-void nn_error_detail(PyObject *module, const char *format,
-                     ...); /* what module knows about the error that is set */
+/* What module knows about the error that is set. */
+void nn_error_detail(PyObject *module, const char *format, ...);
 
 /* util.c: Python idioms. */
 PyObject *nn_items(PyObject *mapping); /* new list of (key, value): safe while the mapping changes */
@@ -117,6 +117,6 @@ int nn_hooks_init(PyObject *module);
 int nn_sequential_init(PyObject *module);
 int nn_linear_init(PyObject *module);
 int nn_layers_init(PyObject *module);
-int nn_init(PyObject *module); /* adds Module and the layers to _C; -1 with an error */
+int nn_init(PyObject *module); /* adds _layers, with Module and all layers, to _C; -1 with an error */
 
 #endif

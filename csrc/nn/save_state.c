@@ -248,9 +248,8 @@ state_dict(PyObject *self, PyObject *args, PyObject *kwargs)
 PyMethodDef nn_save_methods[] = {
     {"state_dict", NN_KEYWORDS(state_dict),
      "state_dict($self, *, destination=None, prefix='', keep_vars=False)\n--\n\n"
-     "An OrderedDict from dotted names to the parameters and persistent buffers of the whole model, which "
-     "share\n"
-     "their memory; with keep_vars they are the objects themselves."},
+     "An OrderedDict from dotted names to the parameters and persistent buffers of the whole model,\n"
+     "which share their memory; with keep_vars they are the objects themselves."},
     {"_save_to_state_dict", NN_KEYWORDS(save_to_state_dict),
      "_save_to_state_dict($self, destination, prefix, keep_vars)\n--\n\nSaves this module's own entries."},
     {"get_extra_state", no_extra_state, METH_NOARGS,

@@ -343,10 +343,10 @@ static PyMethodDef sequential_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-PyDoc_STRVAR(sequential_doc, "Sequential(*modules)\n--\n\n"
-                             "A chain: calling it passes the input through its modules in order. Also "
-                             "Sequential(OrderedDict) with names.\n"
-                             "Indexed, sliced, iterated and changed like a list.");
+PyDoc_STRVAR(sequential_doc,
+    "Sequential(*modules)\n--\n\n"
+    "A chain: calling it passes the input through its modules in order. Also\n"
+    "Sequential(OrderedDict) with names. Indexed, sliced, iterated and changed like a list.");
 
 static PyType_Slot sequential_slots[] = {
     {Py_tp_doc, (void *)sequential_doc},

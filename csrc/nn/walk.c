@@ -356,16 +356,16 @@ zero_grad(PyObject *self, PyObject *args, PyObject *kwargs)
 
 PyMethodDef nn_walk_methods[] = {
     {"parameters", NN_KEYWORDS(parameters),
-     "parameters($self, recurse=True)\n--\n\nIterates over the Parameters, each once; recurse includes the "
-     "children's."},
+     "parameters($self, recurse=True)\n--\n\n"
+     "Iterates over the Parameters, each once; recurse includes the children's."},
     {"named_parameters", NN_KEYWORDS(named_parameters),
      "named_parameters($self, prefix='', recurse=True, remove_duplicate=True)\n--\n\n"
      "Iterates over (dotted name, Parameter)."},
     {"buffers", NN_KEYWORDS(buffers),
      "buffers($self, recurse=True)\n--\n\nIterates over the buffers, each once."},
     {"named_buffers", NN_KEYWORDS(named_buffers),
-     "named_buffers($self, prefix='', recurse=True, remove_duplicate=True)\n--\n\nIterates over (dotted "
-     "name, buffer)."},
+     "named_buffers($self, prefix='', recurse=True, remove_duplicate=True)\n--\n\n"
+     "Iterates over (dotted name, buffer)."},
     {"children", children, METH_NOARGS,
      "children($self)\n--\n\nIterates over the direct children, each once."},
     {"named_children", named_children, METH_NOARGS,
@@ -373,17 +373,19 @@ PyMethodDef nn_walk_methods[] = {
     {"modules", NN_KEYWORDS(modules),
      "modules($self, remove_duplicate=True)\n--\n\nIterates over this module and all below it, each once."},
     {"named_modules", NN_KEYWORDS(named_modules),
-     "named_modules($self, memo=None, prefix='', remove_duplicate=True)\n--\n\nIterates over (dotted name, "
-     "module)."},
+     "named_modules($self, memo=None, prefix='', remove_duplicate=True)\n--\n\n"
+     "Iterates over (dotted name, module)."},
     {"train", NN_KEYWORDS(train),
-     "train($self, mode=True)\n--\n\nPuts this module and all below it into training mode, or out of it; "
-     "returns self."},
+     "train($self, mode=True)\n--\n\n"
+     "Puts this module and all below it into training mode, or out of it; returns self."},
     {"eval", eval, METH_NOARGS, "eval($self)\n--\n\nAs train(False)."},
     {"apply", apply, METH_O,
      "apply($self, fn)\n--\n\nCalls fn(module) for all modules below and then for this one; returns self."},
     {"requires_grad_", NN_KEYWORDS(requires_grad_),
-     "requires_grad_($self, requires_grad=True)\n--\n\nSets requires_grad of all parameters; returns self."},
+     "requires_grad_($self, requires_grad=True)\n--\n\n"
+     "Sets requires_grad of all parameters; returns self."},
     {"zero_grad", NN_KEYWORDS(zero_grad),
-     "zero_grad($self, set_to_none=True)\n--\n\nDrops all parameters' gradients, or fills them with zeros."},
+     "zero_grad($self, set_to_none=True)\n--\n\n"
+     "Drops all parameters' gradients, or fills them with zeros."},
     {NULL, NULL, 0, NULL},
 };

@@ -14,7 +14,7 @@ checked(Tensor *out)
 Tensor *
 op_repeat(Tensor *t, int n, const int64_t *repeats)
 {
-    int64_t dims[NDIM_MAX], spread[2 * NDIM_MAX], strides[2 * NDIM_MAX];
+    int64_t dims[NDIM_MAX] = {0}, spread[2 * NDIM_MAX], strides[2 * NDIM_MAX];
     if (t == NULL)
         return NULL;
     if (n < t->ndim)
@@ -298,7 +298,7 @@ triangle(Op op, Tensor *t, int64_t diagonal, bool lower)
     if (out == NULL || copy_data(out, t) < 0)
         return NULL;
     int64_t rows = t->dims[t->ndim - 2], columns = t->dims[t->ndim - 1], size = tensor_itemsize(t);
-    int64_t matrices = rows * columns ? t->numel / (rows * columns) : 0;
+    int64_t matrices = t->numel == 0 ? 0 : t->numel / (rows * columns);
     for (int64_t m = 0; m < matrices && !tensor_is_meta(out); m++)
         for (int64_t i = 0; i < rows; i++) {
             int64_t cut = i + (lower ? diagonal + 1 : diagonal);

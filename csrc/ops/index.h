@@ -20,8 +20,6 @@ Tensor *op_alias(Tensor *t);                             /* a view of all of t *
 /* ---- advanced indexing (ops/index.c): indices[k] belongs to dimension k; NULL takes all of it */
 Tensor *op_index(Tensor *t, int n, Tensor *const *indices);
 Tensor *op_index_put(Tensor *t, int n, Tensor *const *indices, Tensor *values, bool accumulate, bool inplace);
-Tensor *op_index_from_python(Tensor *t, PyObject *indices);
-Tensor *op_index_put_from_python(Tensor *t, PyObject *indices, Tensor *values, bool accumulate, bool inplace);
 
 /* ---- along one dimension, an index for every element (ops/gather.c) */
 typedef enum Reduction { REDUCE_SET, REDUCE_SUM, REDUCE_PROD, REDUCE_MEAN, REDUCE_AMAX, REDUCE_AMIN } Reduction;

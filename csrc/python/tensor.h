@@ -19,6 +19,7 @@ bool numpy_is_array(PyObject *o);
 Tensor *numpy_to_tensor(PyObject *array);        /* shares memory where from_numpy would; new reference */
 extern PyMethodDef numpy_methods[];              /* of Tensor: numpy, __array__, tolist ... */
 extern PyGetSetDef numpy_getset[];
+extern PyBufferProcs tensor_buffer_procs;
 int numpy_init(PyObject *module);
 
 /* construct.c: tensor(), as_tensor(), Tensor(...) from Python data */

@@ -631,6 +631,7 @@ PyTypeObject TensorType = {
     .tp_as_number = &tensor_number_methods,
     .tp_as_sequence = &tensor_sequence_methods,
     .tp_as_mapping = &tensor_mapping_methods,
+    .tp_as_buffer = &tensor_buffer_procs,
     .tp_hash = tensor_hash,
     .tp_getattro = PyObject_GenericGetAttr,
     .tp_setattro = tensor_setattro,

@@ -5,12 +5,14 @@ The graph and its engine are written in C (csrc/autograd); this package holds th
 """
 
 from ctorch._C import Tensor as Variable
-from ctorch._C import is_grad_enabled, is_inference_mode_enabled
-from ctorch._C._autograd import backward, grad
+from ctorch._C import _autograd, is_grad_enabled, is_inference_mode_enabled
 from ctorch.autograd import function, grad_mode, graph
 from ctorch.autograd.function import Function
 from ctorch.autograd.gradcheck import gradcheck, gradgradcheck
 from ctorch.autograd.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
+
+backward = _autograd.backward
+grad = _autograd.grad
 
 __all__ = [
     "Function",

@@ -2,8 +2,10 @@
 
 import functools
 
-from ctorch._C import Tensor, is_grad_enabled, no_grad
-from ctorch._C._autograd import Function, FunctionCtx
+from ctorch._C import Tensor, _autograd, is_grad_enabled, no_grad
+
+Function = _autograd.Function
+FunctionCtx = _autograd.FunctionCtx
 
 __all__ = ["Function", "FunctionCtx", "once_differentiable"]
 

@@ -4,8 +4,9 @@ Every function takes func and its inputs, a Tensor or a tuple of them, and works
 J v costs two reverse passes: u -> J^T u is linear in u, so differentiating <J^T u, v> with respect to u gives J v.
 """
 
-from ctorch._C import Tensor, enable_grad, stack
-from ctorch._C._autograd import grad
+from ctorch._C import Tensor, _autograd, enable_grad, stack
+
+grad = _autograd.grad
 
 __all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]
 

@@ -6,8 +6,9 @@ order eps^2 from the curvature plus 1e-16 / eps from rounding: about 1e-10 for t
 
 import itertools
 
-from ctorch._C import Tensor, no_grad
-from ctorch._C._autograd import grad
+from ctorch._C import Tensor, _autograd, no_grad
+
+grad = _autograd.grad
 
 __all__ = ["GradcheckError", "gradcheck", "gradgradcheck"]
 

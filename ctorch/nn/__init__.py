@@ -1,13 +1,14 @@
 """Layers, containers, losses, and what works on them: `from ctorch import nn`.
 
-Module, Sequential, Linear, the activations and dropouts are written in C; see `ctorch._C`.
+Module, Sequential, Linear, the activations and dropouts are written in C; see csrc/nn.
 """
 
-from .._C import (CELU, ELU, GELU, GLU, SELU, AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d,
-                  Flatten, Hardshrink, Hardsigmoid, Hardswish, Hardtanh, Identity, LeakyReLU, Linear,
-                  LogSigmoid, LogSoftmax, Mish, Module, Parameter, PReLU, ReLU, ReLU6, Sequential, Sigmoid,
-                  SiLU, Softmax, Softmin, Softplus, Softshrink, Softsign, Tanh, Tanhshrink, Threshold,
-                  Unflatten)
+from .._C import Parameter
+from .._C._layers import (CELU, ELU, GELU, GLU, SELU, AlphaDropout, Dropout, Dropout1d, Dropout2d,
+                          Dropout3d, Flatten, Hardshrink, Hardsigmoid, Hardswish, Hardtanh, Identity,
+                          LeakyReLU, Linear, LogSigmoid, LogSoftmax, Mish, Module, PReLU, ReLU, ReLU6,
+                          Sequential, Sigmoid, SiLU, Softmax, Softmin, Softplus, Softshrink, Softsign, Tanh,
+                          Tanhshrink, Threshold, Unflatten)
 from . import functional, init, parameter, utils
 from .modules import (BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, HuberLoss, KLDivLoss, L1Loss,
                       ModuleDict, ModuleList, MSELoss, NLLLoss, ParameterDict, ParameterList, SmoothL1Loss)

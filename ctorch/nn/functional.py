@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 
 from .. import _C
-from .._C import Tensor, _nn, sigmoid, tanh
+from .._C import _nn, sigmoid, tanh  # noqa: F401 - the last two are names of this module
 
 globals().update({name: function for name, function in vars(_nn).items() if not name.startswith("_")})
 
@@ -53,8 +53,8 @@ def glu(input, dim: int = -1):
 
 def _implicit_dim(name: str, ndim: int, stacklevel: int) -> int:
     """The dimension that softmax takes where none is given, as PyTorch does, with its warning."""
-    warnings.warn(f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X "
-                  "as an argument.", stacklevel=stacklevel)
+    warnings.warn(f"Implicit dimension choice for {name} has been deprecated. Change the call to include "
+                  "dim=X as an argument.", stacklevel=stacklevel)
     return 0 if ndim in (0, 1, 3) else 1
 
 

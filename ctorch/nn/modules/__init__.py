@@ -8,3 +8,12 @@ from .module import Module
 __all__ = ["BCELoss", "BCEWithLogitsLoss", "CrossEntropyLoss", "HuberLoss", "KLDivLoss", "L1Loss",
            "MSELoss", "Module", "ModuleDict", "ModuleList", "NLLLoss", "ParameterDict", "ParameterList",
            "Sequential", "SmoothL1Loss"]
+
+
+def __getattr__(name):
+    """The modules that only list C layers load when first asked for: torch.nn.modules.linear.Linear."""
+    if name in ("activation", "dropout", "flatten", "linear"):
+        from importlib import import_module
+
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

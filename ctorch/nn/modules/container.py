@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from operator import index as as_index
 
-from ..._C import Module, Parameter, Sequential, Tensor
+from ..._C import Parameter, Tensor
+from ..._C._layers import Module, Sequential
 
 __all__ = ["Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict"]
 

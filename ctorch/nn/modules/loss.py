@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..._C import Module
+from ..._C._layers import Module
 from .. import functional as F
 
 __all__ = ["L1Loss", "MSELoss", "SmoothL1Loss", "HuberLoss", "NLLLoss", "CrossEntropyLoss", "KLDivLoss",

@@ -2,7 +2,7 @@
 
 from collections import namedtuple
 
-from ..._C import Module
+from ..._C._layers import Module
 
 __all__ = ["Module"]
 

@@ -1,0 +1,64 @@
+/* Running sums, products and extremes over adjacent columns.  Sums of floats run in double and are rounded where they
+ * are written, as PyTorch's are on the CPU. */
+#include "abi/scan.h"
+
+#include "abi/formula.h"
+
+#define ARGS const char *in, char *out, int64_t *indices, int64_t n, int64_t stride, int64_t m
+
+/* acc: of type A; v: the next element. */
+#define SCAN(name, S, T, A, start, step) \
+    static void name##_##S(ARGS) \
+    { \
+        A accs[SCAN_TILE]; \
+        const T *x = (const T *)in; \
+        T *y = (T *)out; \
+        (void)indices; \
+        for (int64_t j = 0; j < m; j++) \
+            accs[j] = start; \
+        for (int64_t i = 0; i < n; i++, x += stride, y += stride) \
+            for (int64_t j = 0; j < m; j++) { \
+                const A acc = accs[j], v = (A)x[j]; \
+                accs[j] = step; \
+                y[j] = (T)accs[j]; \
+            } \
+    }
+
+/* NaN is extreme and stays. */
+#define SCAN_EXTREME(name, S, T, better) \
+    static void name##_##S(ARGS) \
+    { \
+        T best[SCAN_TILE]; \
+        int64_t at[SCAN_TILE]; \
+        const T *x = (const T *)in; \
+        T *y = (T *)out; \
+        for (int64_t j = 0; j < m; j++) { \
+            best[j] = x[j]; \
+            at[j] = 0; \
+        } \
+        for (int64_t i = 0; i < n; i++, x += stride, y += stride, indices += stride) \
+            for (int64_t j = 0; j < m; j++) { \
+                const T v = x[j], acc = best[j]; \
+                const bool take = v != v || (acc == acc && (better)); \
+                best[j] = y[j] = take ? v : acc; \
+                at[j] = indices[j] = take ? i : at[j]; \
+            } \
+    }
+
+#define SCANS(S, T, A) \
+    SCAN(cumsum, S, T, A, 0, acc + v) \
+    SCAN(cumprod, S, T, A, 1, acc * v) \
+    SCAN_EXTREME(cummax, S, T, v >= acc) \
+    SCAN_EXTREME(cummin, S, T, v <= acc)
+SCANS(i64, int64_t, int64_t)
+SCANS(f, float, double)
+SCANS(d, double, double)
+SCAN(logcumsumexp, f, float, double, (double)-INFINITY, logaddexp_d(acc, v))
+SCAN(logcumsumexp, d, double, double, (double)-INFINITY, logaddexp_d(acc, v))
+
+#define ENTRY(name) {[DTYPE_INT64] = name##_i64, [DTYPE_FLOAT] = name##_f, [DTYPE_DOUBLE] = name##_d}
+const ScanKernels ISA_NAME(scan_kernels) = {
+    .loop = {[SCAN_SUM] = ENTRY(cumsum), [SCAN_PROD] = ENTRY(cumprod), [SCAN_MAX] = ENTRY(cummax),
+             [SCAN_MIN] = ENTRY(cummin),
+             [SCAN_LOGSUMEXP] = {[DTYPE_FLOAT] = logcumsumexp_f, [DTYPE_DOUBLE] = logcumsumexp_d}},
+};

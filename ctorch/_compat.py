@@ -1,0 +1,50 @@
+"""ctorch under PyTorch's name: ``import torch`` finds ctorch, submodules included."""
+
+import sys
+
+
+class _TorchFinder:
+    """A meta-path finder that answers torch and torch.* with the ctorch module of the same path."""
+
+    @staticmethod
+    def find_spec(fullname, path=None, target=None):
+        if fullname != "torch" and not fullname.startswith("torch."):
+            return None
+        from importlib.machinery import ModuleSpec
+
+        return ModuleSpec(fullname, _TorchFinder, is_package=True)
+
+    @staticmethod
+    def create_module(spec):
+        from importlib import import_module
+
+        name = "ctorch" + spec.name[len("torch"):]
+        try:
+            return import_module(name)
+        except ModuleNotFoundError as missing:
+            if missing.name != name:
+                raise
+            raise ModuleNotFoundError(f"No module named '{spec.name}': ctorch has no {name}", name=spec.name) from None
+
+    @staticmethod
+    def exec_module(module):
+        """The module is complete: it was imported under its own name, whose spec it gets back."""
+        name = module.__name__
+        sys.modules["torch" + name[len("ctorch"):]] = module
+        module.__spec__ = sys.modules[name].__dict__.get("_own_spec", module.__spec__)
+
+
+def install_as_torch():
+    """From now on ``import torch`` gives ctorch in this process.
+
+    Raises RuntimeError if the real torch is loaded: two frameworks under one name would mix their tensors.
+    """
+    import ctorch
+
+    loaded = sys.modules.get("torch")
+    if loaded is ctorch:
+        return
+    if loaded is not None:
+        raise RuntimeError("install_as_torch(): PyTorch is already loaded as 'torch'; call this before anything imports it")
+    sys.meta_path.insert(0, _TorchFinder)
+    sys.modules["torch"] = ctorch
