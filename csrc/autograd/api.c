@@ -1,4 +1,5 @@
-/* backward() and grad(): what users ask is turned into a BackwardCall.  Everything about how it runs is engine.c's. */
+/* backward() and grad(): what users ask is turned into a BackwardCall.  Everything about how it runs is
+ * engine.c's. */
 #include "autograd/api.h"
 
 #include "autograd/engine.h"
@@ -9,11 +10,12 @@
 /* ---------------------------------------------------------------- arguments */
 /* Arguments by position or name into values[] (borrowed; NULL where absent); -1 with TypeError. */
 static int
-take_arguments(const char *function, const char *const *names, int n_names, PyObject *const *args, Py_ssize_t nargs,
-               PyObject *kwnames, PyObject **values)
+take_arguments(const char *function, const char *const *names, int n_names, PyObject *const *args,
+               Py_ssize_t nargs, PyObject *kwnames, PyObject **values)
 {
     if (nargs > n_names) {
-        PyErr_Format(PyExc_TypeError, "%s() takes at most %d arguments (%zd given)", function, n_names, nargs);
+        PyErr_Format(PyExc_TypeError, "%s() takes at most %d arguments (%zd given)", function, n_names,
+                     nargs);
         return -1;
     }
     for (int k = 0; k < n_names; k++)
@@ -24,8 +26,10 @@ take_arguments(const char *function, const char *const *names, int n_names, PyOb
         while (k < n_names && PyUnicode_CompareWithASCIIString(name, names[k]) != 0)
             k++;
         if (k == n_names || values[k] != NULL) {
-            PyErr_Format(PyExc_TypeError, k == n_names ? "%s() got an unexpected keyword argument '%U'"
-                                                       : "%s() got multiple values for argument '%U'", function, name);
+            PyErr_Format(PyExc_TypeError,
+                         k == n_names ? "%s() got an unexpected keyword argument '%U'"
+                                      : "%s() got multiple values for argument '%U'",
+                         function, name);
             return -1;
         }
         values[k] = args[nargs + i];
@@ -51,8 +55,8 @@ tensor_tuple(PyObject *o, const char *function, const char *what, bool none_allo
         PyObject *item = PyTuple_GET_ITEM(tuple, i);
         if (tensor_check(item) || (none_allowed && item == Py_None))
             continue;
-        PyErr_Format(PyExc_TypeError, "%s(): %s can be either Tensors%s, but element %zd is of type %s", function, what,
-                     none_allowed ? " or None" : "", i, Py_TYPE(item)->tp_name);
+        PyErr_Format(PyExc_TypeError, "%s(): %s can be either Tensors%s, but element %zd is of type %s",
+                     function, what, none_allowed ? " or None" : "", i, Py_TYPE(item)->tp_name);
         Py_CLEAR(tuple);
     }
     return tuple;
@@ -63,8 +67,9 @@ static Tensor *
 implicit_gradient(Tensor *root)
 {
     if (root->numel != 1)
-        return error(PyExc_RuntimeError, "grad can be implicitly created only for scalar outputs: this one has shape %s; "
-                                         "reduce it first (mean(), sum()), or give the gradient",
+        return error(PyExc_RuntimeError,
+                     "grad can be implicitly created only for scalar outputs: this one has shape %s; "
+                     "reduce it first (mean(), sum()), or give the gradient",
                      shape_text(root->ndim, root->dims));
     return formula_constant(root, 1, (Dtype)root->dtype);
 }
@@ -74,8 +79,9 @@ explicit_gradient(Tensor *root, Tensor *g, int k)
 {
     bool same = root->ndim == g->ndim && memcmp(root->dims, g->dims, root->ndim * sizeof root->dims[0]) == 0;
     if (!same)
-        return error(PyExc_RuntimeError, "Mismatch in shape: grad_output[%d] has a shape of torch.Size(%s) and output[%d] "
-                                         "has a shape of torch.Size(%s).",
+        return error(PyExc_RuntimeError,
+                     "Mismatch in shape: grad_output[%d] has a shape of torch.Size(%s) and output[%d] "
+                     "has a shape of torch.Size(%s).",
                      k, shape_text(g->ndim, g->dims), k, shape_text(root->ndim, root->dims));
     return op_to_dtype(g, (Dtype)root->dtype);
 }
@@ -88,8 +94,9 @@ root_gradients(PyObject *roots, PyObject *given, Tensor **gradients)
         Tensor *root = (Tensor *)PyTuple_GET_ITEM(roots, k);
         PyObject *g = given ? PyTuple_GET_ITEM(given, k) : Py_None;
         if (!tensor_needs_grad(root)) {
-            error(PyExc_RuntimeError, "element %zd of tensors does not require grad and does not have a grad_fn: nothing "
-                                      "that requires grad took part in computing it, or it was computed under no_grad()",
+            error(PyExc_RuntimeError,
+                  "element %zd of tensors does not require grad and does not have a grad_fn: nothing "
+                  "that requires grad took part in computing it, or it was computed under no_grad()",
                   k);
             return -1;
         }
@@ -109,8 +116,10 @@ check_inputs(PyObject *inputs, const char *function)
     }
     for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(inputs); k++)
         if (!tensor_needs_grad((Tensor *)PyTuple_GET_ITEM(inputs, k))) {
-            PyErr_Format(PyExc_RuntimeError, "One of the differentiated Tensors does not require grad: number %zd of "
-                                             "inputs has requires_grad=False", k);
+            PyErr_Format(PyExc_RuntimeError,
+                         "One of the differentiated Tensors does not require grad: number %zd of "
+                         "inputs has requires_grad=False",
+                         k);
             return -1;
         }
     return 0;
@@ -118,7 +127,7 @@ check_inputs(PyObject *inputs, const char *function)
 
 /* ---------------------------------------------------------------- running */
 typedef struct Request {
-    PyObject *roots, *gradients, *inputs;         /* tuples of tensors; gradients and inputs may be NULL */
+    PyObject *roots, *gradients, *inputs; /* tuples of tensors; gradients and inputs may be NULL */
     bool accumulate, keep_graph, create_graph;
 } Request;
 
@@ -128,7 +137,8 @@ run(const Request *r, Tensor **results)
 {
     Py_ssize_t n = PyTuple_GET_SIZE(r->roots);
     if (r->gradients != NULL && PyTuple_GET_SIZE(r->gradients) != n) {
-        PyErr_Format(PyExc_RuntimeError, "got %zd tensors and %zd gradients", n, PyTuple_GET_SIZE(r->gradients));
+        PyErr_Format(PyExc_RuntimeError, "got %zd tensors and %zd gradients", n,
+                     PyTuple_GET_SIZE(r->gradients));
         return -1;
     }
     Tensor *few[4], **gradients = n > 4 ? PyMem_New(Tensor *, n) : few;
@@ -140,8 +150,12 @@ run(const Request *r, Tensor **results)
     int result = root_gradients(r->roots, r->gradients, gradients);
     if (result == 0 && n > 0) {
         BackwardCall call = {
-            .n_roots = (int)n, .roots = (Tensor **)&PyTuple_GET_ITEM(r->roots, 0), .root_grads = gradients,
-            .results = results, .accumulate = r->accumulate, .keep_graph = r->keep_graph,
+            .n_roots = (int)n,
+            .roots = (Tensor **)&PyTuple_GET_ITEM(r->roots, 0),
+            .root_grads = gradients,
+            .results = results,
+            .accumulate = r->accumulate,
+            .keep_graph = r->keep_graph,
             .create_graph = r->create_graph,
         };
         if (r->inputs != NULL) {
@@ -169,13 +183,16 @@ graph_flags(Request *r, PyObject *retain_graph, PyObject *create_graph)
 
 /* ---------------------------------------------------------------- backward */
 static PyObject *
-backward(PyObject *tensors, PyObject *gradients, PyObject *retain_graph, PyObject *create_graph, PyObject *inputs)
+backward(PyObject *tensors, PyObject *gradients, PyObject *retain_graph, PyObject *create_graph,
+         PyObject *inputs)
 {
     Request r = {.accumulate = true};
     PyObject *result = NULL;
-    if (graph_flags(&r, retain_graph, create_graph) < 0 || !(r.roots = tensor_tuple(tensors, "backward", "tensors", false)))
+    if (graph_flags(&r, retain_graph, create_graph) < 0
+        || !(r.roots = tensor_tuple(tensors, "backward", "tensors", false)))
         return NULL;
-    if (gradients && gradients != Py_None && !(r.gradients = tensor_tuple(gradients, "backward", "gradients", true)))
+    if (gradients && gradients != Py_None
+        && !(r.gradients = tensor_tuple(gradients, "backward", "gradients", true)))
         goto done;
     if (inputs && inputs != Py_None) {
         r.inputs = tensor_tuple(inputs, "backward", "inputs", false);
@@ -197,11 +214,13 @@ tensor_backward(PyObject *self, PyObject *args, PyObject *kwargs)
     static char *keywords[] = {"gradient", "retain_graph", "create_graph", "inputs", NULL};
     PyObject *gradient = NULL, *retain_graph = NULL, *create_graph = NULL, *inputs = NULL;
     bool bare = PyTuple_GET_SIZE(args) == 0 && kwargs == NULL;
-    if (!bare && !PyArg_ParseTupleAndKeywords(args, kwargs, "|OOOO:backward", keywords, &gradient, &retain_graph,
-                                              &create_graph, &inputs))
+    if (!bare
+        && !PyArg_ParseTupleAndKeywords(args, kwargs, "|OOOO:backward", keywords, &gradient, &retain_graph,
+                                        &create_graph, &inputs))
         return NULL;
     if (gradient != NULL && gradient != Py_None && !tensor_check(gradient))
-        return PyErr_Format(PyExc_TypeError, "backward(): gradient can be either a Tensor or None, but got %s",
+        return PyErr_Format(PyExc_TypeError,
+                            "backward(): gradient can be either a Tensor or None, but got %s",
                             Py_TYPE(gradient)->tp_name);
     return backward(self, gradient, retain_graph, create_graph, inputs);
 }
@@ -209,8 +228,8 @@ tensor_backward(PyObject *self, PyObject *args, PyObject *kwargs)
 static PyObject *
 autograd_backward(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
-    static const char *const names[] = {"tensors", "grad_tensors", "retain_graph", "create_graph", "grad_variables",
-                                        "inputs"};
+    static const char *const names[] = {"tensors",      "grad_tensors",   "retain_graph",
+                                        "create_graph", "grad_variables", "inputs"};
     PyObject *v[6];
     if (take_arguments("backward", names, 6, args, nargs, kwnames, v) < 0)
         return NULL;
@@ -220,10 +239,21 @@ autograd_backward(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t
 }
 
 /* ---------------------------------------------------------------- grad */
-enum { OUTPUTS, INPUTS, GRAD_OUTPUTS, RETAIN_GRAPH, CREATE_GRAPH, ONLY_INPUTS, ALLOW_UNUSED, BATCHED, MATERIALIZE,
-       GRAD_ARGUMENTS };
-static const char *const grad_names[] = {"outputs", "inputs", "grad_outputs", "retain_graph", "create_graph",
-                                         "only_inputs", "allow_unused", "is_grads_batched", "materialize_grads"};
+enum {
+    OUTPUTS,
+    INPUTS,
+    GRAD_OUTPUTS,
+    RETAIN_GRAPH,
+    CREATE_GRAPH,
+    ONLY_INPUTS,
+    ALLOW_UNUSED,
+    BATCHED,
+    MATERIALIZE,
+    GRAD_ARGUMENTS
+};
+static const char *const grad_names[] = {"outputs",      "inputs",           "grad_outputs",
+                                         "retain_graph", "create_graph",     "only_inputs",
+                                         "allow_unused", "is_grads_batched", "materialize_grads"};
 
 /* An input that the outputs do not depend on: an error, None, or zeros.  Takes results' references. */
 static PyObject *
@@ -234,8 +264,10 @@ results_tuple(PyObject *inputs, Tensor **results, bool allow_unused, bool materi
     for (Py_ssize_t k = 0; k < n; k++) {
         Tensor *t = results[k];
         if (t == NULL && tuple != NULL && !allow_unused) {
-            PyErr_Format(PyExc_RuntimeError, "The differentiated Tensor at index %zd appears to not have been used in the "
-                                             "graph. Set allow_unused=True if this is the desired behavior.", k);
+            PyErr_Format(PyExc_RuntimeError,
+                         "The differentiated Tensor at index %zd appears to not have been used in the "
+                         "graph. Set allow_unused=True if this is the desired behavior.",
+                         k);
             Py_CLEAR(tuple);
         } else if (t == NULL && tuple != NULL && materialize) {
             Tensor *input = (Tensor *)PyTuple_GET_ITEM(inputs, k);
@@ -279,13 +311,15 @@ check_grad_flags(PyObject *const *v, int *allow_unused, int *materialize)
     if (batched < 0 || *materialize < 0 || *allow_unused < 0)
         return -1;
     if (batched) {
-        PyErr_SetString(PyExc_NotImplementedError, "grad(): is_grads_batched is not supported; call grad() once for each "
-                                                   "gradient");
+        PyErr_SetString(PyExc_NotImplementedError,
+                        "grad(): is_grads_batched is not supported; call grad() once for each "
+                        "gradient");
         return -1;
     }
     if (*materialize && !*allow_unused) {
-        PyErr_SetString(PyExc_ValueError, "Expected allow_unused to be True or not passed when materialize_grads=True, "
-                                          "but got: allow_unused=False.");
+        PyErr_SetString(PyExc_ValueError,
+                        "Expected allow_unused to be True or not passed when materialize_grads=True, "
+                        "but got: allow_unused=False.");
         return -1;
     }
     return 0;
@@ -300,8 +334,10 @@ autograd_grad(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t nar
     if (take_arguments("grad", grad_names, GRAD_ARGUMENTS, args, nargs, kwnames, v) < 0)
         return NULL;
     if (v[OUTPUTS] == NULL || v[INPUTS] == NULL)
-        return PyErr_Format(PyExc_TypeError, "grad() missing required argument '%s'", grad_names[v[OUTPUTS] ? INPUTS : OUTPUTS]);
-    if (check_grad_flags(v, &allow_unused, &materialize) < 0 || graph_flags(&r, v[RETAIN_GRAPH], v[CREATE_GRAPH]) < 0)
+        return PyErr_Format(PyExc_TypeError, "grad() missing required argument '%s'",
+                            grad_names[v[OUTPUTS] ? INPUTS : OUTPUTS]);
+    if (check_grad_flags(v, &allow_unused, &materialize) < 0
+        || graph_flags(&r, v[RETAIN_GRAPH], v[CREATE_GRAPH]) < 0)
         return NULL;
     r.roots = tensor_tuple(v[OUTPUTS], "grad", "outputs", false);
     r.inputs = r.roots ? tensor_tuple(v[INPUTS], "grad", "inputs", false) : NULL;
@@ -322,11 +358,15 @@ done:
 
 static PyMethodDef functions[] = {
     {"backward", FAST(autograd_backward),
-     "backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, grad_variables=None, inputs=None)\n"
-     "--\n\nAdds the gradients of the tensors, weighted by grad_tensors, to the .grad of the leaves they depend on."},
+     "backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, grad_variables=None, "
+     "inputs=None)\n"
+     "--\n\nAdds the gradients of the tensors, weighted by grad_tensors, to the .grad of the leaves they "
+     "depend on."},
     {"grad", FAST(autograd_grad),
-     "grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, only_inputs=True, allow_unused=None, "
-     "is_grads_batched=False, materialize_grads=False)\n--\n\nThe gradients of outputs, weighted by grad_outputs, with "
+     "grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, only_inputs=True, "
+     "allow_unused=None, "
+     "is_grads_batched=False, materialize_grads=False)\n--\n\nThe gradients of outputs, weighted by "
+     "grad_outputs, with "
      "respect to inputs, as a tuple; no .grad is touched."},
     {NULL, NULL, 0, NULL},
 };

@@ -6,7 +6,8 @@
 
 /* Adds autograd's types and functions to the extension module. */
 int autograd_init(PyObject *module);
-/* Tensor.backward(gradient=None, retain_graph=None, create_graph=False, inputs=None): METH_VARARGS | METH_KEYWORDS */
+/* Tensor.backward(gradient=None, retain_graph=None, create_graph=False, inputs=None): METH_VARARGS |
+ * METH_KEYWORDS */
 PyObject *tensor_backward(PyObject *self, PyObject *args, PyObject *kwargs);
 
 /* The parts that autograd_init puts together. */

@@ -1,12 +1,13 @@
-/* The Python lines of recent in-place writes.  Only writes to storages that a node has saved are noted (Storage.saved),
- * so an in-place op outside autograd pays one test; the ring is small, for an error is met soon after its cause. */
+/* The Python lines of recent in-place writes.  Only writes to storages that a node has saved are noted
+ * (Storage.saved), so an in-place op outside autograd pays one test; the ring is small, for an error is met
+ * soon after its cause. */
 #include "autograd/blame.h"
 
 enum { RING = 64 };
 
 static struct Write {
-    const Storage *storage;       /* compared, never read: it may be dead */
-    uint32_t version;             /* that the write produced */
+    const Storage *storage; /* compared, never read: it may be dead */
+    uint32_t version;       /* that the write produced */
     int line;
     PyObject *file;
 } ring[RING];

@@ -1,4 +1,5 @@
-/* Which Python line changed a saved tensor in place: what a backward error tells, and the ring that remembers. */
+/* Which Python line changed a saved tensor in place: what a backward error tells, and the ring that
+ * remembers. */
 #ifndef CTORCH_AUTOGRAD_BLAME_H
 #define CTORCH_AUTOGRAD_BLAME_H
 

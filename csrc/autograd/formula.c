@@ -1,6 +1,6 @@
-/* Gradient texts of pointwise rows, run over tensors: what a loop computes element by element is computed here op by op
- * and so recorded, which makes gradients differentiable to any order.  Values without a tensor in them are folded as
- * doubles, through the rows' own loops.  What a text may say is in formula_text.c. */
+/* Gradient texts of pointwise rows, run over tensors: what a loop computes element by element is computed
+ * here op by op and so recorded, which makes gradients differentiable to any order.  Values without a tensor
+ * in them are folded as doubles, through the rows' own loops.  What a text may say is in formula_text.c. */
 #include "autograd/formula.h"
 
 #include <string.h>
@@ -40,7 +40,8 @@ kept(Binding *b, Tensor *t)
     return (Quantity){t, 0};
 }
 
-/* Operands in the type the loop computes in, so that an integer or 0-d one does not decide how precise a part is. */
+/* Operands in the type the loop computes in, so that an integer or 0-d one does not decide how precise a part
+ * is. */
 static Quantity
 letter(Binding *b, int k)
 {
@@ -83,17 +84,19 @@ operand(Quantity q)
     return (Operand){q.tensor, scalar_of(q.number)};
 }
 
-/* other + sign * x * y in one rounding less, as compilers contract the loops; without it a gradient like tanh's
- * g * (1 - y * y) would differ from the loop's where it cancels. */
+/* other + sign * x * y in one rounding less, as compilers contract the loops; without it a gradient like
+ * tanh's g * (1 - y * y) would differ from the loop's where it cancels. */
 static Quantity
 multiply_add(Binding *b, Quantity other, const Term *product, int sign)
 {
-    Quantity x = evaluate(b, product->args[0]), y = evaluate(b, product->args[1]);
+    Quantity x = evaluate(b, product->args[0]);
+    Quantity y = b->failed || product->op == OP_square ? x : evaluate(b, product->args[1]);
     if (b->failed)
         return (Quantity){NULL, 0};
     if (other.tensor == NULL && x.tensor == NULL && y.tensor == NULL)
         return (Quantity){NULL, other.number + sign * x.number * y.number};
-    return call(b, OP_addcmul, (Operand[]){operand(other), operand(x), operand(y)}, (Param[]){PARAM(sign), PARAM(1)});
+    return call(b, OP_addcmul, (Operand[]){operand(other), operand(x), operand(y)},
+                (Param[]){PARAM(sign), PARAM(1)});
 }
 
 static Quantity
@@ -107,7 +110,8 @@ negated(Binding *b, Quantity q)
 static bool
 is_product(const Binding *b, int t)
 {
-    return b->formula->terms[t].kind == APPLY && b->formula->terms[t].op == OP_mul;
+    const Term *term = &b->formula->terms[t];
+    return term->kind == APPLY && (term->op == OP_mul || term->op == OP_square);
 }
 
 static Quantity
@@ -163,15 +167,17 @@ letters_in(const Formula *f, int first, int last)
 static Quantity
 where(Binding *b, Tensor *mask, Quantity x, Quantity otherwise)
 {
-    if (x.tensor == NULL && otherwise.tensor == NULL)        /* two numbers would not say which dtype */
+    if (x.tensor == NULL && otherwise.tensor == NULL) /* two numbers would not say which dtype */
         x = kept(b, scope_keep(tensor_from_scalar(scalar_of(x.number).value, b->compute, mask->device)));
     if (b->failed)
         return (Quantity){NULL, 0};
-    return call(b, OP_where, (Operand[]){{.tensor = mask}, operand(x), operand(otherwise)}, rows[OP_where].defaults);
+    return call(b, OP_where, (Operand[]){{.tensor = mask}, operand(x), operand(otherwise)},
+                rows[OP_where].defaults);
 }
 
-/* One branch of a choice by tensor.  Where the other branch is taken this one's letters are 1: its gradient there is 0
- * times something, which must not be infinite (the derivative of g * log(a) at a = 0 would be NaN). */
+/* One branch of a choice by tensor.  Where the other branch is taken this one's letters are 1: its gradient
+ * there is 0 times something, which must not be infinite (the derivative of g * log(a) at a = 0 would be
+ * NaN). */
 static Quantity
 branch(Binding *b, Tensor *mask, bool chosen, int first, int last)
 {
@@ -179,7 +185,8 @@ branch(Binding *b, Tensor *mask, bool chosen, int first, int last)
     Quantity outer[LETTER_G];
     unsigned used = first < last ? letters_in(b->formula, first, last) : 0, replaced = 0;
     for (int k = 0; k < LETTER_G && !b->failed; k++) {
-        if (!(used & 1u << k) || (outer[k] = letter(b, k)).tensor == NULL || k == rows[b->node->op].bool_operand)
+        if (!(used & 1u << k) || (outer[k] = letter(b, k)).tensor == NULL
+            || k == rows[b->node->op].bool_operand)
             continue;
         b->letters[k] = where(b, mask, chosen ? outer[k] : one, chosen ? one : outer[k]);
         replaced |= 1u << k;
@@ -205,8 +212,9 @@ choose(Binding *b, const Term *t)
     return b->failed ? (Quantity){NULL, 0} : where(b, mask.tensor, x, y);
 }
 
-/* relu's gradient, y <= 0 ? 0 : g, is constant in x wherever it has a derivative; yet it was computed from x, and a
- * second derivative must be zeros, not "unused": a choice that always takes the result lets x be seen. */
+/* relu's gradient, y <= 0 ? 0 : g, is constant in x wherever it has a derivative; yet it was computed from x,
+ * and a second derivative must be zeros, not "unused": a choice that always takes the result lets x be seen.
+ */
 static Quantity
 tied(Binding *b, Quantity result)
 {
@@ -229,14 +237,10 @@ evaluate(Binding *b, int t)
 {
     const Term *part = &b->formula->terms[t];
     switch (part->kind) {
-    case NUMBER:
-        return (Quantity){NULL, part->number};
-    case LETTER:
-        return letter(b, part->op);
-    case APPLY:
-        return apply(b, part);
-    default:
-        return choose(b, part);
+    case NUMBER: return (Quantity){NULL, part->number};
+    case LETTER: return letter(b, part->op);
+    case APPLY: return apply(b, part);
+    default: return choose(b, part);
     }
 }
 

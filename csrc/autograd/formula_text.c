@@ -6,8 +6,8 @@
  *   product := prefix { ("*" | "/") prefix }           prefix  := "-" prefix | primary
  *   primary := number | letter | "K(" number ")" | row "(" choice { "," choice } ")" | "(" choice ")"
  *
- * letters: g the incoming gradient; x or a, b, c the operands; y the output; p q the parameters.  An operator is a row
- * like any other: + is add, < is lt. */
+ * letters: g the incoming gradient; x or a, b, c the operands; y the output; p q the parameters.  An operator
+ * is a row like any other: + is add, < is lt. */
 #include "autograd/formula_text.h"
 
 #include <ctype.h>
@@ -15,7 +15,7 @@
 
 #include "ops/rows.h"
 
-static const char letters[] = "abcygpq";           /* in the order of LETTER_* */
+static const char letters[] = "abcygpq"; /* in the order of LETTER_* */
 
 typedef struct Parser {
     const char *at;
@@ -30,8 +30,8 @@ static const struct Operator {
     int power;
 } operators[] = {
     {"||", OP_logical_or, 2}, {"&&", OP_logical_and, 3}, {"==", OP_eq, 4}, {"!=", OP_ne, 4}, {"<=", OP_le, 5},
-    {">=", OP_ge, 5}, {"<", OP_lt, 5}, {">", OP_gt, 5}, {"+", OP_add, 6}, {"-", OP_sub, 6}, {"*", OP_mul, 7},
-    {"/", OP_div, 7}, {NULL, 0, 0},
+    {">=", OP_ge, 5},         {"<", OP_lt, 5},           {">", OP_gt, 5},  {"+", OP_add, 6}, {"-", OP_sub, 6},
+    {"*", OP_mul, 7},         {"/", OP_div, 7},          {NULL, 0, 0},
 };
 enum { POWER_CHOICE = 1, POWER_PREFIX = 8 };
 
@@ -57,7 +57,8 @@ expect(Parser *p, const char *text)
 static int
 term(Parser *p, int kind, int op, int a, int b, int c)
 {
-    p->formula->terms[p->formula->n] = (Term){(uint8_t)kind, (int16_t)op, {(int16_t)a, (int16_t)b, (int16_t)c}, 0};
+    p->formula->terms[p->formula->n] =
+        (Term){(uint8_t)kind, (int16_t)op, {(int16_t)a, (int16_t)b, (int16_t)c}, 0};
     return p->formula->n++;
 }
 
@@ -157,13 +158,15 @@ formula_tree(int op, int k)
     if (formulas[op][k] != NULL)
         return formulas[op][k];
     const char *text = rows[op].gradient_text[k];
-    Formula *f = PyMem_Calloc(1, sizeof *f + (strlen(text) + 1) * sizeof f->terms[0]);    /* a term has a character */
+    Formula *f =
+        PyMem_Calloc(1, sizeof *f + (strlen(text) + 1) * sizeof f->terms[0]); /* a term has a character */
     if (f == NULL)
         return (const Formula *)PyErr_NoMemory();
     Parser p = {text, f, false};
     f->root = parse(&p, 0);
     if (p.failed || (accept(&p, ""), *p.at != '\0')) {
-        PyErr_Format(PyExc_SystemError, "gradient of %s: cannot read \"%s\" at \"%s\"", rows[op].name, text, p.at);
+        PyErr_Format(PyExc_SystemError, "gradient of %s: cannot read \"%s\" at \"%s\"", rows[op].name, text,
+                     p.at);
         PyMem_Free(f);
         return NULL;
     }

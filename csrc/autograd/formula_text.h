@@ -10,8 +10,8 @@ enum { LETTER_A, LETTER_B, LETTER_C, LETTER_Y, LETTER_G, LETTER_P, LETTER_Q, N_L
 
 typedef struct Term {
     uint8_t kind;
-    int16_t op;                   /* APPLY: the row; LETTER: LETTER_* */
-    int16_t args[3];              /* APPLY: operands; CHOOSE: condition, then, otherwise */
+    int16_t op;      /* APPLY: the row; LETTER: LETTER_* */
+    int16_t args[3]; /* APPLY: operands; CHOOSE: condition, then, otherwise */
     double number;
 } Term;
 

@@ -1,9 +1,10 @@
-/* Custom autograd.Function: the class Function, whose apply() records one node, and the context ctx, which is that node.
+/* Custom autograd.Function: the class Function, whose apply() records one node, and the context ctx, which is
+ * that node.
  *
- * Each Function class has a node class of its own, made at its first apply() and kept as _backward_cls, so that
- * grad_fn's type is called <Class>Backward.  A node has an edge per argument; its ints say which arguments were
- * tensors, params[MATERIALIZE] whether backward gets zeros for outputs without a gradient.  While forward runs, payload
- * holds what ctx was told: [tensors to save, dirty, non-differentiable]. */
+ * Each Function class has a node class of its own, made at its first apply() and kept as _backward_cls, so
+ * that grad_fn's type is called <Class>Backward.  A node has an edge per argument; its ints say which
+ * arguments were tensors, params[MATERIALIZE] whether backward gets zeros for outputs without a gradient.
+ * While forward runs, payload holds what ctx was told: [tensors to save, dirty, non-differentiable]. */
 #include "autograd/api.h"
 
 #include "autograd/formula.h"
@@ -15,7 +16,8 @@ enum { MATERIALIZE = 0 };
 
 static PyTypeObject *FunctionType, *ContextType;
 static PyObject *base_setup_context, *base_backward;
-static PyObject *str_forward, *str_backward, *str_vjp, *str_setup_context, *str_backward_cls, *str_forward_cls;
+static PyObject *str_forward, *str_backward, *str_vjp, *str_setup_context, *str_backward_cls,
+    *str_forward_cls;
 
 /* ---------------------------------------------------------------- ctx */
 static PyObject *
@@ -41,8 +43,10 @@ tensors_or_none(PyObject *args, const char *what)
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(args); i++) {
         PyObject *o = PyTuple_GET_ITEM(args, i);
         if (o != Py_None && !tensor_check(o))
-            return PyErr_Format(PyExc_TypeError, "%s, but argument %zd is of type %s; keep anything else as an attribute "
-                                                 "of ctx", what, i, Py_TYPE(o)->tp_name);
+            return PyErr_Format(PyExc_TypeError,
+                                "%s, but argument %zd is of type %s; keep anything else as an attribute "
+                                "of ctx",
+                                what, i, Py_TYPE(o)->tp_name);
     }
     return args;
 }
@@ -119,12 +123,13 @@ ctx_materialize_grads(Node *n, void *Py_UNUSED(closure))
     return PyBool_FromLong(n->params[MATERIALIZE].i != 0);
 }
 
-/* An attribute may hold an output, and the output holds ctx: the collector must see both.  Numbers and strings hold
- * nothing, and most attributes are those. */
+/* An attribute may hold an output, and the output holds ctx: the collector must see both.  Numbers and
+ * strings hold nothing, and most attributes are those. */
 static int
 ctx_setattro(PyObject *self, PyObject *name, PyObject *value)
 {
-    bool plain = value == NULL || value == Py_None || PyLong_Check(value) || PyFloat_Check(value) || PyUnicode_Check(value);
+    bool plain = value == NULL || value == Py_None || PyLong_Check(value) || PyFloat_Check(value)
+                 || PyUnicode_Check(value);
     if (PyObject_GenericSetAttr(self, name, value) < 0)
         return -1;
     if (!plain)
@@ -137,20 +142,25 @@ static PyMethodDef ctx_methods[] = {
      "save_for_backward($self, /, *tensors)\n--\n\nKeeps tensors (or None) for backward, which finds them in "
      "ctx.saved_tensors; a later in-place change of one is then an error."},
     {"save_for_forward", (PyCFunction)ctx_save_for_forward, METH_VARARGS,
-     "save_for_forward($self, /, *tensors)\n--\n\nAccepted and ignored: there is no forward-mode differentiation."},
+     "save_for_forward($self, /, *tensors)\n--\n\nAccepted and ignored: there is no forward-mode "
+     "differentiation."},
     {"mark_dirty", (PyCFunction)ctx_mark_dirty, METH_VARARGS,
-     "mark_dirty($self, /, *tensors)\n--\n\nSays which inputs forward changed in place; each must be an output."},
+     "mark_dirty($self, /, *tensors)\n--\n\nSays which inputs forward changed in place; each must be an "
+     "output."},
     {"mark_non_differentiable", (PyCFunction)ctx_mark_non_differentiable, METH_VARARGS,
      "mark_non_differentiable($self, /, *tensors)\n--\n\nSays which outputs have no gradient."},
     {"set_materialize_grads", (PyCFunction)ctx_set_materialize_grads, METH_O,
-     "set_materialize_grads($self, value, /)\n--\n\nFalse: backward gets None, not zeros, for unused outputs."},
+     "set_materialize_grads($self, value, /)\n--\n\nFalse: backward gets None, not zeros, for unused "
+     "outputs."},
     {NULL, NULL, 0, NULL},
 };
 
 static PyGetSetDef ctx_getset[] = {
     {"saved_tensors", (getter)ctx_saved_tensors, NULL, "What save_for_backward kept, as a tuple.", NULL},
-    {"needs_input_grad", (getter)ctx_needs_input_grad, NULL, "For each argument of apply: is its gradient needed?", NULL},
-    {"materialize_grads", (getter)ctx_materialize_grads, NULL, "Whether unused outputs' gradients come as zeros.", NULL},
+    {"needs_input_grad", (getter)ctx_needs_input_grad, NULL,
+     "For each argument of apply: is its gradient needed?", NULL},
+    {"materialize_grads", (getter)ctx_materialize_grads, NULL,
+     "Whether unused outputs' gradients come as zeros.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -160,8 +170,11 @@ static PyTypeObject *
 node_subclass(const char *name, PyTypeObject *base, unsigned flags, PyMethodDef *methods, PyGetSetDef *getset)
 {
     PyType_Slot slots[8] = {
-        {Py_tp_dealloc, NodeType.tp_dealloc}, {Py_tp_traverse, NodeType.tp_traverse}, {Py_tp_clear, NodeType.tp_clear},
-        {Py_tp_setattro, ctx_setattro}, {0, NULL},
+        {Py_tp_dealloc, NodeType.tp_dealloc},
+        {Py_tp_traverse, NodeType.tp_traverse},
+        {Py_tp_clear, NodeType.tp_clear},
+        {Py_tp_setattro, ctx_setattro},
+        {0, NULL},
     };
     if (methods != NULL) {
         slots[4] = (PyType_Slot){Py_tp_methods, methods};
@@ -181,17 +194,19 @@ backward_class(PyTypeObject *cls)
     if (known != NULL || PyErr_Occurred())
         return (PyTypeObject *)known;
     const char *short_name = strrchr(cls->tp_name, '.');
-    PyObject *name = PyUnicode_FromFormat("torch.autograd.function.%sBackward", short_name ? short_name + 1 : cls->tp_name);
+    PyObject *name = PyUnicode_FromFormat("torch.autograd.function.%sBackward",
+                                          short_name ? short_name + 1 : cls->tp_name);
     const char *utf8 = name ? PyUnicode_AsUTF8(name) : NULL;
-    PyTypeObject *type = utf8 ? node_subclass(utf8, ContextType, Py_TPFLAGS_DISALLOW_INSTANTIATION, NULL, NULL) : NULL;
+    PyTypeObject *type =
+        utf8 ? node_subclass(utf8, ContextType, Py_TPFLAGS_DISALLOW_INSTANTIATION, NULL, NULL) : NULL;
     if (type != NULL) {
-        type->tp_name = PyUnicode_AsUTF8(((PyHeapTypeObject *)type)->ht_name);      /* lives as long as the type */
+        type->tp_name = PyUnicode_AsUTF8(((PyHeapTypeObject *)type)->ht_name); /* lives as long as the type */
         if (PyObject_SetAttr((PyObject *)type, str_forward_cls, (PyObject *)cls) < 0
             || PyObject_SetAttr((PyObject *)cls, str_backward_cls, (PyObject *)type) < 0)
             Py_CLEAR(type);
     }
     Py_XDECREF(name);
-    Py_XDECREF((PyObject *)type);                 /* cls holds it now */
+    Py_XDECREF((PyObject *)type); /* cls holds it now */
     return type;
 }
 
@@ -249,7 +264,8 @@ call_forward(PyObject *cls, Node *n, PyObject *const *args, Py_ssize_t nargs, Py
         goto done;
     stack[0] = (PyObject *)n;
     memcpy(stack + 1, args, (size_t)nargs * sizeof args[0]);
-    output = PyObject_Vectorcall(forward, setup ? stack + 1 : stack, (size_t)(setup ? nargs : nargs + 1), NULL);
+    output =
+        PyObject_Vectorcall(forward, setup ? stack + 1 : stack, (size_t)(setup ? nargs : nargs + 1), NULL);
     if (output != NULL && setup != NULL) {
         PyObject *inputs = PyTuple_New(nargs);
         for (Py_ssize_t k = 0; inputs && k < nargs; k++)
@@ -293,8 +309,9 @@ check_dirty(const Node *n, PyObject *outputs)
         if (o == Py_None)
             continue;
         if (!is_among(o, &PyTuple_GET_ITEM(outputs, 0), PyTuple_GET_SIZE(outputs))) {
-            error(PyExc_RuntimeError, "Some elements marked as dirty during the forward method were not returned as "
-                                      "output. The inputs that are modified inplace must all be outputs of the Function.");
+            error(PyExc_RuntimeError,
+                  "Some elements marked as dirty during the forward method were not returned as "
+                  "output. The inputs that are modified inplace must all be outputs of the Function.");
             return -1;
         }
         tensor_bump((Tensor *)o);
@@ -306,19 +323,21 @@ static int
 check_dirty_output(const Tensor *t)
 {
     if (t->requires_grad && t->node == NULL) {
-        error(PyExc_RuntimeError, "a leaf Variable that requires grad has been used in an in-place operation.");
+        error(PyExc_RuntimeError,
+              "a leaf Variable that requires grad has been used in an in-place operation.");
         return -1;
     }
     if (t->base != NULL && t->view_kind != VIEW_NO_GRAD) {
-        error(PyExc_RuntimeError, "mark_dirty: an input that is a view cannot be changed in place by a custom Function; "
-                                  "give apply() a clone() of it");
+        error(PyExc_RuntimeError,
+              "mark_dirty: an input that is a view cannot be changed in place by a custom Function; "
+              "give apply() a clone() of it");
         return -1;
     }
     return 0;
 }
 
-/* A view made inside forward follows the Function, not its base: in-place writes to it are refused where the base has
- * a history, and where it has none the view is as good as a tensor of its own. */
+/* A view made inside forward follows the Function, not its base: in-place writes to it are refused where the
+ * base has a history, and where it has none the view is as good as a tensor of its own. */
 static void
 adopt_view(Tensor *t)
 {
@@ -379,7 +398,7 @@ wrap_output(Node *n, PyObject *o, int k, PyObject *const *args, Py_ssize_t nargs
 static int
 set_output_count(Node *n, Py_ssize_t count)
 {
-    n->output.dtype = DTYPE_NONE;                 /* stays so for what is not a tensor */
+    n->output.dtype = DTYPE_NONE; /* stays so for what is not a tensor */
     if (count < 2)
         return 0;
     n->more_outputs = PyMem_Calloc((size_t)count - 1, sizeof(Meta));
@@ -508,7 +527,8 @@ function_apply(PyObject *cls, PyObject *const *args, Py_ssize_t nargs, PyObject 
     if (setup != base_setup_context)
         result = apply_bound(cls, args, nargs, kwnames, setup);
     else if (kwnames != NULL && PyTuple_GET_SIZE(kwnames) > 0)
-        result = PyErr_Format(PyExc_TypeError, "%s.apply() takes no keyword arguments", ((PyTypeObject *)cls)->tp_name);
+        result = PyErr_Format(PyExc_TypeError, "%s.apply() takes no keyword arguments",
+                              ((PyTypeObject *)cls)->tp_name);
     else
         result = apply(cls, args, nargs, NULL);
     Py_DECREF(setup);
@@ -560,9 +580,10 @@ check_count(Node *n, PyObject *tuple)
         spare_none &= PyTuple_GET_ITEM(tuple, k) == Py_None;
     if (got == wanted || spare_none)
         return 0;
-    error(PyExc_RuntimeError, "function %s returned an incorrect number of gradients (expected %zd, got %zd): backward "
-                              "returns one for each argument of forward, None where there is none", node_name(n), wanted,
-          got);
+    error(PyExc_RuntimeError,
+          "function %s returned an incorrect number of gradients (expected %zd, got %zd): backward "
+          "returns one for each argument of forward, None where there is none",
+          node_name(n), wanted, got);
     return -1;
 }
 
@@ -581,8 +602,10 @@ take_gradients(Node *n, PyObject *tuple, Tensor **out)
             return -1;
         }
         if (!n->ints[k]) {
-            error(PyExc_RuntimeError, "function %s returned a gradient different than None at position %d, but the "
-                                      "corresponding forward input was not a Variable", node_name(n), k + 1);
+            error(PyExc_RuntimeError,
+                  "function %s returned a gradient different than None at position %d, but the "
+                  "corresponding forward input was not a Variable",
+                  node_name(n), k + 1);
             return -1;
         }
         if (node_needs(n, k))
@@ -606,7 +629,8 @@ function_backward(Node *n, Tensor **grads, Tensor **out)
 static PyObject *
 no_forward(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs))
 {
-    PyErr_SetString(PyExc_NotImplementedError, "You must implement the forward function for custom autograd.Function.");
+    PyErr_SetString(PyExc_NotImplementedError,
+                    "You must implement the forward function for custom autograd.Function.");
     return NULL;
 }
 
@@ -620,27 +644,33 @@ no_setup_context(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(args), PyObject 
 static PyObject *
 no_backward(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs))
 {
-    PyErr_SetString(PyExc_NotImplementedError, "You must implement either the backward or vjp method for your custom "
-                                               "autograd.Function to use it with backward mode AD.");
+    PyErr_SetString(PyExc_NotImplementedError,
+                    "You must implement either the backward or vjp method for your custom "
+                    "autograd.Function to use it with backward mode AD.");
     return NULL;
 }
 
-#define STATIC_METHOD(name, function, doc) \
-    {name, (PyCFunction)(void (*)(void))(function), METH_STATIC | METH_VARARGS | METH_KEYWORDS, doc}
+#define STATIC_METHOD(name, function, doc)                                                                   \
+    {                                                                                                        \
+        name, (PyCFunction)(void (*)(void))(function), METH_STATIC | METH_VARARGS | METH_KEYWORDS, doc       \
+    }
 
 static PyMethodDef function_methods[] = {
     {"apply", (PyCFunction)(void (*)(void))function_apply, METH_CLASS | METH_FASTCALL | METH_KEYWORDS,
      "apply($cls, /, *args)\n--\n\nRuns forward without recording and records this Function as one step."},
-    STATIC_METHOD("forward", no_forward, "forward(ctx, *args): to be overridden; ctx is absent with setup_context."),
+    STATIC_METHOD("forward", no_forward,
+                  "forward(ctx, *args): to be overridden; ctx is absent with setup_context."),
     STATIC_METHOD("setup_context", no_setup_context, "setup_context(ctx, inputs, output): to be overridden."),
-    STATIC_METHOD("backward", no_backward, "backward(ctx, *grad_outputs): to be overridden; a gradient per argument."),
+    STATIC_METHOD("backward", no_backward,
+                  "backward(ctx, *grad_outputs): to be overridden; a gradient per argument."),
     STATIC_METHOD("vjp", no_backward, "Another name for backward."),
     {NULL, NULL, 0, NULL},
 };
 
 static PyType_Slot function_slots[] = {
-    {Py_tp_doc, "An operation with a gradient of its own: subclass it with static methods forward(ctx, *args) and "
-                "backward(ctx, *grad_outputs), and call Subclass.apply(*args)."},
+    {Py_tp_doc,
+     "An operation with a gradient of its own: subclass it with static methods forward(ctx, *args) and "
+     "backward(ctx, *grad_outputs), and call Subclass.apply(*args)."},
     {Py_tp_methods, function_methods},
     {0, NULL},
 };
@@ -658,8 +688,11 @@ intern_names(void)
     const struct {
         PyObject **at;
         const char *text;
-    } names[] = {{&str_forward, "forward"}, {&str_backward, "backward"}, {&str_vjp, "vjp"},
-                 {&str_setup_context, "setup_context"}, {&str_backward_cls, "_backward_cls"},
+    } names[] = {{&str_forward, "forward"},
+                 {&str_backward, "backward"},
+                 {&str_vjp, "vjp"},
+                 {&str_setup_context, "setup_context"},
+                 {&str_backward_cls, "_backward_cls"},
                  {&str_forward_cls, "_forward_cls"}};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if ((*names[i].at = PyUnicode_InternFromString(names[i].text)) == NULL)
@@ -672,7 +705,8 @@ function_init(PyObject *module)
 {
     if (intern_names() < 0)
         return -1;
-    ContextType = node_subclass("ctorch.autograd.function.FunctionCtx", &NodeType, Py_TPFLAGS_BASETYPE, ctx_methods, ctx_getset);
+    ContextType = node_subclass("ctorch.autograd.function.FunctionCtx", &NodeType, Py_TPFLAGS_BASETYPE,
+                                ctx_methods, ctx_getset);
     FunctionType = ContextType ? (PyTypeObject *)PyType_FromSpec(&function_spec) : NULL;
     if (FunctionType == NULL)
         return -1;

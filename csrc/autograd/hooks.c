@@ -1,13 +1,14 @@
-/* Hooks.  A leaf's hooks stand in the leaf, those of other tensors in the node that computes them, beside the node's own;
- * each set is a dict from id to function, so that order is that of registering.  A backward pass calls a copy of the
- * set: a hook may remove itself or others, register new ones, or run another backward.
+/* Hooks.  A leaf's hooks stand in the leaf, those of other tensors in the node that computes them, beside the
+ * node's own; each set is a dict from id to function, so that order is that of registering.  A backward pass
+ * calls a copy of the set: a hook may remove itself or others, register new ones, or run another backward.
  *
- * The handle that removes a hook is the same RemovableHandle that modules use (nn/hooks.c); it is found by name. */
+ * The handle that removes a hook is the same RemovableHandle that modules use (nn/hooks.c); it is found by
+ * name. */
 #include "autograd/hooks.h"
 
 #include "ops/ops.h"
 
-static PyObject *extension;       /* the module that has RemovableHandle; lives as long as the process */
+static PyObject *extension; /* the module that has RemovableHandle; lives as long as the process */
 
 /* ---------------------------------------------------------------- registering */
 /* Makes *slot a dict if it is NULL, adds the hook, returns its handle. */
@@ -72,8 +73,10 @@ check_requires_grad(Tensor *t, const char *what)
 {
     if (tensor_needs_grad(t))
         return 0;
-    error(PyExc_RuntimeError, "%s; this tensor has requires_grad=False: call requires_grad_() on it, or compute it "
-                              "from a tensor that requires grad", what);
+    error(PyExc_RuntimeError,
+          "%s; this tensor has requires_grad=False: call requires_grad_() on it, or compute it "
+          "from a tensor that requires grad",
+          what);
     return -1;
 }
 
@@ -105,8 +108,9 @@ tensor_register_post_accumulate_grad_hook(PyObject *self, PyObject *hook)
         return NULL;
     if (tensor_node(t) != NULL || PyErr_Occurred()) {
         if (!PyErr_Occurred())
-            error(PyExc_RuntimeError, "post accumulate grad hooks cannot be registered on non-leaf tensors: only "
-                                      "leaves accumulate a gradient; use register_hook");
+            error(PyExc_RuntimeError,
+                  "post accumulate grad hooks cannot be registered on non-leaf tensors: only "
+                  "leaves accumulate a gradient; use register_hook");
         return NULL;
     }
     PyObject *handle = add_hook(&t->post_hooks, hook);
@@ -188,11 +192,12 @@ check_same_kind(PyObject *hook, Tensor *was, Tensor *got)
     const char *name = hook_name(hook, &owner);
     bool same = was->ndim == got->ndim && memcmp(was->dims, got->dims, was->ndim * sizeof was->dims[0]) == 0;
     if (!same)
-        error(PyExc_RuntimeError, "hook '%s' has changed the size of value: it was given %s and returned %s", name,
-              shape_text(was->ndim, was->dims), shape_text(got->ndim, got->dims));
+        error(PyExc_RuntimeError, "hook '%s' has changed the size of value: it was given %s and returned %s",
+              name, shape_text(was->ndim, was->dims), shape_text(got->ndim, got->dims));
     else if (was->dtype != got->dtype || !device_equal(was->device, got->device))
-        error(PyExc_RuntimeError, "hook '%s' has changed the type of value (was torch.%sTensor got torch.%sTensor)",
-              name, dtype_info[was->dtype].type_name, dtype_info[got->dtype].type_name);
+        error(PyExc_RuntimeError,
+              "hook '%s' has changed the type of value (was torch.%sTensor got torch.%sTensor)", name,
+              dtype_info[was->dtype].type_name, dtype_info[got->dtype].type_name);
     Py_XDECREF(owner);
     return PyErr_Occurred() ? -1 : 0;
 }
@@ -204,8 +209,10 @@ replace(PyObject *hook, Tensor **g, PyObject *returned)
     if (returned == Py_None)
         return 0;
     if (!tensor_check(returned)) {
-        error(PyExc_TypeError, "expected Variable, but hook returned '%s'; a hook returns a Tensor, or None to leave "
-                               "the gradient as it is", Py_TYPE(returned)->tp_name);
+        error(PyExc_TypeError,
+              "expected Variable, but hook returned '%s'; a hook returns a Tensor, or None to leave "
+              "the gradient as it is",
+              Py_TYPE(returned)->tp_name);
         return -1;
     }
     if (*g == NULL) {
@@ -262,8 +269,9 @@ replace_all(PyObject *hook, int n, Tensor **grads, PyObject *returned, bool owne
     if (PyTuple_GET_SIZE(returned) != n) {
         PyObject *owner;
         const char *name = hook_name(hook, &owner);
-        error(PyExc_RuntimeError, "hook '%s' has returned an incorrect number of values (got %zd, but expected %d)",
-              name, PyTuple_GET_SIZE(returned), n);
+        error(PyExc_RuntimeError,
+              "hook '%s' has returned an incorrect number of values (got %zd, but expected %d)", name,
+              PyTuple_GET_SIZE(returned), n);
         Py_XDECREF(owner);
         return -1;
     }
@@ -303,7 +311,8 @@ call_retains(Node *n, Tensor **grads)
 static int
 call_prehook(PyObject *hook, Node *n, Tensor **grads)
 {
-    PyObject *given = tuple_of(n->n_outputs, grads), *returned = given ? PyObject_CallOneArg(hook, given) : NULL;
+    PyObject *given = tuple_of(n->n_outputs, grads),
+             *returned = given ? PyObject_CallOneArg(hook, given) : NULL;
     int result = returned ? replace_all(hook, n->n_outputs, grads, returned, true) : -1;
     Py_XDECREF(given);
     Py_XDECREF(returned);
@@ -319,7 +328,8 @@ hooks_call_pre(Node *n, Tensor **grads)
     for (Py_ssize_t i = 0; result == 0 && i < count; i++) {
         PyObject *entry = PyList_GET_ITEM(list, i);
         if (PyTuple_CheckExact(entry))
-            result = call_on_tensor(PyTuple_GET_ITEM(entry, 1), &grads[PyLong_AsLong(PyTuple_GET_ITEM(entry, 0))]);
+            result =
+                call_on_tensor(PyTuple_GET_ITEM(entry, 1), &grads[PyLong_AsLong(PyTuple_GET_ITEM(entry, 0))]);
     }
     if (result == 0 && n->retains)
         result = call_retains(n, grads);

@@ -1,14 +1,16 @@
-/* Functions that users hang on tensors and nodes: registering them, and calling them during a backward pass. */
+/* Functions that users hang on tensors and nodes: registering them, and calling them during a backward pass.
+ */
 #ifndef CTORCH_AUTOGRAD_HOOKS_H
 #define CTORCH_AUTOGRAD_HOOKS_H
 
 #include "autograd/node.h"
 
 /* ---- what the engine calls; -1 with an error, a hook's own error included ---- */
-/* hooks: a leaf's dict, or NULL.  Each hook may replace *g (owned) by a tensor of the same shape and dtype. */
+/* hooks: a leaf's dict, or NULL.  Each hook may replace *g (owned) by a tensor of the same shape and dtype.
+ */
 int hooks_call_tensor(PyObject *hooks, Tensor **g);
-/* Hooks on the node's outputs and .grad of outputs that retain it, then Node.register_prehook's.  grads: owned,
- * replaced in place. */
+/* Hooks on the node's outputs and .grad of outputs that retain it, then Node.register_prehook's.  grads:
+ * owned, replaced in place. */
 int hooks_call_pre(Node *n, Tensor **grads);
 /* Node.register_hook's: out is replaced by scope-owned tensors. */
 int hooks_call_post(Node *n, Tensor **grads, Tensor **out);
@@ -23,8 +25,8 @@ PyObject *node_register_prehook(Node *n, PyObject *hook);
 /* Tensor t retains its grad and has just got a new node (an in-place op): the node must know. */
 int hooks_retain(Tensor *t);
 
-/* Makes what a hook or attribute holds visible to the collector: the tensors and nodes that `o` reaches through
- * closures, bound methods, attributes and containers, a few levels deep. */
+/* Makes what a hook or attribute holds visible to the collector: the tensors and nodes that `o` reaches
+ * through closures, bound methods, attributes and containers, a few levels deep. */
 void hooks_publish(PyObject *o);
 int hooks_init(PyObject *module);
 

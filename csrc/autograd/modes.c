@@ -1,6 +1,7 @@
-/* Grad mode and inference mode: the flags (in node.c, one pair a thread), and the context managers no_grad, enable_grad,
- * set_grad_enabled and inference_mode.  As decorators they hand over to ctorch/autograd/grad_mode.py, which wraps
- * functions and generators; entering and leaving a mode is here, for training loops do it all the time. */
+/* Grad mode and inference mode: the flags (in node.c, one pair a thread), and the context managers no_grad,
+ * enable_grad, set_grad_enabled and inference_mode.  As decorators they hand over to
+ * ctorch/autograd/grad_mode.py, which wraps functions and generators; entering and leaving a mode is here,
+ * for training loops do it all the time. */
 #include "autograd/api.h"
 
 #include <structmember.h>
@@ -9,8 +10,7 @@
 
 /* One object of any of the four types.  `outer` is what it found on entering. */
 typedef struct Mode {
-    PyObject_HEAD
-    bool grad, inference;         /* what it sets */
+    PyObject_HEAD bool grad, inference; /* what it sets */
     bool outer_grad, outer_inference;
 } Mode;
 
@@ -71,7 +71,8 @@ mode_call(Mode *m, PyObject *args, PyObject *kwargs)
 {
     PyObject *function;
     if (kwargs != NULL && PyDict_GET_SIZE(kwargs) > 0)
-        return PyErr_Format(PyExc_TypeError, "%s takes the function to decorate, no keywords", Py_TYPE(m)->tp_name);
+        return PyErr_Format(PyExc_TypeError, "%s takes the function to decorate, no keywords",
+                            Py_TYPE(m)->tp_name);
     if (!PyArg_ParseTuple(args, "O", &function))
         return NULL;
     if (Py_IS_TYPE((PyObject *)m, set_grad_enabled_type)) {
@@ -154,7 +155,8 @@ inference_mode_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 static PyObject *
 set_grad_enabled_repr(PyObject *self)
 {
-    return PyUnicode_FromFormat("torch.autograd.grad_mode.set_grad_enabled(mode=%s)", ((Mode *)self)->grad ? "True" : "False");
+    return PyUnicode_FromFormat("torch.autograd.grad_mode.set_grad_enabled(mode=%s)",
+                                ((Mode *)self)->grad ? "True" : "False");
 }
 
 static void
@@ -168,7 +170,8 @@ mode_dealloc(PyObject *self)
 static PyMethodDef mode_methods[] = {
     {"__enter__", (PyCFunction)mode_enter, METH_NOARGS, NULL},
     {"__exit__", (PyCFunction)(void (*)(void))mode_exit, METH_FASTCALL, NULL},
-    {"clone", (PyCFunction)mode_clone, METH_NOARGS, "clone($self, /)\n--\n\nA mode of the same kind, not yet entered."},
+    {"clone", (PyCFunction)mode_clone, METH_NOARGS,
+     "clone($self, /)\n--\n\nA mode of the same kind, not yet entered."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -184,14 +187,20 @@ add_type(PyObject *module, PyTypeObject **at, const char *name, newfunc new, rep
     char qualified[64];
     snprintf(qualified, sizeof qualified, "ctorch.autograd.grad_mode.%s", name);
     PyType_Slot slots[] = {
-        {Py_tp_new, new}, {Py_tp_dealloc, mode_dealloc}, {Py_tp_call, mode_call}, {Py_tp_methods, mode_methods},
-        {Py_tp_members, mode_members}, {Py_tp_doc, (void *)doc}, {repr ? Py_tp_repr : 0, repr}, {0, NULL},
+        {Py_tp_new, new},
+        {Py_tp_dealloc, mode_dealloc},
+        {Py_tp_call, mode_call},
+        {Py_tp_methods, mode_methods},
+        {Py_tp_members, mode_members},
+        {Py_tp_doc, (void *)doc},
+        {repr ? Py_tp_repr : 0, repr},
+        {0, NULL},
     };
     PyType_Spec spec = {qualified, sizeof(Mode), 0, Py_TPFLAGS_DEFAULT, slots};
     *at = (PyTypeObject *)PyType_FromSpec(&spec);
     if (*at == NULL)
         return -1;
-    (*at)->tp_name = PyUnicode_AsUTF8(((PyHeapTypeObject *)*at)->ht_name);      /* spec.name was on the stack */
+    (*at)->tp_name = PyUnicode_AsUTF8(((PyHeapTypeObject *)*at)->ht_name); /* spec.name was on the stack */
     return PyModule_AddObjectRef(module, name, (PyObject *)*at);
 }
 
@@ -223,7 +232,8 @@ static PyMethodDef functions[] = {
      "is_grad_enabled()\n--\n\nWhether operations on this thread are recorded."},
     {"is_inference_mode_enabled", is_inference_mode_enabled, METH_NOARGS,
      "is_inference_mode_enabled()\n--\n\nWhether this thread is in inference mode."},
-    {"_set_grad_enabled", set_grad_enabled_function, METH_O, "_set_grad_enabled(mode, /)\n--\n\nSets grad mode."},
+    {"_set_grad_enabled", set_grad_enabled_function, METH_O,
+     "_set_grad_enabled(mode, /)\n--\n\nSets grad mode."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -232,13 +242,20 @@ modes_init(PyObject *module)
 {
     if (PyModule_AddFunctions(module, functions) < 0
         || add_type(module, &no_grad_type, "no_grad", plain_new, NULL,
-                    "no_grad()\n--\n\nNothing is recorded inside.  Context manager and decorator.") < 0
-        || add_type(module, &enable_grad_type, "enable_grad", plain_new, NULL,
-                    "enable_grad()\n--\n\nRecords inside, even within no_grad.  Context manager and decorator.") < 0
-        || add_type(module, &set_grad_enabled_type, "set_grad_enabled", set_grad_enabled_new, set_grad_enabled_repr,
-                    "set_grad_enabled(mode)\n--\n\nRecords or not: from now on, inside a with block, or as decorator.") < 0)
+                    "no_grad()\n--\n\nNothing is recorded inside.  Context manager and decorator.")
+               < 0
+        || add_type(
+               module, &enable_grad_type, "enable_grad", plain_new, NULL,
+               "enable_grad()\n--\n\nRecords inside, even within no_grad.  Context manager and decorator.")
+               < 0
+        || add_type(module, &set_grad_enabled_type, "set_grad_enabled", set_grad_enabled_new,
+                    set_grad_enabled_repr,
+                    "set_grad_enabled(mode)\n--\n\nRecords or not: from now on, inside a with block, or as "
+                    "decorator.")
+               < 0)
         return -1;
     return add_type(module, &inference_mode_type, "inference_mode", inference_mode_new, NULL,
-                    "inference_mode(mode=True)\n--\n\nNothing is recorded, and what is made inside never can be.  Context "
+                    "inference_mode(mode=True)\n--\n\nNothing is recorded, and what is made inside never can "
+                    "be.  Context "
                     "manager and decorator.");
 }

@@ -475,8 +475,8 @@ node_free(Node *n)
 static void
 node_dealloc(Node *n)
 {
-    static _Thread_local Node *pending;
-    static _Thread_local bool running;
+    static _Thread_local Node *pending __attribute__((tls_model("initial-exec")));
+    static _Thread_local bool running __attribute__((tls_model("initial-exec")));
     if (n->tracked)
         PyObject_GC_UnTrack(n);
     n->tracked = false;
@@ -485,7 +485,9 @@ node_dealloc(Node *n)
     if (running)
         return;
     PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
+    bool raising = PyErr_Occurred() != NULL;
+    if (raising)
+        PyErr_Fetch(&type, &value, &traceback);
     running = true;
     while (pending != NULL) {
         Node *next = pending;
@@ -493,7 +495,8 @@ node_dealloc(Node *n)
         node_free(next);
     }
     running = false;
-    PyErr_Restore(type, value, traceback);
+    if (raising)
+        PyErr_Restore(type, value, traceback);
 }
 
 /* An object is tracked once it can be part of a cycle, and then all that it reaches is: a collector that sees one

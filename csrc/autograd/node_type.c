@@ -1,5 +1,5 @@
-/* A node as Python sees it: name(), next_functions, hooks, saved operands.  Making, recording and freeing nodes is
- * node.c's. */
+/* A node as Python sees it: name(), next_functions, hooks, saved operands.  Making, recording and freeing
+ * nodes is node.c's. */
 #include "autograd/node.h"
 
 #include "autograd/hooks.h"
@@ -9,8 +9,8 @@ extern PyMethodDef node_methods[];
 extern PyGetSetDef node_getset[];
 
 /* ---------------------------------------------------------------- AccumulateGrad */
-/* The engine needs no node for a leaf; Python is shown one.  Asking twice gives the same object while one lives: the
- * map from the leaf's address to a weak reference is right as long as the node holds the leaf. */
+/* The engine needs no node for a leaf; Python is shown one.  Asking twice gives the same object while one
+ * lives: the map from the leaf's address to a weak reference is right as long as the node holds the leaf. */
 static PyObject *accumulators;
 
 static int
@@ -81,8 +81,9 @@ refuse_hook_on_accumulator(Node *n)
 {
     if (n->op != OP_ACCUMULATE)
         return false;
-    PyErr_SetString(PyExc_NotImplementedError, "AccumulateGrad takes no hooks here: use "
-                                               "variable.register_hook or variable.register_post_accumulate_grad_hook");
+    PyErr_SetString(PyExc_NotImplementedError,
+                    "AccumulateGrad takes no hooks here: use "
+                    "variable.register_hook or variable.register_post_accumulate_grad_hook");
     return true;
 }
 
@@ -99,13 +100,17 @@ node_py_register_prehook(Node *n, PyObject *hook)
 }
 
 PyMethodDef node_methods[] = {
-    {"name", (PyCFunction)node_py_name, METH_NOARGS, "name($self, /)\n--\n\nThe node's name: 'AddBackward0'."},
-    {"_sequence_nr", (PyCFunction)node_sequence_nr, METH_NOARGS, "_sequence_nr($self, /)\n--\n\nOrder of recording."},
+    {"name", (PyCFunction)node_py_name, METH_NOARGS,
+     "name($self, /)\n--\n\nThe node's name: 'AddBackward0'."},
+    {"_sequence_nr", (PyCFunction)node_sequence_nr, METH_NOARGS,
+     "_sequence_nr($self, /)\n--\n\nOrder of recording."},
     {"register_hook", (PyCFunction)node_py_register_hook, METH_O,
-     "register_hook($self, hook, /)\n--\n\nCalls hook(grad_inputs, grad_outputs) after the node has run; a tuple that it "
+     "register_hook($self, hook, /)\n--\n\nCalls hook(grad_inputs, grad_outputs) after the node has run; a "
+     "tuple that it "
      "returns replaces grad_inputs.  Returns a handle with remove()."},
     {"register_prehook", (PyCFunction)node_py_register_prehook, METH_O,
-     "register_prehook($self, hook, /)\n--\n\nCalls hook(grad_outputs) before the node runs; a tuple that it returns "
+     "register_prehook($self, hook, /)\n--\n\nCalls hook(grad_outputs) before the node runs; a tuple that it "
+     "returns "
      "replaces them.  Returns a handle with remove()."},
     {NULL, NULL, 0, NULL},
 };
@@ -152,7 +157,8 @@ node_dict(Node *n, void *closure)
 static PyObject *
 node_metadata(Node *n, void *Py_UNUSED(closure))
 {
-    PyObject *dict = node_dict(n, NULL), *key = PyUnicode_InternFromString("metadata"), *fresh = PyDict_New(), *found = NULL;
+    PyObject *dict = node_dict(n, NULL), *key = PyUnicode_InternFromString("metadata"), *fresh = PyDict_New(),
+             *found = NULL;
     if (dict != NULL && key != NULL && fresh != NULL)
         found = PyDict_SetDefault(dict, key, fresh);
     Py_XINCREF(found);
@@ -170,7 +176,8 @@ node_variable(Node *n, void *Py_UNUSED(closure))
     return PyErr_Format(PyExc_AttributeError, "'%s' object has no attribute 'variable'", node_name(n));
 }
 
-/* A pointwise row saves its operands in slots 0..2 and its output in slot 3, each only if a gradient reads it. */
+/* A pointwise row saves its operands in slots 0..2 and its output in slot 3, each only if a gradient reads
+ * it. */
 static PyObject *
 node_saved_operand(Node *n, void *closure)
 {
@@ -178,7 +185,8 @@ node_saved_operand(Node *n, void *closure)
     int slot = (int)(intptr_t)closure;
     bool has = n->op < OP_COUNT && row_is_pointwise(&rows[n->op]) && (slot == 3 || slot < rows[n->op].arity);
     if (!has)
-        return PyErr_Format(PyExc_AttributeError, "'%s' object has no attribute '_saved_%s'", node_name(n), names[slot]);
+        return PyErr_Format(PyExc_AttributeError, "'%s' object has no attribute '_saved_%s'", node_name(n),
+                            names[slot]);
     size_t mark = scope_begin();
     PyObject *t = (PyObject *)scope_take(node_saved(n, slot));
     scope_end(mark);
@@ -188,12 +196,16 @@ node_saved_operand(Node *n, void *closure)
 }
 
 PyGetSetDef node_getset[] = {
-    {"next_functions", (getter)node_next_functions, NULL, "For each input, the function that made it and the index of "
-                                                          "that function's output.", NULL},
+    {"next_functions", (getter)node_next_functions, NULL,
+     "For each input, the function that made it and the index of "
+     "that function's output.",
+     NULL},
     {"metadata", (getter)node_metadata, NULL, "A dict for whatever the user wants to attach.", NULL},
     {"variable", (getter)node_variable, NULL, "AccumulateGrad only: the leaf.", NULL},
-    {"_saved_self", (getter)node_saved_operand, NULL, "The first operand, if the gradient reads it.", (void *)0},
-    {"_saved_other", (getter)node_saved_operand, NULL, "The second operand, if the gradient reads it.", (void *)1},
+    {"_saved_self", (getter)node_saved_operand, NULL, "The first operand, if the gradient reads it.",
+     (void *)0},
+    {"_saved_other", (getter)node_saved_operand, NULL, "The second operand, if the gradient reads it.",
+     (void *)1},
     {"_saved_result", (getter)node_saved_operand, NULL, "The output, if the gradient reads it.", (void *)3},
     {"__dict__", (getter)node_dict, PyObject_GenericSetDict, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},

@@ -1,5 +1,6 @@
-/* The backward pass of pointwise rows: one loop per needed input, made by the preprocessor from the row's gradient.
- * Which letters a loop reads was found when the table was made; letters that it does not read point at g. */
+/* The backward pass of pointwise rows: one loop per needed input, made by the preprocessor from the row's
+ * gradient. Which letters a loop reads was found when the table was made; letters that it does not read point
+ * at g. */
 #include "autograd/formula.h"
 
 #include "core/cpu.h"
@@ -16,13 +17,24 @@ typedef struct Gradient {
     Node *node;
     int input;
     Tensor *g;
-    Tensor *letters[LETTERS];     /* NULL: not read, or a number */
+    Tensor *letters[LETTERS]; /* NULL: not read, or a number */
     bool is_number[LETTERS];
+    bool uniform; /* g is one element, expanded: what sum and mean hand on */
 } Gradient;
+
+static bool
+is_uniform(const Tensor *g)
+{
+    for (int i = 0; i < g->ndim; i++)
+        if (g->strides[i] != 0 && g->dims[i] != 1)
+            return false;
+    return true;
+}
 
 static int
 bind_letters(Gradient *d)
 {
+    d->uniform = !d->g->contiguous && is_uniform(d->g);
     uint8_t saves = rows[d->node->op].saves[d->input];
     for (int k = 0; k < LETTERS; k++) {
         d->letters[k] = saves & (1 << k) ? node_saved(d->node, k) : NULL;
@@ -38,7 +50,7 @@ allocate(const Gradient *d)
 {
     Tensor *g = d->g;
     Dtype dtype = (Dtype)d->node->dtype;
-    if (!g->contiguous && g->dtype == dtype)
+    if (!g->contiguous && !d->uniform && g->dtype == dtype)
         return scope_keep(tensor_empty_like(g));
     return scope_keep(tensor_empty(g->ndim, g->dims, dtype, g->device));
 }
@@ -49,7 +61,8 @@ static bool
 is_fast(const Gradient *d)
 {
     const Tensor *g = d->g;
-    if (!g->contiguous || g->dtype != d->node->dtype || g->numel > FAST_NUMEL || g->device.type != DEVICE_CPU
+    if (!(g->contiguous || (d->uniform && g->numel <= FILL)) || g->dtype != d->node->dtype
+        || g->numel > FAST_NUMEL || g->device.type != DEVICE_CPU
         || (g->dtype != DTYPE_FLOAT && g->dtype != DTYPE_DOUBLE))
         return false;
     for (int k = 0; k < LETTERS; k++) {
@@ -72,8 +85,13 @@ static void
 run_fast(const Gradient *d, Tensor *out)
 {
     Dtype dtype = (Dtype)d->g->dtype;
-    char numbers[3][FILL * ITEMSIZE_MAX];
-    char *at[GRAD_OPERANDS] = {out->data, d->g->data, d->g->data, d->g->data, d->g->data, d->g->data};
+    _Alignas(double) char numbers[LETTERS][FILL * ITEMSIZE_MAX];
+    char *g = d->g->data;
+    if (d->uniform && d->g->numel > 0) {
+        fill(numbers[LETTERS - 1], dtype, dtype_load(g, dtype), d->g->numel); /* y is never a number */
+        g = numbers[LETTERS - 1];
+    }
+    char *at[GRAD_OPERANDS] = {out->data, g, g, g, g, g};
     int64_t itemsize = dtype_info[dtype].itemsize;
     int64_t strides[GRAD_OPERANDS] = {itemsize, itemsize, itemsize, itemsize, itemsize, itemsize};
     for (int k = 0; k < LETTERS; k++)
@@ -94,7 +112,7 @@ run_general(const Gradient *d, Tensor *out)
     Dtype compute = (Dtype)d->node->dtype;
     /* A number is not rounded to a half type before it is used. */
     Dtype wide = compute == DTYPE_HALF || compute == DTYPE_BF16 ? DTYPE_FLOAT : compute;
-    char numbers[LETTERS][ITEMSIZE_MAX];
+    _Alignas(double) char numbers[LETTERS][ITEMSIZE_MAX];
     Iter iter;
     IterOperand operands[GRAD_OPERANDS];
     for (int i = 0; i < GRAD_OPERANDS; i++) {
@@ -137,6 +155,10 @@ Tensor *
 formula_constant(Tensor *g, double value, Dtype dtype)
 {
     Tensor *t = scope_keep(tensor_empty(g->ndim, g->dims, dtype, g->device));
+    if (t != NULL && t->numel == 1 && t->device.type == DEVICE_CPU) {
+        dtype_store(t->data, dtype, (Param){value, dtype_int_of_double(value)});
+        return t;
+    }
     if (t == NULL || fill_data(t, (Scalar){{value, dtype_int_of_double(value)}, CATEGORY_FLOAT}) < 0)
         return NULL;
     return t;
@@ -151,17 +173,10 @@ pointwise_backward(Node *n, Tensor *g, Tensor **out)
         if (!node_needs(n, k))
             continue;
         switch (row->gradient_kind[k]) {
-        case GRADIENT_NONE:
-            break;
-        case GRADIENT_PASS:
-            out[k] = scope_keep((Tensor *)Py_NewRef((PyObject *)g));
-            break;
-        case GRADIENT_ZERO:
-            out[k] = formula_constant(g, 0, (Dtype)n->dtype);
-            break;
-        default:
-            out[k] = grad_mode ? formula_gradient(n, k, g) : loop_gradient(n, k, g);
-            break;
+        case GRADIENT_NONE: break;
+        case GRADIENT_PASS: out[k] = scope_keep((Tensor *)Py_NewRef((PyObject *)g)); break;
+        case GRADIENT_ZERO: out[k] = formula_constant(g, 0, (Dtype)n->dtype); break;
+        default: out[k] = grad_mode ? formula_gradient(n, k, g) : loop_gradient(n, k, g); break;
         }
     }
 }

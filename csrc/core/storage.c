@@ -134,10 +134,23 @@ reclaim(void)
     allocator_empty_cache();
 }
 
+/* Asked here and nowhere else: whoever makes a tensor needs a storage. */
+static int
+check_device(Device device)
+{
+    if (device.type == DEVICE_CPU || backends[device.type] != NULL)
+        return 0;
+    error(PyExc_AssertionError, "Torch not compiled with CUDA enabled: this build of ctorch has no CUDA backend; use "
+                                "device=\"cpu\", or ask torch.cuda.is_available() first");
+    return -1;
+}
+
 Storage *
 storage_new(int64_t nbytes, Device device)
 {
-    Storage *s = storage_try(nbytes, device);
+    Storage *s = check_device(device) < 0 ? NULL : storage_try(nbytes, device);
+    if (s == NULL && PyErr_Occurred())
+        return NULL;
     if (s != NULL)
         return s;
     reclaim();

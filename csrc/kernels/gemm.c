@@ -3,10 +3,15 @@
  * (micro-kernels), gemm_pack.inc (packing), gemm_dot.inc (narrow products as inner products), gemm_float.inc (the
  * driver), gemm_integer.inc (integers).  Threads and memory are the core's. */
 #include "../abi/gemm.h"
+#include <string.h>
 
 #define INLINE static inline __attribute__((always_inline))
 #define NOINLINE __attribute__((noinline))
+#ifdef __clang__
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
 #define UNROLL _Pragma("GCC unroll 32")
+#endif
 
 /* Register tiles.  AVX-512 and NEON have 32 vector registers: 12 rows x 2 vectors of sums leave 8 for the operands.
  * With 16 registers it is 6 x 2. */
@@ -17,6 +22,10 @@
 #define DOT_COLS 4
 #define MASKED_VECTORS 1
 #elif defined(__AVX2__)
+#include <immintrin.h>
+/* A window of LANES elements that starts `count` before the middle selects the first `count` lanes. */
+static const int32_t lane_mask_32[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
+static const int64_t lane_mask_64[8] = {-1, -1, -1, -1};
 #define VECTOR_BYTES 32
 #define TILE_ROWS 6
 #define DOT_COLS 2
@@ -82,29 +91,37 @@ static GemmRectangle gemm_rectangle(const Gemm *g, GemmGrid grid, int64_t begin,
 #define INT int32_t
 #define NAME(x) x##_f32
 #define LANES (VECTOR_BYTES / 4)
-#define MASK __mmask16
-#define maskz_load_f32 _mm512_maskz_loadu_ps
-#define mask_store_f32 _mm512_mask_storeu_ps
+#if VECTOR_BYTES == 64
+#define LOAD_PART(p, count) _mm512_maskz_loadu_ps((__mmask16)((1u << (count)) - 1), p)
+#define STORE_PART(p, v, count) _mm512_mask_storeu_ps(p, (__mmask16)((1u << (count)) - 1), v)
+#elif VECTOR_BYTES == 32
+#define LOAD_PART(p, count) _mm256_maskload_ps(p, _mm256_loadu_si256((const __m256i *)(lane_mask_32 + 8 - (count))))
+#endif
 #include "gemm_float.inc"
 #undef T
 #undef INT
 #undef NAME
 #undef LANES
-#undef MASK
+#undef LOAD_PART
+#undef STORE_PART
 
 #define T double
 #define INT int64_t
 #define NAME(x) x##_f64
 #define LANES (VECTOR_BYTES / 8)
-#define MASK __mmask8
-#define maskz_load_f64 _mm512_maskz_loadu_pd
-#define mask_store_f64 _mm512_mask_storeu_pd
+#if VECTOR_BYTES == 64
+#define LOAD_PART(p, count) _mm512_maskz_loadu_pd((__mmask8)((1u << (count)) - 1), p)
+#define STORE_PART(p, v, count) _mm512_mask_storeu_pd(p, (__mmask8)((1u << (count)) - 1), v)
+#elif VECTOR_BYTES == 32
+#define LOAD_PART(p, count) _mm256_maskload_pd(p, _mm256_loadu_si256((const __m256i *)(lane_mask_64 + 4 - (count))))
+#endif
 #include "gemm_float.inc"
 #undef T
 #undef INT
 #undef NAME
 #undef LANES
-#undef MASK
+#undef LOAD_PART
+#undef STORE_PART
 
 int64_t ISA_NAME(gemm_workspace)(const Gemm *g, size_t size)
 {

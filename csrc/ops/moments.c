@@ -6,6 +6,7 @@
 
 #include "ops/ops.h"
 #include "ops/return_types.h"
+#include "ops/rows.h"
 
 typedef struct Moments {
     Tensor *mean;                 /* double */
@@ -19,7 +20,7 @@ divisor_of(double count, double correction)
 }
 
 static int
-moments_run(Moments *m, Tensor *t, const Span *s, double correction, bool root)
+moments_run(Moments *m, const char *name, Tensor *t, const Span *s, double correction, bool root)
 {
     m->mean = m->spread = NULL;
     if (!dtype_is_float((Dtype)t->dtype)) {
@@ -28,6 +29,10 @@ moments_run(Moments *m, Tensor *t, const Span *s, double correction, bool root)
         return -1;
     }
     double divisor = divisor_of((double)s->n_elements, correction);
+    if (divisor <= 0
+        && PyErr_WarnFormat(PyExc_UserWarning, 1, "%s(): degrees of freedom is <= 0. Correction should be strictly less than "
+                            "the reduction factor (input numel divided by output numel).", name) < 0)
+        return -1;
     m->mean = reduce_run(t, s, FOLD_sum, DTYPE_DOUBLE, FINISH_DIVIDE, (double)s->n_elements, NULL);
     if (m->mean != NULL)
         m->spread = reduce_run(t, s, FOLD_deviation, (Dtype)t->dtype, root ? FINISH_SQRT : FINISH_DIVIDE, divisor, m->mean);
@@ -51,7 +56,7 @@ moment(Op op, Tensor *t, int n, const int64_t *dims, double correction, bool kee
 {
     Span s;
     Moments m;
-    if (t == NULL || span_of(&s, t, n, dims, keepdim) < 0 || moments_run(&m, t, &s, correction, op == OP_std) < 0)
+    if (t == NULL || span_of(&s, t, n, dims, keepdim) < 0 || moments_run(&m, rows[op].python, t, &s, correction, op == OP_std) < 0)
         return NULL;
     save(RECORD(op, m.spread, t), t, &s, correction, m.spread);
     return PyErr_Occurred() ? NULL : m.spread;
@@ -108,7 +113,7 @@ moment_and_mean(Op op, Tensor *t, int n, const int64_t *dims, double correction,
     Span s;
     Moments m;
     if (t == NULL || span_of(&s, t, n, dims, keepdim) < 0
-        || moments_run(&m, t, &s, correction, op == OP_std_mean) < 0)
+        || moments_run(&m, rows[op].python, t, &s, correction, op == OP_std_mean) < 0)
         return NULL;
     Tensor *outs[2] = {m.spread, op_to_dtype(m.mean, (Dtype)t->dtype)}, *inputs[1] = {t};
     if (outs[1] == NULL)

@@ -6,25 +6,25 @@
 #include "ops/ops.h"
 #include "ops/return_types.h"
 
-/* ---------------------------------------------------------------- one element of each sorted row */
-/* The place in a sorted row of n that is picked; is_nan says of each place in the row whether it holds NaN. */
-typedef struct Row {
+/* ---------------------------------------------------------------- places in a sorted row */
+typedef struct SortedRow {
     const Tensor *t;              /* the unsorted rows, dense */
     const int64_t *order;         /* their sorted indices */
     const char *data;
     int64_t n;
-} Row;
+} SortedRow;
 
-typedef int64_t (*Pick_)(const Row *row, int64_t k);
+/* Which place of a sorted row is picked. */
+typedef int64_t (*Choice)(const SortedRow *row, int64_t k);
 
 static double
-element(const Row *row, int64_t place)
+element(const SortedRow *row, int64_t place)
 {
     return dtype_load(row->data + row->order[place] * tensor_itemsize(row->t), (Dtype)row->t->dtype).f;
 }
 
 static int64_t
-first_nan(const Row *row)
+first_nan(const SortedRow *row)
 {
     int64_t low = 0, high = row->n;               /* NaN is sorted behind all numbers */
     while (low < high) {
@@ -38,14 +38,14 @@ first_nan(const Row *row)
 }
 
 static int64_t
-pick_kth(const Row *row, int64_t k)
+pick_kth(const SortedRow *row, int64_t k)
 {
     (void)row;
     return k - 1;
 }
 
 static int64_t
-pick_median(const Row *row, int64_t k)
+pick_median(const SortedRow *row, int64_t k)
 {
     int64_t nan = dtype_is_float((Dtype)row->t->dtype) ? first_nan(row) : row->n;
     (void)k;
@@ -53,9 +53,288 @@ pick_median(const Row *row, int64_t k)
 }
 
 static int64_t
-pick_nanmedian(const Row *row, int64_t k)
+pick_nanmedian(const SortedRow *row, int64_t k)
 {
     int64_t numbers = dtype_is_float((Dtype)row->t->dtype) ? first_nan(row) : row->n;
     (void)k;
     return numbers > 0 ? (numbers - 1) / 2 : 0;
+}
+
+/* The last place of the longest run of equals; of runs as long, the smallest value's. */
+static int64_t
+pick_mode(const SortedRow *row, int64_t k)
+{
+    int64_t best = 0, length = 0, start = 0, size = tensor_itemsize(row->t);
+    (void)k;
+    for (int64_t i = 1; i <= row->n; i++) {
+        const char *a = row->data + row->order[i - 1] * size, *b = i < row->n ? row->data + row->order[i] * size : a;
+        Param x = dtype_load(a, (Dtype)row->t->dtype), y = dtype_load(b, (Dtype)row->t->dtype);
+        bool equal = dtype_is_float((Dtype)row->t->dtype) ? x.f == y.f || (isnan(x.f) && isnan(y.f)) : x.i == y.i;
+        if (i < row->n && equal)
+            continue;
+        if (i - start > length) {
+            length = i - start;
+            best = i - 1;
+        }
+        start = i;
+    }
+    return best;
+}
+
+/* ---------------------------------------------------------------- one element of each row along a dim */
+/* Its indices, of size 1 along d. */
+static Tensor *
+picked_indices(const char *op, Tensor *t, int d, Choice choose, int64_t k)
+{
+    if (t->device.type != DEVICE_CPU && !tensor_is_meta(t))
+        return error(PyExc_NotImplementedError, "'%s' is not implemented on '%s'", op, backend_of(t)->name);
+    int64_t n = t->ndim ? t->dims[d] : 1, dims[NDIM_MAX];
+    Tensor *rows = op_contiguous(t->ndim ? op_transpose(op_detach(t), d, -1) : op_detach(t));
+    Tensor *order = sort_run(rows, n, false, NULL);
+    if (order == NULL)
+        return NULL;
+    memcpy(dims, rows->dims, rows->ndim * sizeof dims[0]);
+    if (rows->ndim > 0)
+        dims[rows->ndim - 1] = 1;
+    Tensor *out = scope_keep(tensor_empty(rows->ndim, dims, DTYPE_INT64, t->device));
+    if (out == NULL)
+        return NULL;
+    for (int64_t i = 0; i < out->numel && !tensor_is_meta(t); i++) {
+        SortedRow row = {rows, (const int64_t *)(const void *)order->data + i * n, rows->data + i * n * tensor_itemsize(rows), n};
+        ((int64_t *)(void *)out->data)[i] = row.order[choose(&row, k)];
+    }
+    return t->ndim ? op_contiguous(op_transpose(out, d, -1)) : out;
+}
+
+static PyObject *
+pick(Op op, ReturnType type, const char *name, Tensor *t, int64_t dim, bool keepdim, Choice choose, int64_t k)
+{
+    int d = t ? check_nonempty_dim(name, t, dim) : -1;
+    if (d < 0)
+        return NULL;
+    Tensor *indices = picked_indices(name, t, d, choose, k);
+    Tensor *values = indices ? op_gather(op_detach(t), d, indices) : NULL;
+    if (!keepdim && t->ndim > 0) {
+        int64_t dims[1] = {d};
+        indices = op_detach(op_squeeze(indices, dims, 1));
+        values = op_detach(op_squeeze(values, dims, 1));
+    }
+    record_picked(op, values, t, indices, d, keepdim);
+    return return_pair(type, values, indices);
+}
+
+PyObject *
+op_kthvalue(Tensor *t, int64_t k, int64_t dim, bool keepdim)
+{
+    int d = t ? shape_wrap_dim(dim, t->ndim) : -1;
+    if (d < 0)
+        return NULL;
+    if (k < 1 || k > (t->ndim ? t->dims[d] : 1))
+        return (PyObject *)error(PyExc_RuntimeError, "kthvalue(): selected number k out of range for dimension %d", d);
+    return pick(OP_kthvalue, RETURN_KTHVALUE, "kthvalue", t, dim, keepdim, pick_kth, k);
+}
+
+BACKWARD(kthvalue)
+{
+    GRAD(0, spread_picked(n, g));
+}
+
+PyObject *
+op_median_dim(Tensor *t, int64_t dim, bool keepdim)
+{
+    return pick(OP_median_dim, RETURN_MEDIAN, "median", t, dim, keepdim, pick_median, 0);
+}
+
+BACKWARD(median_dim)
+{
+    GRAD(0, spread_picked(n, g));
+}
+
+PyObject *
+op_nanmedian_dim(Tensor *t, int64_t dim, bool keepdim)
+{
+    return pick(OP_nanmedian_dim, RETURN_NANMEDIAN, "nanmedian", t, dim, keepdim, pick_nanmedian, 0);
+}
+
+BACKWARD(nanmedian_dim)
+{
+    GRAD(0, spread_picked(n, g));
+}
+
+PyObject *
+op_mode(Tensor *t, int64_t dim, bool keepdim)
+{
+    return pick(OP_mode, RETURN_MODE, "mode", t, dim, keepdim, pick_mode, 0);
+}
+
+BACKWARD(mode)
+{
+    GRAD(0, spread_picked(n, g));
+}
+
+/* ---------------------------------------------------------------- the median of all elements */
+static Tensor *
+median_of_all(Op op, const char *name, Tensor *t, Choice choose)
+{
+    if (t == NULL)
+        return NULL;
+    Tensor *out;
+    if (t->numel == 0) {
+        out = scope_keep(tensor_from_scalar(PARAM(0), (Dtype)t->dtype, t->device));
+        if (out == NULL || fill_data(out, (Scalar){{(double)NAN, INT64_MIN}, CATEGORY_FLOAT}) < 0)
+            return NULL;
+    } else {
+        Tensor *flat = op_reshape(op_detach(t), 1, (int64_t[]){-1}), *index = flat ? picked_indices(name, flat, 0, choose, 0) : NULL;
+        out = index ? op_reshape(op_gather(flat, 0, index), 0, NULL) : NULL;
+        out = out ? op_detach(out) : NULL;
+    }
+    Node *n = out ? RECORD(op, out, t) : NULL;
+    node_save(n, 0, t);
+    node_save_output(n, 1, out);
+    return PyErr_Occurred() ? NULL : out;
+}
+
+/* g shared by the elements that equal the median. */
+static Tensor *
+median_gradient(Node *n, Tensor *g)
+{
+    Tensor *x = node_saved(n, 0), *y = node_saved(n, 1);
+    Tensor *equal = op_to_dtype(op_logical_or(op_eq(x, y), op_logical_and(op_isnan(x), op_isnan(y))), (Dtype)g->dtype);
+    return op_mul(op_div(g, op_sum(equal)), equal);
+}
+
+Tensor *
+op_median(Tensor *t)
+{
+    return median_of_all(OP_median, "median", t, pick_median);
+}
+
+BACKWARD(median)
+{
+    GRAD(0, median_gradient(n, g));
+}
+
+Tensor *
+op_nanmedian(Tensor *t)
+{
+    return median_of_all(OP_nanmedian, "nanmedian", t, pick_nanmedian);
+}
+
+BACKWARD(nanmedian)
+{
+    GRAD(0, median_gradient(n, g));
+}
+
+/* ---------------------------------------------------------------- quantile */
+static int
+check_quantile(const char *op, Tensor *t, Tensor *q, const char *interpolation)
+{
+    static const char *const known[] = {"linear", "lower", "higher", "midpoint", "nearest"};
+    bool found = false;
+    for (int i = 0; i < 5; i++)
+        found |= strcmp(known[i], interpolation) == 0;
+    if (t->numel == 0)
+        error(PyExc_RuntimeError, "%s() input tensor must be non-empty", op);
+    else if (t->dtype != DTYPE_FLOAT && t->dtype != DTYPE_DOUBLE)
+        error(PyExc_RuntimeError, "%s() input tensor must be either float or double dtype", op);
+    else if (q->ndim > 1)
+        error(PyExc_RuntimeError, "%s() q must be a scalar or 1D tensor", op);
+    else if (q->dtype != t->dtype)
+        error(PyExc_RuntimeError, "%s() q tensor must be same dtype as the input tensor", op);
+    else if (!found)
+        error(PyExc_RuntimeError, "%s() interpolation must be one of linear, lower, higher, midpoint or nearest, but got %s",
+              op, interpolation);
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+static int
+check_q_range(const char *op, Tensor *q)
+{
+    Tensor *inside = op_logical_and(op_scalar(OP_ge, q, 0), op_scalar(OP_le, q, 1));
+    if (inside == NULL || tensor_is_meta(q))
+        return inside ? 0 : -1;
+    Tensor *all = op_all(inside, 0, NULL, false);
+    if (all == NULL || *(bool *)all->data)
+        return all ? 0 : -1;
+    if (q->numel == 1) {
+        char text[32];
+        snprintf(text, sizeof text, "%g", tensor_item(q).f);
+        error(PyExc_RuntimeError, "%s() q must be in the range [0, 1] but got %s", op, text);
+    } else
+        error(PyExc_RuntimeError, "%s() q values must be in the range [0, 1]", op);
+    return -1;
+}
+
+/* Where in sorted rows (..., n) the quantiles q (k) are: (..., k) real numbers.  A row with NaN gives NaN: its last. */
+static Tensor *
+quantile_ranks(Tensor *rows, Tensor *q, bool ignore_nan)
+{
+    int64_t last = rows->dims[rows->ndim - 1] - 1, dim = -1;
+    if (ignore_nan) {
+        Tensor *numbers = op_sum_dims(op_logical_not(op_isnan(rows)), 1, &dim, true);
+        Tensor *top = op_to_dtype(op_scalar(OP_sub, numbers, 1), (Dtype)rows->dtype), *ranks = op_mul(q, top);
+        return op_masked_fill(ranks, op_scalar(OP_lt, ranks, 0), scope_keep(tensor_from_scalar(PARAM(0), (Dtype)q->dtype, q->device)));
+    }
+    Tensor *end = scope_keep(tensor_from_scalar(PARAM(last), (Dtype)q->dtype, q->device));
+    return op_masked_fill(op_scalar(OP_mul, q, (double)last), op_any(op_isnan(rows), 1, &dim, true), end);
+}
+
+static Tensor *
+at_ranks(Tensor *rows, Tensor *ranks, const char *interpolation)
+{
+    if (rows == NULL || ranks == NULL)
+        return NULL;
+    if (strcmp(interpolation, "lower") == 0)
+        return op_gather(rows, -1, op_to_dtype(op_floor(ranks), DTYPE_INT64));
+    if (strcmp(interpolation, "higher") == 0)
+        return op_gather(rows, -1, op_to_dtype(op_ceil(ranks), DTYPE_INT64));
+    if (strcmp(interpolation, "nearest") == 0)
+        return op_gather(rows, -1, op_to_dtype(op_round(ranks), DTYPE_INT64));
+    Tensor *floor = op_floor(ranks), *weight = op_sub(ranks, floor);
+    if (strcmp(interpolation, "midpoint") == 0)
+        weight = op_scalar(OP_add, op_scalar(OP_mul, weight, 0), 0.5);
+    Tensor *below = op_gather(rows, -1, op_to_dtype(floor, DTYPE_INT64));
+    Tensor *above = op_gather(rows, -1, op_to_dtype(op_ceil(ranks), DTYPE_INT64));
+    return op_lerp(below, above, weight);
+}
+
+Tensor *
+op_quantile(Tensor *t, Tensor *q, const int64_t *dim, bool keepdim, const char *interpolation, bool ignore_nan)
+{
+    const char *op = ignore_nan ? "nanquantile" : "quantile";
+    if (t == NULL || q == NULL || check_quantile(op, t, q, interpolation) < 0 || check_q_range(op, q) < 0)
+        return NULL;
+    int d = dim ? shape_wrap_dim(*dim, t->ndim) : 0;
+    if (d < 0)
+        return NULL;
+    Tensor *flat = dim && t->ndim ? t : op_reshape(t, 1, (int64_t[]){-1});
+    Tensor *rows = flat ? op_sorted_values(op_transpose(flat, d, -1), -1) : NULL;
+    int64_t k = q->ndim ? q->dims[0] : 1, dims[NDIM_MAX];
+    if (rows == NULL)
+        return NULL;
+    memcpy(dims, rows->dims, rows->ndim * sizeof dims[0]);
+    dims[rows->ndim - 1] = k;
+    Tensor *ranks = quantile_ranks(op_detach(rows), op_reshape(op_detach(q), 1, &k), ignore_nan);
+    ranks = ranks ? op_expand(ranks, rows->ndim, dims) : NULL;
+    Tensor *out = op_transpose(at_ranks(rows, ranks, interpolation), d, -1);      /* k where d was */
+    if (out == NULL)
+        return NULL;
+    int64_t shape[NDIM_MAX];
+    int n = 0;
+    out = op_unsqueeze(out, 0);                                                     /* (1, ..., k, ...) */
+    out = out ? op_transpose(out, 0, d + 1) : NULL;                                 /* (k, ..., 1, ...) */
+    if (q->ndim > 0)
+        shape[n++] = k;
+    for (int i = 0; i < t->ndim; i++)
+        if (keepdim || (dim && i != d))
+            shape[n++] = !dim || i == d ? 1 : t->dims[i];
+    return out ? op_reshape(out, n, shape) : NULL;
+}
+
+Tensor *
+op_quantile_number(Tensor *t, double q, const int64_t *dim, bool keepdim, const char *interpolation, bool ignore_nan)
+{
+    Tensor *number = t ? scope_keep(tensor_from_scalar(PARAM(q), dtype_is_float((Dtype)t->dtype) ? (Dtype)t->dtype : DTYPE_FLOAT,
+                                                       t->device)) : NULL;
+    return number ? op_quantile(t, number, dim, keepdim, interpolation, ignore_nan) : NULL;
 }

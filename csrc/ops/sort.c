@@ -74,10 +74,16 @@ op_argsort(Tensor *t, int64_t dim, bool descending)
 }
 
 Tensor *
-op_msort(Tensor *t)
+op_sorted_values(Tensor *t, int64_t dim)
 {
     Tensor *indices;
-    return sorted(t, 0, false, &indices);
+    return sorted(t, dim, false, &indices);
+}
+
+Tensor *
+op_msort(Tensor *t)
+{
+    return op_sorted_values(t, 0);
 }
 
 PyObject *

@@ -9,6 +9,7 @@
 PyObject *op_sort(Tensor *t, int64_t dim, bool descending);
 Tensor *op_argsort(Tensor *t, int64_t dim, bool descending);
 Tensor *op_msort(Tensor *t);
+Tensor *op_sorted_values(Tensor *t, int64_t dim);
 PyObject *op_topk(Tensor *t, int64_t k, int64_t dim, bool largest);
 Tensor *op_topk_indices(Tensor *t, int64_t k);           /* of the k largest along the last dim */
 /* The first k sorted elements along the last dim: indices, and *values if values is not NULL; no history. */
@@ -33,5 +34,6 @@ PyObject *op_unique_consecutive(Tensor *t, bool return_inverse, bool return_coun
 Tensor *op_bincount(Tensor *t, Tensor *weights, int64_t minlength);
 Tensor *op_histc(Tensor *t, int64_t bins, double min, double max);
 Tensor *op_searchsorted(Tensor *sorted, const Value *values, bool out_int32, bool right, const char *side, Tensor *sorter);
+Tensor *op_bucketize(const Value *values, Tensor *boundaries, bool out_int32, bool right);
 
 #endif

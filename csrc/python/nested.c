@@ -123,29 +123,6 @@ infer_dtype(const Nested *s, PyObject *o, int depth, Dtype *dtype)
 
 /* ---------------------------------------------------------------- values */
 static int
-does_not_fit(Dtype dtype)
-{
-    error(PyExc_RuntimeError, "value cannot be converted to type %s without overflow", dtype_info[dtype].name);
-    return -1;
-}
-
-/* Unsigned types take negative numbers modulo their range, as PyTorch does. */
-static int
-check_fits(const Scalar *s, Dtype dtype)
-{
-    if (dtype_info[dtype].category != CATEGORY_INT)
-        return 0;
-    if (s->category == CATEGORY_FLOAT && !(s->value.f > -9223372036854775809.0 && s->value.f < 9223372036854775808.0))
-        return does_not_fit(dtype);
-    int bits = 8 * dtype_info[dtype].itemsize;
-    if (bits == 64)
-        return 0;
-    int64_t high = (INT64_C(1) << (dtype == DTYPE_UINT8 ? bits : bits - 1)) - 1;
-    int64_t low = dtype == DTYPE_UINT8 ? -high : -high - 1;
-    return s->value.i < low || s->value.i > high ? does_not_fit(dtype) : 0;
-}
-
-static int
 number_of(PyObject *o, Scalar *out)
 {
     if (tensor_check(o)) {
@@ -183,7 +160,7 @@ store_number(const Nested *s, PyObject *o, char *at)
         memcpy(at, &f, sizeof f);
         return 0;
     }
-    if (number_of(o, &number) < 0 || check_fits(&number, s->dtype) < 0)
+    if (number_of(o, &number) < 0 || scalar_check_fits(&number, s->dtype) < 0)
         return -1;
     if (s->dtype == DTYPE_BOOL && number.category == CATEGORY_FLOAT)
         number.value.i = number.value.f != 0;

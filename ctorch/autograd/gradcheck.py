@@ -136,11 +136,12 @@ def gradcheck(
     inputs = _tuple_of(inputs)
     try:
         checked = _check_inputs(inputs)
-        outputs = _differentiable(_tuple_of(func(*inputs)))
+        count = len(_differentiable(_tuple_of(func(*inputs))))
         numerical = [_numerical(func, inputs, x, eps) for x in checked]
-        for nth in range(len(outputs)):
+        for nth in range(count):
             _check_output(func, inputs, checked, nth, numerical, (atol, rtol, nondet_tol))
-        if check_undefined_grad and len(outputs) > 1:
+        if check_undefined_grad and count > 1:
+            outputs = _differentiable(_tuple_of(func(*inputs)))
             grad(outputs[:1], checked, outputs[0].detach(), allow_unused=True)
     except (GradcheckError, ValueError):
         if raise_exception:

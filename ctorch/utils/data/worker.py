@@ -4,9 +4,7 @@ A worker shares no lock and no queue with anybody: one socket to its parent, and
 that it fills. So it can be killed at any moment without harm to the others.
 """
 
-import pickle
 import sys
-import traceback
 
 from .dataset import IterableDataset
 from .fetch import make_fetch
@@ -43,6 +41,7 @@ class WorkerError:
     """An exception on its way to the parent: its class and a text that holds the worker's traceback."""
 
     def __init__(self, where: str) -> None:
+        import traceback
         kind, value, trace = sys.exc_info()
         self.kind = next(base for base in kind.__mro__ if _can_pickle(base))
         self.text = (f"Caught {kind.__name__} in {where}.\nOriginal "
@@ -60,6 +59,7 @@ class WorkerError:
 
 def _can_pickle(kind: type) -> bool:
     """Whether the parent can be told of this class: not if it was defined inside a function."""
+    import pickle
     try:
         pickle.dumps(kind)
     except Exception:

@@ -1,0 +1,122 @@
+/* Drives the softmax kernels over lines and threads, and runs the losses that read or write one element a line: too
+ * few for vectors or threads. */
+#include "core/cpu_loss.h"
+
+#include "core/cpu.h"
+#include "core/parallel.h"
+#include "ctorch.h"
+
+/* ---------------------------------------------------------------- softmax */
+static void
+run_lines(void *context, int64_t begin, int64_t end)
+{
+    const Softmax *s = context;
+    const SoftmaxKernels *k = cpu_kernels->softmax;
+    (s->dtype == DTYPE_FLOAT ? k->f32 : k->f64)(s, begin, end);
+}
+
+int
+cpu_softmax(const Softmax *s)
+{
+    enum { GRAIN = 1 << 14, RELEASE_GIL_ABOVE = 1 << 17 };         /* elements; about 0.3 ns each */
+    int64_t lines = s->outer * s->inner;
+    int result = 0;
+    if (lines * s->n < RELEASE_GIL_ABOVE)
+        run_lines((void *)s, 0, lines);
+    else {
+        Py_BEGIN_ALLOW_THREADS
+        result = parallel_for(lines, s->n < GRAIN ? GRAIN / s->n : 1, run_lines, (void *)s);
+        Py_END_ALLOW_THREADS
+    }
+    if (result < 0 && !PyErr_Occurred())
+        PyErr_CheckSignals();
+    return result;
+}
+
+/* ---------------------------------------------------------------- one class a line */
+bool
+cpu_bad_target(const Nll *a, int64_t *bad)
+{
+    for (int64_t line = 0; line < a->outer * a->inner; line++) {
+        int64_t t = a->target[line];
+        if (t != a->ignore_index && (t < 0 || t >= a->n)) {
+            *bad = t;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Sums run in double, so that their order shows in no digit of a float. */
+#define NLL(T, NAME) \
+    static T \
+    NAME##_one(const Nll *a, int64_t line, int64_t t) \
+    { \
+        const int64_t lines = a->outer * a->inner; \
+        const T *lse = (const T *)a->lse; \
+        T y = ((const T *)a->x)[(line / a->inner * a->n + t) * a->inner + line % a->inner]; \
+        if (lse != NULL) \
+            y = (y - lse[line]) - lse[lines + line]; \
+        return a->weight ? -y * ((const T *)a->weight)[t] : -y; \
+    } \
+    static void \
+    NAME##_each(const Nll *a) \
+    { \
+        for (int64_t line = 0; line < a->outer * a->inner; line++) { \
+            int64_t t = a->target[line]; \
+            ((T *)a->out)[line] = t == a->ignore_index ? 0 : NAME##_one(a, line, t); \
+        } \
+    } \
+    static void \
+    NAME##_sum(const Nll *a) \
+    { \
+        double sum = 0, total = 0; \
+        for (int64_t line = 0; line < a->outer * a->inner; line++) { \
+            int64_t t = a->target[line]; \
+            if (t == a->ignore_index) \
+                continue; \
+            sum += (double)NAME##_one(a, line, t); \
+            total += a->weight ? (double)((const T *)a->weight)[t] : 1; \
+        } \
+        *(T *)a->out = (T)(a->kind == NLL_MEAN ? sum / total : sum); \
+        *(T *)a->total = (T)total; \
+    } \
+    static void \
+    NAME##_scale(const Nll *a) \
+    { \
+        const T divisor = a->total ? *(const T *)a->total : 1; \
+        for (int64_t line = 0; line < a->outer * a->inner; line++) { \
+            int64_t t = a->target[line]; \
+            T g = ((const T *)a->g)[line * a->g_stride] / divisor; \
+            ((T *)a->out)[line] = t == a->ignore_index ? 0 : a->weight ? g * ((const T *)a->weight)[t] : g; \
+        } \
+    } \
+    static void \
+    NAME##_subtract(const Nll *a) \
+    { \
+        for (int64_t line = 0; line < a->outer * a->inner; line++) { \
+            int64_t t = a->target[line], inner = line % a->inner; \
+            if (t != a->ignore_index) \
+                ((T *)a->out)[(line / a->inner * a->n + t) * a->inner + inner] -= ((const T *)a->x)[line]; \
+        } \
+    } \
+    static void \
+    NAME(const Nll *a) \
+    { \
+        switch (a->kind) { \
+        case NLL_EACH: NAME##_each(a); break; \
+        case NLL_SUM: \
+        case NLL_MEAN: NAME##_sum(a); break; \
+        case NLL_SCALE: NAME##_scale(a); break; \
+        default: NAME##_subtract(a); break; \
+        } \
+    }
+NLL(float, nll_f32)
+NLL(double, nll_f64)
+
+int
+cpu_nll(const Nll *a)
+{
+    (a->dtype == DTYPE_FLOAT ? nll_f32 : nll_f64)(a);
+    return 0;
+}

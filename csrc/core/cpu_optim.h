@@ -1,0 +1,9 @@
+/* The CPU backend's optimizer steps. */
+#ifndef CTORCH_CORE_CPU_OPTIM_H
+#define CTORCH_CORE_CPU_OPTIM_H
+
+#include "abi/optim.h"
+
+int cpu_optim(const Optim *o);                           /* the `optim` slot */
+
+#endif

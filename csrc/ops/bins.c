@@ -1,0 +1,225 @@
+/* Elements sorted into bins: bincount, histc, searchsorted, bucketize. */
+#include <math.h>
+#include <string.h>
+
+#include "core/dtype.h"
+#include "ops/ops.h"
+
+static int
+check_cpu(const char *op, Tensor *t)
+{
+    if (t->device.type == DEVICE_CPU)
+        return 0;
+    error(PyExc_NotImplementedError, "'%s' is not implemented on '%s'", op, backend_of(t)->name);
+    return -1;
+}
+
+static Tensor *
+zeros(int64_t n, Dtype dtype)
+{
+    return index_zeros(1, &n, dtype, CPU);
+}
+
+/* ---------------------------------------------------------------- bincount */
+static int
+check_bincount(Tensor *t, Tensor *weights, int64_t minlength)
+{
+    if (minlength < 0)
+        error(PyExc_RuntimeError, "minlength should be >= 0");
+    else if (t->dtype == DTYPE_BOOL || dtype_is_float((Dtype)t->dtype))
+        not_implemented_dtype("bincount_cpu", (Dtype)t->dtype);
+    else if (t->ndim != 1)
+        error(PyExc_RuntimeError, "bincount only supports 1-d non-negative integral inputs.");
+    else if (weights != NULL && (weights->ndim != 1 || weights->numel != t->numel))
+        error(PyExc_RuntimeError, "weights should be 1-d and have the same length as input");
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+Tensor *
+op_bincount(Tensor *t, Tensor *weights, int64_t minlength)
+{
+    if (t == NULL || check_cpu("bincount", t) < 0 || check_bincount(t, weights, minlength) < 0)
+        return NULL;
+    Tensor *in = op_contiguous(op_to_dtype(t, DTYPE_INT64));
+    if (in == NULL)
+        return NULL;
+    const int64_t *x = (const int64_t *)(const void *)in->data;
+    int64_t n = minlength;
+    for (int64_t i = 0; i < in->numel; i++) {
+        if (x[i] < 0)
+            return error(PyExc_RuntimeError, "bincount only supports 1-d non-negative integral inputs.");
+        if (x[i] >= n && __builtin_add_overflow(x[i], 1, &n))
+            return error(PyExc_RuntimeError, "bincount: maximum value of input overflowed, it should be < %lld but got %lld",
+                         (long long)INT64_MAX, (long long)x[i]);
+    }
+    if (weights == NULL) {
+        Tensor *out = zeros(n, DTYPE_INT64);
+        for (int64_t i = 0; out && i < in->numel; i++)
+            ((int64_t *)(void *)out->data)[x[i]]++;
+        return out;
+    }
+    Dtype dtype = weights->dtype == DTYPE_FLOAT ? DTYPE_FLOAT : DTYPE_DOUBLE;
+    Tensor *w = op_contiguous(op_to_dtype(op_detach(weights), dtype)), *out = zeros(n, dtype);
+    for (int64_t i = 0; w && out && i < in->numel; i++)
+        if (dtype == DTYPE_FLOAT)
+            ((float *)(void *)out->data)[x[i]] += ((float *)(void *)w->data)[i];
+        else
+            ((double *)(void *)out->data)[x[i]] += ((double *)(void *)w->data)[i];
+    return w ? out : NULL;
+}
+
+/* ---------------------------------------------------------------- histc */
+static int
+histogram_range(Tensor *t, double *min, double *max)
+{
+    if (*min == *max && t->numel > 0) {
+        Tensor *low = op_amin(t, 0, NULL, false), *high = op_amax(t, 0, NULL, false);
+        if (low == NULL || high == NULL)
+            return -1;
+        *min = tensor_item(low).f;
+        *max = tensor_item(high).f;
+    }
+    if (*min == *max) {
+        *min -= 1;
+        *max += 1;
+    }
+    if (!isfinite(*min) || !isfinite(*max)) {
+        char text[64];
+        snprintf(text, sizeof text, "[%g, %g]", *min, *max);
+        error(PyExc_RuntimeError, "torch.histc: range of %s is not finite", text);
+        return -1;
+    }
+    if (*max < *min) {
+        error(PyExc_RuntimeError, "torch.histc: max must be larger than min");
+        return -1;
+    }
+    return 0;
+}
+
+/* Elements outside [min, max] and NaN are not counted; max itself belongs to the last bin. */
+Tensor *
+op_histc(Tensor *t, int64_t bins, double min, double max)
+{
+    if (t == NULL || check_cpu("histc", t) < 0)
+        return NULL;
+    if (t->dtype != DTYPE_FLOAT && t->dtype != DTYPE_DOUBLE) {
+        not_implemented_dtype("histogram_cpu", (Dtype)t->dtype);
+        return NULL;
+    }
+    if (bins <= 0)
+        return error(PyExc_RuntimeError, "torch.histogram(): bins must be > 0, but got %lld for dimension 0", (long long)bins);
+    t = op_contiguous(op_detach(t));
+    if (t == NULL || histogram_range(t, &min, &max) < 0)
+        return NULL;
+    Tensor *counts = zeros(bins, DTYPE_INT64);
+    if (counts == NULL)
+        return NULL;
+    for (int64_t i = 0; i < t->numel; i++) {
+        double x = t->dtype == DTYPE_FLOAT ? (double)((float *)(void *)t->data)[i] : ((double *)(void *)t->data)[i];
+        if (!(x >= min && x <= max))
+            continue;
+        int64_t bin = (int64_t)((x - min) * (double)bins / (max - min));
+        ((int64_t *)(void *)counts->data)[bin < bins ? bin : bins - 1]++;
+    }
+    return op_to_dtype(counts, (Dtype)t->dtype);
+}
+
+/* ---------------------------------------------------------------- searchsorted */
+static int
+choose_side(bool *right, const char *side)
+{
+    if (side == NULL)
+        return 0;
+    bool is_right = strcmp(side, "right") == 0;
+    if (!is_right && strcmp(side, "left") != 0) {
+        error(PyExc_RuntimeError, "torch.searchsorted(): side can only be 'left' or 'right' but got %s", side);
+        return -1;
+    }
+    if (!is_right && *right) {
+        error(PyExc_RuntimeError, "torch.searchsorted(): side and right can't be set to opposites, got side of left while "
+                                  "right was True");
+        return -1;
+    }
+    *right = is_right;
+    return 0;
+}
+
+static int
+check_boundaries(Tensor *sorted, Tensor *values, bool scalar)
+{
+    bool match = sorted->ndim == 1 || sorted->ndim == values->ndim;
+    for (int i = 0; match && sorted->ndim > 1 && i < sorted->ndim - 1; i++)
+        match = sorted->dims[i] == values->dims[i];
+    if (sorted->ndim == 0)
+        error(PyExc_RuntimeError, "torch.searchsorted(): boundaries tensor should have positive dimension, but got 0 "
+                                  "dimension");
+    else if (scalar && sorted->ndim != 1)
+        error(PyExc_RuntimeError, "torch.searchsorted(): input value can be a scalar only when boundaries tensor dimension "
+                                  "is 1, but we got boundaries tensor dim(%d) and input value's dim(0) numel(1)",
+              sorted->ndim);
+    else if (!match)
+        error(PyExc_RuntimeError, "torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions "
+                                  "of boundaries tensor and input value tensor must match, but we got boundaries tensor %s "
+                                  "and input value tensor %s", shape_text(sorted->ndim, sorted->dims),
+              shape_text(values->ndim, values->dims));
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+/* The first place whose boundary is not less than x (right: is greater).  A NaN belongs behind all numbers. */
+#define SEARCH(type) \
+    static int64_t search_##type(const type *sorted, int64_t n, type x, bool right) \
+    { \
+        int64_t low = 0, high = n; \
+        while (low < high) { \
+            int64_t middle = low + (high - low) / 2; \
+            bool before = right ? !(sorted[middle] > x) : !(sorted[middle] >= x); \
+            if (before) \
+                low = middle + 1; \
+            else \
+                high = middle; \
+        } \
+        return low; \
+    }
+SEARCH(double)
+SEARCH(int64_t)
+
+Tensor *
+op_searchsorted(Tensor *sorted, const Value *value, bool out_int32, bool right, const char *side, Tensor *sorter)
+{
+    if (sorted == NULL || check_cpu("searchsorted", sorted) < 0 || choose_side(&right, side) < 0)
+        return NULL;
+    bool is_float = dtype_is_float((Dtype)sorted->dtype);
+    Tensor *values = value->tensor;
+    if (value->is_scalar)
+        values = scope_keep(tensor_from_scalar(value->scalar.value,
+                                               value->scalar.category == CATEGORY_FLOAT ? DTYPE_DOUBLE : DTYPE_INT64, CPU));
+    if (values == NULL || check_boundaries(sorted, values, values->ndim == 0) < 0)
+        return NULL;
+    is_float |= dtype_is_float((Dtype)values->dtype);
+    if (sorter != NULL)
+        sorted = op_gather(op_detach(sorted), -1, sorter);
+    Dtype dtype = is_float ? DTYPE_DOUBLE : DTYPE_INT64;
+    Tensor *s = sorted ? op_contiguous(op_to_dtype(op_detach(sorted), dtype)) : NULL;
+    Tensor *x = op_contiguous(op_to_dtype(op_detach(values), dtype));
+    Tensor *out = scope_keep(tensor_empty(values->ndim, values->dims, DTYPE_INT64, CPU));
+    if (s == NULL || x == NULL || out == NULL)
+        return NULL;
+    int64_t n = s->dims[s->ndim - 1], length = x->ndim ? x->dims[x->ndim - 1] : 1;
+    for (int64_t i = 0; i < x->numel; i++) {
+        int64_t at = s->ndim == 1 ? 0 : i / length * n;
+        ((int64_t *)(void *)out->data)[i] =
+            is_float ? search_double((const double *)(const void *)s->data + at, n, ((double *)(void *)x->data)[i], right)
+                     : search_int64_t((const int64_t *)(const void *)s->data + at, n, ((int64_t *)(void *)x->data)[i], right);
+    }
+    return op_to_dtype(out, out_int32 ? DTYPE_INT32 : DTYPE_INT64);
+}
+
+Tensor *
+op_bucketize(const Value *values, Tensor *boundaries, bool out_int32, bool right)
+{
+    if (boundaries == NULL)
+        return NULL;
+    if (boundaries->ndim != 1)
+        return error(PyExc_RuntimeError, "boundaries tensor must be 1 dimension, but got dim(%d)", boundaries->ndim);
+    return op_searchsorted(boundaries, values, out_int32, right, NULL, NULL);
+}

@@ -1,0 +1,156 @@
+/* unique and unique_consecutive: equal neighbours, of sorted elements or slices or of them as they stand, form groups. */
+#include "ops/ops.h"
+
+#include <string.h>
+
+#include "core/dtype.h"
+#include "ops/return_types.h"
+
+/* n slices of `length` dense elements each. */
+typedef struct Slices {
+    Tensor *t;
+    int64_t n, length;
+} Slices;
+
+/* -1, 0, 1; NaN is behind all numbers and equal to nothing, itself included (so it compares as less). */
+static int
+compare_elements(const char *a, const char *b, Dtype dtype)
+{
+    Param x = dtype_load(a, dtype), y = dtype_load(b, dtype);
+    if (!dtype_is_float(dtype))
+        return (x.i > y.i) - (x.i < y.i);
+    if (x.f != x.f || y.f != y.f)
+        return x.f == x.f || y.f != y.f ? -1 : 1;
+    return (x.f > y.f) - (x.f < y.f);
+}
+
+static int
+compare(const Slices *s, int64_t i, int64_t j)
+{
+    int64_t size = tensor_itemsize(s->t);
+    const char *a = s->t->data + i * s->length * size, *b = s->t->data + j * s->length * size;
+    int order = 0;
+    for (int64_t k = 0; k < s->length && order == 0; k++)
+        order = compare_elements(a + k * size, b + k * size, (Dtype)s->t->dtype);
+    return order;
+}
+
+/* ---------------------------------------------------------------- orders */
+static void
+merge_slices(const Slices *s, int64_t *order, int64_t *spare, int64_t n)
+{
+    if (n < 2)
+        return;
+    int64_t half = n / 2, a = 0, b = half;
+    merge_slices(s, order, spare, half);
+    merge_slices(s, order + half, spare, n - half);
+    memcpy(spare, order, (size_t)n * sizeof order[0]);
+    for (int64_t to = 0; to < n; to++)
+        order[to] = b >= n || (a < half && compare(s, spare[a], spare[b]) <= 0) ? spare[a++] : spare[b++];
+}
+
+static Tensor *
+slice_order(const Slices *s, bool sort)
+{
+    if (sort && s->length == 1)
+        return sort_run(op_reshape(s->t, 1, &s->n), s->n, false, NULL);
+    Tensor *order = scope_keep(tensor_empty(1, &s->n, DTYPE_INT64, s->t->device));
+    Tensor *spare = sort ? scope_keep(tensor_empty(1, &s->n, DTYPE_INT64, s->t->device)) : order;
+    if (order == NULL || spare == NULL)
+        return NULL;
+    int64_t *at = (int64_t *)(void *)order->data;
+    for (int64_t i = 0; i < s->n; i++)
+        at[i] = i;
+    if (sort)
+        merge_slices(s, at, (int64_t *)(void *)spare->data, s->n);
+    return order;
+}
+
+/* ---------------------------------------------------------------- groups */
+typedef struct Groups {
+    Tensor *firsts, *inverse, *counts;        /* which slice stands for each group; each slice's group; sizes */
+} Groups;
+
+static int
+find_groups(Groups *groups, const Slices *s, Tensor *order)
+{
+    const int64_t *at = (const int64_t *)(const void *)order->data;
+    int64_t n = 0;
+    for (int64_t i = 0; i < s->n; i++)
+        n += i == 0 || compare(s, at[i - 1], at[i]) != 0;
+    groups->firsts = scope_keep(tensor_empty(1, &n, DTYPE_INT64, s->t->device));
+    groups->counts = scope_keep(tensor_empty(1, &n, DTYPE_INT64, s->t->device));
+    groups->inverse = scope_keep(tensor_empty(1, &s->n, DTYPE_INT64, s->t->device));
+    if (groups->firsts == NULL || groups->counts == NULL || groups->inverse == NULL)
+        return -1;
+    int64_t *first = (int64_t *)(void *)groups->firsts->data, *count = (int64_t *)(void *)groups->counts->data;
+    int64_t *inverse = (int64_t *)(void *)groups->inverse->data, group = -1;
+    for (int64_t i = 0; i < s->n; i++) {
+        if (i == 0 || compare(s, at[i - 1], at[i]) != 0) {
+            first[++group] = at[i];
+            count[group] = 0;
+        }
+        count[group]++;
+        inverse[at[i]] = group;
+    }
+    return 0;
+}
+
+/* The results asked for: a Tensor, or a tuple. */
+static PyObject *
+results(Tensor *values, Tensor *inverse, Tensor *counts)
+{
+    Tensor *all[3] = {values, inverse, counts};
+    int n = 0;
+    if (values == NULL || PyErr_Occurred())
+        return NULL;
+    for (int k = 0; k < 3; k++)
+        if (all[k] != NULL)
+            all[n++] = all[k];
+    if (n == 1)
+        return (PyObject *)scope_take(values);
+    PyObject *tuple = PyTuple_New(n);
+    for (int k = 0; tuple && k < n; k++)
+        PyTuple_SET_ITEM(tuple, k, (PyObject *)scope_take(all[k]));
+    return tuple;
+}
+
+static PyObject *
+unique(Tensor *t, bool sort, bool return_inverse, bool return_counts, const int64_t *dim)
+{
+    if (t == NULL)
+        return NULL;
+    if (t->device.type != DEVICE_CPU)
+        return (PyObject *)error(PyExc_NotImplementedError, "unique: the number of results depends on data, which '%s' "
+                                                            "tensors do not have here", backend_of(t)->name);
+    Tensor *x = op_detach(t);
+    int d = dim ? shape_wrap_dim(*dim, t->ndim) : 0;
+    if (d < 0)
+        return NULL;
+    if (dim == NULL || t->ndim == 0)
+        x = op_reshape(x, 1, (int64_t[]){-1});
+    Tensor *rows = op_contiguous(op_transpose(x, 0, d));
+    if (rows == NULL)
+        return NULL;
+    Slices s = {rows, rows->dims[0], rows->dims[0] ? rows->numel / rows->dims[0] : 0};
+    Groups groups;
+    Tensor *order = slice_order(&s, sort);
+    if (order == NULL || find_groups(&groups, &s, order) < 0)
+        return NULL;
+    Tensor *values = op_index_select(x, d, groups.firsts);
+    if (return_inverse && dim == NULL)
+        groups.inverse = op_reshape(groups.inverse, t->ndim, t->dims);
+    return results(values, return_inverse ? groups.inverse : NULL, return_counts ? groups.counts : NULL);
+}
+
+PyObject *
+op_unique(Tensor *t, bool return_inverse, bool return_counts, const int64_t *dim)
+{
+    return unique(t, true, return_inverse, return_counts, dim);
+}
+
+PyObject *
+op_unique_consecutive(Tensor *t, bool return_inverse, bool return_counts, const int64_t *dim)
+{
+    return unique(t, false, return_inverse, return_counts, dim);
+}

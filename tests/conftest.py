@@ -1,0 +1,34 @@
+"""What all tests share: how the package under test is named, a seed for every test, and a count of what lives.
+
+The tests import the ctorch that Python finds; CTORCH_CPU chooses its kernels before that (see .ci/run, levels).
+"""
+
+import gc
+
+import pytest
+
+import ctorch
+
+
+def pytest_report_header(config):
+    return f"ctorch {ctorch.__version__} at CPU level {ctorch._C._cpu_level()}, {ctorch.get_num_threads()} threads"
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    """Every test starts from the same number stream, whichever ran before."""
+    ctorch.manual_seed(0)
+
+
+def live():
+    """Living tensors, storages, graph nodes and bytes, after a collection."""
+    gc.collect()
+    return ctorch._C._live()
+
+
+@pytest.fixture
+def nothing_left():
+    """Fails a test that leaves a tensor, storage, node or byte behind."""
+    before = live()
+    yield
+    assert live() == before

@@ -1,0 +1,438 @@
+"""Autograd: the programs of autograd_programs.py against what PyTorch returned, error texts, cycles and deep graphs.
+
+The numbers stand in fixtures/autograd.json, so PyTorch itself is not needed here.
+"""
+
+import gc
+import json
+import math
+import random
+import threading
+import weakref
+
+import autograd_function_programs  # noqa: F401 - registers its programs
+import pytest
+from autograd_programs import FIXTURE, PROGRAMS, data, leaf, plain
+
+import ctorch as torch
+from ctorch import _C
+from ctorch.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
+
+EXPECTED = json.loads(FIXTURE.read_text())
+
+
+def close(got, wanted):
+    if isinstance(wanted, list):
+        return isinstance(got, list) and len(got) == len(wanted) and all(map(close, got, wanted))
+    if isinstance(wanted, float) and isinstance(got, float):
+        return math.isclose(got, wanted, rel_tol=1e-12, abs_tol=1e-14)
+    return type(got) is type(wanted) and got == wanted
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_program(name):
+    got = json.loads(json.dumps(plain(PROGRAMS[name](torch))))
+    assert close(got, EXPECTED[name]), f"got {got}\nPyTorch {EXPECTED[name]}"
+
+
+def test_every_program_has_its_expectation():
+    assert set(EXPECTED) == set(PROGRAMS)
+
+
+# ---------------------------------------------------------------- errors
+
+
+def changed_after_save():
+    y = leaf(torch, 2).exp()
+    y.add_(1)
+    y.sum().backward()
+
+
+def second_backward():
+    y = (leaf(torch, 2) * leaf(torch, 2)).sum()
+    y.backward()
+    y.backward()
+
+
+def broken_function(backward):
+    class Broken(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, k):
+            return x * 2
+
+    Broken.backward = staticmethod(backward)
+    Broken.apply(leaf(torch, 2), 3).sum().backward()
+
+
+def hook_of(returned):
+    def my_hook(g):
+        return returned
+
+    y = leaf(torch, 2) * 2
+    y.register_hook(my_hook)
+    y.sum().backward()
+
+
+GRAD = torch.autograd.grad
+PHRASES = [
+    (lambda: leaf(torch, 2).backward(), RuntimeError, "grad can be implicitly created only for scalar outputs"),
+    (lambda: data(torch, 2).sum().backward(), RuntimeError,
+     "element 0 of tensors does not require grad and does not have a grad_fn"),
+    (lambda: (leaf(torch, 2) * 2).backward(data(torch, 3)), RuntimeError,
+     "Mismatch in shape: grad_output[0] has a shape of torch.Size([3])"),
+    (lambda: (leaf(torch, 2) * 2).sum().backward(inputs=[]), RuntimeError, "cannot be empty"),
+    (lambda: GRAD(leaf(torch, 2).sum(), leaf(torch, 2)), RuntimeError, "appears to not have been used in the graph"),
+    (lambda: GRAD(leaf(torch, 2).sum(), data(torch, 2)), RuntimeError, "does not require grad"),
+    (lambda: GRAD([leaf(torch, 2) * 2], leaf(torch, 2), []), RuntimeError, "got 1 tensors and 0 gradients"),
+    (lambda: GRAD(leaf(torch, 2).sum(), leaf(torch, 2), is_grads_batched=True), NotImplementedError, "is_grads_batched"),
+    (second_backward, RuntimeError, "Trying to backward through the graph a second time"),
+    (changed_after_save, RuntimeError, "has been modified by an inplace operation"),
+    (changed_after_save, RuntimeError, "is at version 1; expected version 0"),
+    (changed_after_save, RuntimeError, "test_autograd.py:"),
+    (lambda: broken_function(lambda ctx, g: (g, g)), RuntimeError,
+     "function BrokenBackward returned a gradient different than None at position 2"),
+    (lambda: broken_function(lambda ctx, g: g), RuntimeError,
+     "function BrokenBackward returned an incorrect number of gradients (expected 2, got 1)"),
+    (lambda: broken_function(lambda ctx, g: (g.new_ones(3), None)), RuntimeError,
+     "Function BrokenBackward returned an invalid gradient at index 0 - got [3] but expected shape compatible with [2]"),
+    (lambda: broken_function(lambda ctx, g: (5, None)), RuntimeError, "expected Variable or None (got int)"),
+    (lambda: hook_of(torch.ones(3, dtype=torch.float64)), RuntimeError, "hook 'my_hook' has changed the size of value"),
+    (lambda: hook_of(torch.ones(2)), RuntimeError,
+     "hook 'my_hook' has changed the type of value (was torch.DoubleTensor got torch.FloatTensor)"),
+    (lambda: hook_of("x"), TypeError, "expected Variable, but hook returned 'str'"),
+    (lambda: torch.ones(2).register_hook(print), RuntimeError,
+     "cannot register a hook on a tensor that doesn't require gradient"),
+    (lambda: torch.ones(2).retain_grad(), RuntimeError, "can't retain_grad on Tensor that has requires_grad=False"),
+]
+
+
+@pytest.mark.parametrize("case", range(len(PHRASES)))
+def test_error_text(case):
+    call, kind, phrase = PHRASES[case]
+    with pytest.raises(kind) as caught:
+        call()
+    assert phrase in str(caught.value)
+
+
+def test_a_failed_backward_leaves_the_graph_and_grad():
+    class Once(torch.autograd.Function):
+        fail = True
+
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, g):
+            if Once.fail:
+                raise ValueError("not yet")
+            return g * 2
+
+    x = leaf(torch, 2)
+    y = Once.apply(x * 1).sum()
+    for _ in range(2):
+        with pytest.raises(ValueError, match="^not yet$"):
+            y.backward(retain_graph=True)
+    assert x.grad is None
+    Once.fail = False
+    y.backward()
+    assert x.grad.tolist() == [2.0, 2.0]
+
+
+# ---------------------------------------------------------------- life and death
+
+
+def live():
+    gc.collect()
+    return _C._live()
+
+
+def test_nothing_is_left_behind():
+    before = live()
+    for name, program in PROGRAMS.items():
+        program(torch)
+        after = live()
+        assert after == before, f"{name} left {after}, found {before}"
+
+
+def test_a_plain_training_step_leaves_nothing_to_the_collector():
+    x, w = data(torch, 2, 3), leaf(torch, 3, 2)
+    before = live()
+    gc.disable()
+    try:
+        for _ in range(5):
+            (x @ w).tanh().sum().backward()
+            w.grad = None
+        assert _C._live() == before
+    finally:
+        gc.enable()
+
+
+class Holds(torch.autograd.Function):
+    """A context that holds its own output: directly, or in a list."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.y = x * 2
+        ctx.list = [ctx.y]
+        return ctx.y
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * 2
+
+
+def cycle_through_ctx():
+    Holds.apply(Holds.apply(leaf(torch, 2)) * 3)
+
+
+def cycle_through_saved_output():
+    x = leaf(torch, 2)
+    y = x.exp()
+    y.mul_(y.detach())
+    x.extra = y
+
+
+def cycle_through_leaf_hook():
+    x = leaf(torch, 2)
+    y = x * x
+    x.register_hook(lambda g, y=y: None)
+
+
+def cycle_through_hook_closure():
+    x = leaf(torch, 2)
+    y = x * x
+    z = y + 1
+    y.register_hook(lambda g: z)
+    y.grad_fn.metadata["z"] = z
+    handle = y.register_hook(lambda g: handle.remove())
+    z.sum().backward()
+
+
+def cycle_through_grad():
+    x = leaf(torch, 2)
+    (x**3).sum().backward(create_graph=True)
+
+
+def cycle_through_retained_grad():
+    x = leaf(torch, 2)
+    y = x * x
+    y.retain_grad()
+    y.sum().backward(create_graph=True)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [cycle_through_ctx, cycle_through_saved_output, cycle_through_leaf_hook, cycle_through_hook_closure,
+     cycle_through_grad, cycle_through_retained_grad],
+)
+def test_cycles_are_collected(make):
+    before = live()
+    for _ in range(10):
+        make()
+    assert live() == before
+
+
+def test_function_classes_die():
+    def make():
+        class Local(torch.autograd.Function):
+            @staticmethod
+            def forward(ctx, x):
+                return x * 2
+
+            @staticmethod
+            def backward(ctx, g):
+                return g * 2
+
+        Local.apply(leaf(torch, 2)).sum().backward()
+        return weakref.ref(Local)
+
+    reference = make()
+    gc.collect()
+    assert reference() is None
+
+
+def on_a_small_stack(function, kilobytes=256):
+    """Runs the function on a thread whose C stack is this small; anything that recurses over a graph overflows it."""
+    problems = []
+
+    def body():
+        try:
+            function()
+        except BaseException as problem:
+            problems.append(problem)
+
+    old = threading.stack_size(kilobytes * 1024)
+    thread = threading.Thread(target=body)
+    thread.start()
+    thread.join()
+    threading.stack_size(old)
+    if problems:
+        raise problems[0]
+
+
+def test_a_million_ops_deep():
+    before = live()
+
+    def chain():
+        x = leaf(torch, 2)
+        y = x
+        for _ in range(1_000_000):
+            y = y * 1.0
+        y.sum().backward()
+        assert x.grad.tolist() == [1.0, 1.0]
+
+    on_a_small_stack(chain)
+    assert live() == before
+
+
+def test_a_hundred_thousand_functions_deep():
+    class Pass(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            ctx.note = [1]
+            return x * 1
+
+        @staticmethod
+        def backward(ctx, g):
+            return g + 0 * ctx.saved_tensors[0]
+
+    before = live()
+    kept = []
+
+    def chain():
+        x = leaf(torch, 2)
+        y = x
+        for _ in range(100_000):
+            y = Pass.apply(y)
+        y.sum().backward()
+        assert x.grad.tolist() == [1.0, 1.0]
+        for _ in range(100_000):
+            x = Pass.apply(x)
+        kept.append(x)
+
+    on_a_small_stack(chain)
+    on_a_small_stack(kept.clear)
+    assert live() == before
+
+
+def test_create_graph_deep():
+    def chain():
+        x = leaf(torch, 2)
+        y = x
+        for _ in range(20_000):
+            y = (y * 1.0001).sin()
+        (g,) = GRAD(y.sum(), x, create_graph=True)
+        g.sum().backward()
+        assert torch.isfinite(x.grad).all()
+
+    before = live()
+    on_a_small_stack(chain)
+    assert live() == before
+
+
+def test_modes_belong_to_their_thread():
+    seen = []
+    with torch.no_grad():
+        thread = threading.Thread(target=lambda: seen.append(torch.is_grad_enabled()))
+        thread.start()
+        thread.join()
+    assert seen == [True]
+
+
+def test_backward_on_other_threads():
+    w = leaf(torch, 3)
+    losses = [(w * k).sum() for k in range(8)]
+    threads = [threading.Thread(target=loss.backward) for loss in losses]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert w.grad.tolist() == [28.0] * 3
+
+
+# ---------------------------------------------------------------- gradcheck
+
+
+class Wrong(torch.autograd.Function):
+    """sin with a planted fault: `where` says in which derivative."""
+
+    where = "first"
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x.sin()
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        if Wrong.where == "first":
+            return g * x.cos() * 1.01
+        return g * x.cos().detach()
+
+
+def test_gradcheck_sees_planted_faults():
+    x = leaf(torch, 3)
+    Wrong.where = "first"
+    with pytest.raises(GradcheckError, match="Jacobian mismatch for output 0 with respect to input 0"):
+        gradcheck(Wrong.apply, x)
+    assert gradcheck(Wrong.apply, x, raise_exception=False) is False
+    Wrong.where = "second"
+    assert gradcheck(Wrong.apply, x)
+    with pytest.raises(GradcheckError):
+        gradgradcheck(Wrong.apply, x)
+    with pytest.raises(ValueError, match="at least one input"):
+        gradcheck(torch.sin, data(torch, 2))
+
+
+def test_gradcheck_passes():
+    x, y = leaf(torch, 2, 3), leaf(torch, 3)
+    assert gradcheck(lambda a, b: (a * b, (a / b).sum(0)), (x, y))
+    assert gradgradcheck(lambda a, b: (a * b.exp(), (a / b).sum(0)), (x, y))
+    assert gradgradcheck(lambda a: a.tanh() @ a.T, x, gen_non_contig_grad_outputs=True)
+    assert gradcheck(lambda a: torch.zeros(2, dtype=torch.float64) + a[0, 0], x)
+
+
+# ---------------------------------------------------------------- the two readings of a gradient's text
+
+UNARY = """abs square reciprocal sqrt rsqrt exp exp2 expm1 log log2 log10 log1p sin cos tan asin acos atan sinh cosh tanh
+    asinh acosh atanh erf erfc erfinv frac sigmoid relu neg""".split()
+FUNCTIONAL = "silu mish leaky_relu elu celu selu softplus logsigmoid softsign tanhshrink hardtanh hardsigmoid".split()
+BINARY = "add sub mul div remainder fmod pow maximum minimum fmax fmin atan2 hypot xlogy logaddexp".split()
+SPECIAL = [0.0, -0.0, math.inf, -math.inf, math.nan, 1e-310, 1.0, -1.0, 0.5, -0.5, 20.0, -20.0, 100.0, -100.0, 200.0,
+           -200.0, 1e30, -1e30]
+
+
+def both_readings(function, inputs, dtype):
+    xs = [torch.tensor(values, dtype=dtype, requires_grad=True) for values in inputs]
+    y = function(*xs)
+    weights = torch.linspace(0.5, 2, y.numel(), dtype=dtype)
+    loops = GRAD(y, xs, weights, retain_graph=True, allow_unused=True)
+    texts = GRAD(y, xs, weights, create_graph=True, allow_unused=True)
+    return zip(loops, texts)
+
+
+def ulps_apart(a, b, epsilon):
+    if a == b or (a != a and b != b):
+        return 0.0
+    return abs(a - b) / (max(abs(a), abs(b)) * epsilon) if math.isfinite(a) and math.isfinite(b) else math.inf
+
+
+@pytest.mark.parametrize("dtype, epsilon", [(torch.float64, 2.0**-52), (torch.float32, 2.0**-23)])
+@pytest.mark.parametrize("name", UNARY + FUNCTIONAL + BINARY)
+def test_loop_and_text_agree(name, dtype, epsilon):
+    function = getattr(torch.nn.functional if name in FUNCTIONAL else torch, name)
+    generator = random.Random(0)
+    if name in BINARY:
+        pairs = [(a, b) for a in SPECIAL for b in SPECIAL]
+        pairs += [(generator.uniform(-4, 4), generator.uniform(-4, 4)) for _ in range(50)]
+        inputs = [[a for a, _ in pairs], [b for _, b in pairs]]
+    else:
+        inputs = [SPECIAL + [generator.uniform(-3, 3) for _ in range(50)]]
+    for loop, text in both_readings(function, inputs, dtype):
+        assert (loop is None) == (text is None)
+        if loop is not None:
+            worst = max(ulps_apart(a, b, epsilon) for a, b in zip(loop.tolist(), text.tolist()))
+            assert worst <= 4
