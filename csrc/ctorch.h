@@ -40,6 +40,7 @@ typedef struct Storage {
     uint32_t version;             /* bumped by every in-place write through any view */
     Device device;
     bool readonly;
+    bool saved;                   /* some node has saved a tensor of it: in-place writes are noted (autograd/blame.h) */
 } Storage;
 
 Storage *storage_new(int64_t nbytes, Device device);

@@ -15,7 +15,6 @@
 #include "python/tensor.h"
 #include "python/types.h"
 
-int optim_init(PyObject *module) __attribute__((weak));
 
 /* ---------------------------------------------------------------- figures and switches for tests and tools */
 static PyObject *
@@ -124,7 +123,7 @@ module_exec(PyObject *module)
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)
         if (steps[i](module) < 0)
             return -1;
-    if (rows_init(module, &TensorType) < 0 || (optim_init && optim_init(module) < 0) || nn_init(module) < 0)
+    if (rows_init(module, &TensorType) < 0 || optim_init(module) < 0 || nn_init(module) < 0)
         return -1;
     return 0;
 }

@@ -1,7 +1,8 @@
 """Nothing is left behind: after an op's forward, backward and refused calls the counts of living things are what they were.
 
 The counters of _C._live() see tensors, storages, graph nodes and bytes; sys.getallocatedblocks sees every Python object.
-Reference counts alone must free everything: the garbage collector is off, except where create_graph makes cycles.
+Reference counts alone must free tensors, storages and nodes: the garbage collector is off for them, except where
+create_graph makes cycles.
 """
 
 import gc
@@ -53,10 +54,12 @@ def twice_differentiated(text):
 def blocks_left(run, argument):
     """Python memory blocks that ROUNDS further calls leave: the least of some attempts, since caches grow at times."""
     left = []
+    gc.collect()
     for _ in range(4):
         before = sys.getallocatedblocks()
         for _ in range(ROUNDS):
             run(argument)
+        gc.collect()
         left.append(sys.getallocatedblocks() - before)
         if left[-1] <= 0:
             break

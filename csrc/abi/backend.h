@@ -8,9 +8,12 @@
 #include "abi/gemm.h"
 #include "abi/index.h"
 #include "abi/iter.h"
+#include "abi/loss.h"
 #include "abi/ops.h"
+#include "abi/optim.h"
 #include "abi/reduce.h"
 #include "abi/scan.h"
+#include "abi/softmax.h"
 #include "abi/sort.h"
 
 enum { BACKEND_ABI = 1 };
@@ -31,6 +34,11 @@ typedef struct Backend {
     int (*arg_reduce)(const ArgReduce *reduce);
     int (*scan)(const Scan *scan);
     int (*sort)(const Sort *sort);
+    int (*softmax)(const Softmax *softmax);
+    /* true if a target is neither a class nor ignored; *bad is the first such */
+    bool (*bad_target)(const Nll *nll, int64_t *bad);
+    int (*nll)(const Nll *nll);
+    int (*optim)(const Optim *optim);
     /* gather, scatter and all indexing; indices are in range */
     int (*pick)(const PickArgs *args, const Iter *iter);
     /* smallest and largest of the iterator's one int64 operand, which is not empty */

@@ -37,6 +37,8 @@ typedef struct Kernels {
     const struct RandomKernels *random;
     const struct ReduceKernels *reduce;
     const struct ScanKernels *scan;
+    const struct SoftmaxKernels *softmax;
+    const struct OptimKernels *optim;
 } Kernels;
 
 extern const Kernels ISA_NAME(kernels);

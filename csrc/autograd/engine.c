@@ -22,31 +22,40 @@ typedef struct Task {
     Tensor *one;
 } Task;
 
-typedef struct Run {
-    const BackwardCall *call;
-    Task *tasks;
-    Task **ready;                 /* binary heap */
-    size_t n_ready, ready_capacity, n_tasks;
-    struct Chunk *chunks;
-} Run;
-
-enum { CHUNK = 62 };
+enum { CHUNK = 30 };
 typedef struct Chunk {
-    struct Chunk *next;
+    struct Chunk *next;           /* NULL: the run's own */
     int used;
     Task tasks[CHUNK];
 } Chunk;
 
-static bool
+typedef struct Run {
+    const BackwardCall *call;
+    Task *tasks;
+    Task **ready;                 /* binary heap */
+    size_t n_ready, n_tasks;
+    Chunk *chunks;
+    Chunk first;                  /* small graphs allocate nothing */
+    Task *few[CHUNK];
+} Run;
+
+/* Every node class has NodeType's dealloc, and nothing else has: a type check without walking its bases. */
+static inline bool
+is_node(const PyObject *o)
+{
+    return Py_TYPE(o)->tp_dealloc == NodeType.tp_dealloc;
+}
+
+static inline bool
 is_leaf(const Task *t)
 {
-    return !PyObject_TypeCheck(t->target, &NodeType);
+    return !is_node(t->target);
 }
 
 static Task **
 tasks_of(PyObject *target)
 {
-    return PyObject_TypeCheck(target, &NodeType) ? &((Node *)target)->tasks : &((Tensor *)target)->tasks;
+    return is_node(target) ? &((Node *)target)->tasks : &((Tensor *)target)->tasks;
 }
 
 static Task *
@@ -63,7 +72,7 @@ static Task *
 task_new(Run *run, PyObject *target)
 {
     Chunk *chunk = run->chunks;
-    if (chunk == NULL || chunk->used == CHUNK) {
+    if (chunk->used == CHUNK) {
         chunk = PyMem_Malloc(sizeof *chunk);
         if (chunk == NULL)
             return (Task *)PyErr_NoMemory();
@@ -74,7 +83,7 @@ task_new(Run *run, PyObject *target)
     Task *t = &chunk->tasks[chunk->used];
     *t = (Task){.target = target, .run = run};
     t->grads = &t->one;
-    if (PyObject_TypeCheck(target, &NodeType) && ((Node *)target)->n_outputs > 1) {
+    if (is_node(target) && ((Node *)target)->n_outputs > 1) {
         t->grads = PyMem_Calloc((size_t)((Node *)target)->n_outputs, sizeof *t->grads);
         if (t->grads == NULL)
             return (Task *)PyErr_NoMemory();
@@ -89,31 +98,42 @@ task_new(Run *run, PyObject *target)
     return t;
 }
 
+/* Room for `more` entries above n; *stack is `few` until it grows.  -1 with an error. */
+static int
+reserve(Task ***stack, Task **few, size_t *capacity, size_t n, int more)
+{
+    size_t wanted = n + (size_t)more;
+    if (wanted <= *capacity)
+        return 0;
+    wanted *= 2;
+    Task **grown = PyMem_Realloc(*stack == few ? NULL : *stack, wanted * sizeof **stack);
+    if (grown == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    if (*stack == few)
+        memcpy(grown, few, n * sizeof *few);
+    *stack = grown;
+    *capacity = wanted;
+    return 0;
+}
+
 /* The graph below the roots, each edge counted once; the stack of nodes still to open is the task list itself, since a
  * task is opened in the order it was made. */
 static int
 discover(Run *run, PyObject **roots, int n_roots)
 {
+    Task *few[64], **stack = few;
     size_t capacity = 64, n = 0;
-    Task **stack = PyMem_New(Task *, capacity);
-    if (stack == NULL) {
-        PyErr_NoMemory();
-        return -1;
-    }
     for (int k = 0; k < n_roots; k++) {
         Task *t = task_find(run, roots[k]);
         if (t != NULL)
             continue;
-        if (n == capacity || (t = task_new(run, roots[k])) == NULL)
+        if ((t = task_new(run, roots[k])) == NULL)
             goto fail;
         stack[n++] = t;
-        if (n == capacity) {
-            Task **grown = PyMem_Realloc(stack, 2 * capacity * sizeof *stack);
-            if (grown == NULL)
-                goto fail;
-            stack = grown;
-            capacity *= 2;
-        }
+        if (reserve(&stack, few, &capacity, n, 1) < 0)
+            goto fail;
     }
     while (n > 0) {
         Task *t = stack[--n];
@@ -121,14 +141,8 @@ discover(Run *run, PyObject **roots, int n_roots)
             continue;
         Node *node = (Node *)t->target;
         int edges = node_edge_count(node);
-        if (n + (size_t)edges > capacity) {
-            size_t wanted = 2 * (n + (size_t)edges);
-            Task **grown = PyMem_Realloc(stack, wanted * sizeof *stack);
-            if (grown == NULL)
-                goto fail;
-            stack = grown;
-            capacity = wanted;
-        }
+        if (reserve(&stack, few, &capacity, n, edges) < 0)
+            goto fail;
         for (int k = 0; k < edges; k++) {
             PyObject *to = node->edges[k].to;
             if (to == NULL)
@@ -142,12 +156,12 @@ discover(Run *run, PyObject **roots, int n_roots)
             next->dependencies++;
         }
     }
-    PyMem_Free(stack);
+    if (stack != few)
+        PyMem_Free(stack);
     return 0;
 fail:
-    PyMem_Free(stack);
-    if (!PyErr_Occurred())
-        PyErr_NoMemory();
+    if (stack != few)
+        PyMem_Free(stack);
     return -1;
 }
 
@@ -211,11 +225,25 @@ mark_needed(Run *run)
 }
 
 /* ---------------------------------------------------------------- gradients */
+static bool
+same_shape(const Tensor *g, const Meta *meta)
+{
+    bool same = g->ndim == meta->ndim;
+    for (int i = 0; same && i < g->ndim; i++)
+        same = g->dims[i] == meta->dims[i];
+    return same;
+}
+
+static bool
+conforms(const Tensor *g, const Meta *meta)
+{
+    return g->dtype == meta->dtype && same_shape(g, meta);
+}
+
 Tensor *
 engine_conform(Tensor *g, const Meta *meta, const char *name, int index)
 {
-    bool same = g->ndim == meta->ndim && memcmp(g->dims, meta->dims, meta->ndim * sizeof meta->dims[0]) == 0;
-    if (!same) {
+    if (!same_shape(g, meta)) {
         int ndim = meta->ndim;
         int64_t dims[NDIM_MAX];
         memcpy(dims, meta->dims, (size_t)ndim * sizeof dims[0]);
@@ -346,7 +374,7 @@ deliver(Run *run, Node *n, Tensor **out)
                 meta = &own;
             } else
                 meta = node_meta((Node *)e->to, e->nr);
-            Tensor *g = engine_conform(out[k], meta, node_name(n), k);
+            Tensor *g = conforms(out[k], meta) ? out[k] : engine_conform(out[k], meta, node_name(n), k);
             if (g == NULL || arrive(&t->grads[e->nr == EDGE_LEAF ? 0 : e->nr], g) < 0)
                 return -1;
         }
@@ -385,11 +413,11 @@ run_node(Run *run, Task *t)
         if (PyErr_Occurred() || (n->hooks && hooks_call_post(n, t->grads, out) < 0))
             goto done;
     }
+    result = deliver(run, n, out);
     for (int k = 0; k < n->n_outputs; k++)
         Py_CLEAR(t->grads[k]);
     if (!run->call->keep_graph)
         node_release_saved(n);
-    result = deliver(run, n, out);
 done:
     scope_end(mark);
     if (out != few)
@@ -413,19 +441,20 @@ finish_run(Run *run)
     }
     for (Task *t = run->tasks; t != NULL; t = t->next)
         Py_DECREF(t->target);
-    while (run->chunks != NULL) {
+    while (run->chunks != &run->first) {
         Chunk *next = run->chunks->next;
         PyMem_Free(run->chunks);
         run->chunks = next;
     }
-    PyMem_Free(run->ready);
+    if (run->ready != run->few)
+        PyMem_Free(run->ready);
 }
 
 static int
 start(Run *run)
 {
     const BackwardCall *call = run->call;
-    PyObject **targets = PyMem_New(PyObject *, call->n_roots);
+    PyObject *few[8], **targets = call->n_roots > 8 ? PyMem_New(PyObject *, call->n_roots) : few;
     if (targets == NULL) {
         PyErr_NoMemory();
         return -1;
@@ -437,7 +466,7 @@ start(Run *run)
     }
     if (discover(run, targets, call->n_roots) < 0)
         goto done;
-    run->ready = PyMem_New(Task *, run->n_tasks);
+    run->ready = run->n_tasks > CHUNK ? PyMem_New(Task *, run->n_tasks) : run->few;
     if (run->ready == NULL) {
         PyErr_NoMemory();
         goto done;
@@ -457,14 +486,21 @@ start(Run *run)
     }
     result = 0;
 done:
-    PyMem_Free(targets);
+    if (targets != few)
+        PyMem_Free(targets);
     return result;
 }
 
 int
 engine_run(const BackwardCall *call)
 {
-    Run run = {.call = call};
+    Run run;
+    run.call = call;
+    run.tasks = NULL;
+    run.ready = run.few;
+    run.n_ready = run.n_tasks = 0;
+    run.chunks = &run.first;
+    run.first.used = 0;
     bool saved_mode = grad_mode;
     grad_mode = call->create_graph;
     int result = start(&run);

@@ -7,7 +7,7 @@
  * AsStrided(base) as its node. */
 #include <string.h>
 
-#include "autograd/node.h"
+#include "autograd/hooks.h"
 #include "ops/ops.h"
 
 void
@@ -144,6 +144,8 @@ node_record_inplace(Op op, Tensor *out, int n_inputs, Tensor *const *inputs)
     Py_XSETREF(out->node, n);
     out->output_nr = 0;
     out->requires_grad = true;
+    if (out->retains_grad && hooks_retain(out) < 0)
+        return NULL;
     gc_publish((PyObject *)out);
     return n;
 }

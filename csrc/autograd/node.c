@@ -6,6 +6,7 @@
 #include <string.h>
 #include <structmember.h>
 
+#include "autograd/blame.h"
 #include "core/allocator.h"
 #include "ops/rows.h"
 
@@ -56,7 +57,7 @@ PyTypeObject NodeType = {
 static const char *
 kind_name(int op)
 {
-    return op == OP_COPY_SLICES ? "CopySlices" : op == OP_ACCUMULATE ? "AccumulateGrad" : row_node_name(op);
+    return op == OP_FUNCTION ? "Function" : op == OP_COPY_SLICES ? "CopySlices" : op == OP_ACCUMULATE ? "AccumulateGrad" : row_node_name(op);
 }
 
 PyTypeObject *
@@ -279,7 +280,7 @@ saved_slot(Node *n, int slot)
         for (int k = n->n_saved; k < slot; k++)
             if (k >= SAVED_INLINE)
                 n->saved[k].tensor = NULL;
-        n->n_saved = (uint8_t)(slot + 1);
+        n->n_saved = (uint16_t)(slot + 1);
     }
     return &n->saved[slot];
 }
@@ -292,6 +293,7 @@ node_save(Node *n, int slot, Tensor *t)
     Saved *s = saved_slot(n, slot);
     s->tensor = (Tensor *)Py_NewRef((PyObject *)t);
     s->version = t->storage->version;
+    t->storage->saved = true;
     s->is_output = false;
     if (t->tracked && !n->tracked)
         gc_publish((PyObject *)n);
@@ -307,6 +309,7 @@ node_save_output(Node *n, int slot, Tensor *out)
     if (s->tensor == NULL)
         return;
     s->version = out->storage->version;
+    out->storage->saved = true;
     s->is_output = true;
     s->number.i = out->output_nr;
 }
@@ -353,13 +356,14 @@ static Tensor *
 changed_in_place(Node *n, const Saved *s)
 {
     Tensor *t = s->tensor;
+    const char *line = blame_line(t->storage, s->version);
     return error(PyExc_RuntimeError,
                  "one of the variables needed for gradient computation has been modified by an inplace operation: "
-                 "[torch.%sTensor %s], which is %s %d of %s, is at version %u; expected version %u instead. "
+                 "[torch.%sTensor %s], which is %s %d of %s, is at version %u; expected version %u instead%s%s. "
                  "Hint: use the out-of-place form of the op that changed it, or clone() the tensor before.",
                  dtype_info[t->dtype].type_name, shape_text(t->ndim, t->dims), s->is_output ? "output" : "operand",
                  s->is_output ? (int)s->number.i : (int)(s - n->saved), node_name(n), (unsigned)t->storage->version,
-                 (unsigned)s->version);
+                 (unsigned)s->version, line ? "; it was changed at " : "", line ? line : "");
 }
 
 Tensor *
@@ -390,8 +394,6 @@ node_saved(Node *n, int slot)
 void
 node_release_saved(Node *n)
 {
-    if (n->op == OP_FUNCTION)
-        return;
     bool had = false;
     for (int k = 0; k < n->n_saved; k++) {
         had |= n->saved[k].tensor != NULL;

@@ -34,7 +34,7 @@ struct Node {
     int32_t op;                   /* row, or OP_FUNCTION ... */
     uint8_t variant;              /* digit behind "Backward" */
     uint8_t n_edges;
-    uint8_t n_saved;
+    uint16_t n_saved;
     bool tracked;
     bool released;                /* saved operands were freed by a backward without retain_graph */
     bool in_backward;

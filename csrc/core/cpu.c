@@ -7,6 +7,8 @@
 
 #include "core/allocator.h"
 #include "core/cpu_index.h"
+#include "core/cpu_loss.h"
+#include "core/cpu_optim.h"
 #include "core/cpu_reduce.h"
 #include "core/iter.h"
 #include "core/parallel.h"
@@ -322,6 +324,10 @@ const Backend cpu_backend = {
     .arg_reduce = cpu_arg_reduce,
     .scan = cpu_scan,
     .sort = cpu_sort,
+    .softmax = cpu_softmax,
+    .bad_target = cpu_bad_target,
+    .nll = cpu_nll,
+    .optim = cpu_optim,
     .pick = cpu_pick,
     .index_range = cpu_index_range,
     .mask_count = cpu_mask_count,

@@ -81,6 +81,34 @@ meta_sort(const Sort *sort)
     return 0;
 }
 
+static int
+meta_softmax(const Softmax *softmax)
+{
+    (void)softmax;
+    return 0;
+}
+
+static bool
+meta_bad_target(const Nll *nll, int64_t *bad)
+{
+    (void)nll, (void)bad;
+    return false;
+}
+
+static int
+meta_nll(const Nll *nll)
+{
+    (void)nll;
+    return 0;
+}
+
+static int
+meta_optim(const Optim *optim)
+{
+    (void)optim;
+    return 0;
+}
+
 static const Backend meta_backend = {
     .abi = BACKEND_ABI,
     .name = "meta",
@@ -94,6 +122,10 @@ static const Backend meta_backend = {
     .arg_reduce = meta_arg_reduce,
     .scan = meta_scan,
     .sort = meta_sort,
+    .softmax = meta_softmax,
+    .bad_target = meta_bad_target,
+    .nll = meta_nll,
+    .optim = meta_optim,
     .pick = meta_pick,
 };
 

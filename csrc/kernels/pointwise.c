@@ -6,9 +6,11 @@
 #include "abi/gemm.h"
 #include "abi/half.h"
 #include "abi/kernels.h"
+#include "abi/optim.h"
 #include "abi/random.h"
 #include "abi/reduce.h"
 #include "abi/scan.h"
+#include "abi/softmax.h"
 #include "abi/formula_names.h"
 
 #define FORMULA_SUFFIX S
@@ -176,4 +178,6 @@ const Kernels ISA_NAME(kernels) = {
     .random = &ISA_NAME(random_kernels),
     .reduce = &ISA_NAME(reduce_kernels),
     .scan = &ISA_NAME(scan_kernels),
+    .softmax = &ISA_NAME(softmax_kernels),
+    .optim = &ISA_NAME(optim_kernels),
 };

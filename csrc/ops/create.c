@@ -283,12 +283,10 @@ counted(const Sequence *s, Dtype dtype, const Value *options)
 static int
 check_range(Scalar start, Scalar end, Scalar step)
 {
+    char text[64];
     if (!isfinite(start.value.f) || !isfinite(end.value.f)) {
-        PyObject *a = PyFloat_FromDouble(start.value.f), *b = PyFloat_FromDouble(end.value.f);
-        if (a != NULL && b != NULL)
-            error(PyExc_RuntimeError, "unsupported range: %R -> %R", a, b);
-        Py_XDECREF(a);
-        Py_XDECREF(b);
+        snprintf(text, sizeof text, "%g -> %g", start.value.f, end.value.f);
+        error(PyExc_RuntimeError, "unsupported range: %s", text);
     } else if (step.value.f == 0)
         error(PyExc_RuntimeError, "step must be nonzero");
     else if ((step.value.f > 0 && start.value.f > end.value.f) || (step.value.f < 0 && start.value.f < end.value.f))

@@ -13,5 +13,6 @@
 #include "ops/random.h"
 #include "ops/loss.h"
 #include "ops/misc.h"
+#include "ops/extra.h"
 
 #endif

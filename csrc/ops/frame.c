@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "autograd/blame.h"
 #include "core/cpu.h"
 #include "core/dtype.h"
 #include "core/iter.h"
@@ -46,6 +47,8 @@ void
 tensor_bump(Tensor *t)
 {
     t->storage->version++;
+    if (t->storage->saved)
+        blame_note(t->storage);
 }
 
 int
@@ -100,6 +103,11 @@ check_autograd_writable(Tensor *t)
     if (t->base != NULL && t->base->requires_grad && t->base->node == NULL && t->view_kind != VIEW_NO_GRAD) {
         error(PyExc_RuntimeError, "a view of a leaf Variable that requires grad is being used in an in-place operation. "
                                   "Update it inside `with torch.no_grad():`, or work on a copy (x.clone())");
+        return -1;
+    }
+    if (t->view_kind == VIEW_NO_GRAD && t->base != NULL && t->base->requires_grad) {
+        error(PyExc_RuntimeError, "A view was created in no_grad mode and is being modified inplace with grad mode enabled. "
+                                  "Make the view and change it both inside `with torch.no_grad():`, or both outside");
         return -1;
     }
     if (t->view_kind == VIEW_MULTI && t->base != NULL && t->base->requires_grad) {
@@ -502,16 +510,29 @@ differentiable(const Frame *f)
     return false;
 }
 
-/* In-place on its own operand: the node must keep the tensor as it was (its old node and version), or it would hold
- * the very tensor that holds it; the version check then reports a read of the overwritten values. */
-static Tensor *
-header_before_write(const Frame *f)
+/* Whether a gradient that will be needed reads the tensor that is about to be overwritten. */
+static bool
+reads_overwritten(const Frame *f)
 {
-    if (f->out == NULL || !should_record(f->n, f->in))
+    uint8_t saves = 0;
+    for (int k = 0; k < f->n; k++)
+        if (tensor_needs_grad(f->in[k].tensor))
+            saves |= f->row->saves[k];
+    for (int k = 0; k < f->n; k++)
+        if (f->in[k].tensor == f->out && (saves & (SAVES_A << k)))
+            return true;
+    return false;
+}
+
+/* Then the node gets a copy, made before the write, with the old history; NULL with an error. */
+static Tensor *
+copy_before_write(const Frame *f)
+{
+    Tensor *old = tensor_empty_like(f->out);
+    if (old == NULL || copy_data(old, f->out) < 0) {
+        Py_XDECREF((PyObject *)old);
         return NULL;
-    Tensor *old = tensor_alias(f->out);
-    if (old == NULL)
-        return NULL;
+    }
     old->node = (Node *)Py_XNewRef((PyObject *)tensor_node(f->out));
     old->output_nr = f->out->output_nr;
     old->requires_grad = f->out->requires_grad;
@@ -531,11 +552,13 @@ general(Frame *f)
         out = allocate_result(f);
     else {
         out = (Tensor *)Py_NewRef((PyObject *)f->out);
-        old = header_before_write(f);
+        if (should_record(f->n, f->in) && reads_overwritten(f) && (old = copy_before_write(f)) == NULL) {
+            Py_DECREF(out);
+            return NULL;
+        }
     }
     if (out == NULL)
         return NULL;
-    uint32_t version = out->storage->version;
     if (compute(f, out) < 0)
         goto fail;
     if (f->out != NULL)
@@ -544,10 +567,6 @@ general(Frame *f)
         Node *node = record(f->row, f->op, f->n, f->in, f->params, out, f->out != NULL, old, f->compute);
         if (node == NULL && PyErr_Occurred())
             goto fail;
-        if (old != NULL && node != NULL)
-            for (int k = 0; k < f->n; k++)
-                if (node->saved[k].tensor == old)
-                    node->saved[k].version = version;
     }
     Py_XDECREF((PyObject *)old);
     return out;

@@ -9,7 +9,7 @@
 #include "ops/ops.h"
 
 /* The tensors of one parameter, in this order; NULL: the rule has none. */
-enum { PARAM_, GRAD_, FIRST, SECOND, LARGEST, TENSORS };
+enum { OF_PARAM, OF_GRAD, OF_FIRST, OF_SECOND, OF_LARGEST, TENSORS };
 static const char *const roles[TENSORS] = {"param", "grad", "state", "state", "state"};
 
 enum { ITEMS_INLINE = 32 };
@@ -22,9 +22,15 @@ typedef struct Step {
     int64_t n;
     OptimItem *items;
     Tensor *(*tensors)[TENSORS];  /* borrowed from the lists, item by item */
-    OptimItem inline_items[ITEMS_INLINE];
-    Tensor *inline_tensors[ITEMS_INLINE][TENSORS];
+    Tensor **counters;
 } Step;
+
+/* Room for the parameters of most models: big, and so not part of Step, which is cleared. */
+typedef struct Room {
+    OptimItem items[ITEMS_INLINE];
+    Tensor *tensors[ITEMS_INLINE][TENSORS];
+    Tensor *counters[ITEMS_INLINE];
+} Room;
 
 /* ---------------------------------------------------------------- checks */
 static int
@@ -76,7 +82,7 @@ check_written(Tensor *t)
 static int
 take_tensors(const Step *s, int64_t i, Tensor *tensors[TENSORS])
 {
-    if (PyList_GET_ITEM(s->lists[GRAD_], i) == Py_None)
+    if (PyList_GET_ITEM(s->lists[OF_GRAD], i) == Py_None)
         return 0;
     for (int k = 0; k < TENSORS; k++) {
         PyObject *o = s->lists[k] ? PyList_GET_ITEM(s->lists[k], i) : NULL;
@@ -87,9 +93,9 @@ take_tensors(const Step *s, int64_t i, Tensor *tensors[TENSORS])
             error(PyExc_TypeError, "%s(): %s must be a Tensor, not %s", s->name, roles[k], Py_TYPE(o)->tp_name);
             return -1;
         }
-        if (k == PARAM_ ? check_param(s->name, tensors[k]) < 0 : check_like(s->name, k, tensors[k], tensors[PARAM_]) < 0)
+        if (k == OF_PARAM ? check_param(s->name, tensors[k]) < 0 : check_like(s->name, k, tensors[k], tensors[OF_PARAM]) < 0)
             return -1;
-        if (k != GRAD_ && check_written(tensors[k]) < 0)
+        if (k != OF_GRAD && check_written(tensors[k]) < 0)
             return -1;
     }
     return 1;
@@ -122,13 +128,13 @@ set_pointers(OptimItem *item, Tensor *const *tensors)
     char *at[TENSORS];
     for (int k = 0; k < TENSORS; k++)
         at[k] = tensors[k] ? tensors[k]->data : NULL;
-    item->dtype = (Dtype)tensors[PARAM_]->dtype;
-    item->n = tensors[PARAM_]->numel;
-    item->p = at[PARAM_];
-    item->g = at[GRAD_];
-    item->m = at[FIRST];
-    item->v = at[SECOND];
-    item->top = at[LARGEST];
+    item->dtype = (Dtype)tensors[OF_PARAM]->dtype;
+    item->n = tensors[OF_PARAM]->numel;
+    item->p = at[OF_PARAM];
+    item->g = at[OF_GRAD];
+    item->m = at[OF_FIRST];
+    item->v = at[OF_SECOND];
+    item->top = at[OF_LARGEST];
 }
 
 static int
@@ -155,7 +161,7 @@ run_strided(const Step *s, const Backend *backend, OptimItem *item, Tensor *cons
         result = run_items(s, backend, 1, item);
     }
     for (int k = 0; k < TENSORS && result == 0; k++)
-        if (k != GRAD_ && tensors[k] != NULL && dense[k]->data != tensors[k]->data)
+        if (k != OF_GRAD && tensors[k] != NULL && dense[k]->data != tensors[k]->data)
             result = copy_data(tensors[k], dense[k]);
     scope_end(mark);
     return result;
@@ -168,10 +174,10 @@ run_all(Step *s, int64_t n)
     int64_t first = 0;
     int result = 0;
     for (int64_t i = 0; i < n && result == 0; i++) {
-        const Backend *backend = backend_of(s->tensors[i][PARAM_]);
+        const Backend *backend = backend_of(s->tensors[i][OF_PARAM]);
         if (is_dense(s->tensors[i])) {
             set_pointers(&s->items[i], s->tensors[i]);
-            bool last = i + 1 == n || backend_of(s->tensors[i + 1][PARAM_]) != backend || !is_dense(s->tensors[i + 1]);
+            bool last = i + 1 == n || backend_of(s->tensors[i + 1][OF_PARAM]) != backend || !is_dense(s->tensors[i + 1]);
             if (!last)
                 continue;
             result = run_items(s, backend, i + 1 - first, s->items + first);
@@ -181,34 +187,44 @@ run_all(Step *s, int64_t n)
     }
     for (int64_t i = 0; i < n; i++)
         for (int k = 0; k < TENSORS; k++)
-            if (k != GRAD_ && s->tensors[i][k] != NULL)
+            if (k != OF_GRAD && s->tensors[i][k] != NULL)
                 tensor_bump(s->tensors[i][k]);
     return result;
 }
 
 /* ---------------------------------------------------------------- one step */
 static int
-allocate(Step *s, int64_t n)
+allocate(Step *s, Room *room)
 {
-    s->n = n;
-    s->items = s->inline_items;
-    s->tensors = s->inline_tensors;
-    if (n <= ITEMS_INLINE)
+    s->items = room->items;
+    s->tensors = room->tensors;
+    s->counters = room->counters;
+    if (s->n <= ITEMS_INLINE)
         return 0;
-    s->items = PyMem_Calloc((size_t)n, sizeof *s->items);
-    s->tensors = PyMem_Calloc((size_t)n, sizeof *s->tensors);
-    if (s->items != NULL && s->tensors != NULL)
+    s->items = PyMem_Calloc((size_t)s->n, sizeof *s->items);
+    s->tensors = PyMem_Calloc((size_t)s->n, sizeof *s->tensors);
+    s->counters = PyMem_Calloc((size_t)s->n, sizeof *s->counters);
+    if (s->items != NULL && s->tensors != NULL && s->counters != NULL)
         return 0;
-    PyMem_Free(s->items);
-    PyMem_Free(s->tensors);
     PyErr_NoMemory();
     return -1;
 }
 
+static void
+release(Step *s, Room *room)
+{
+    if (s->items == room->items)
+        return;
+    PyMem_Free(s->items);
+    PyMem_Free(s->tensors);
+    PyMem_Free(s->counters);
+}
+
 /* Counters move only when every item has been checked. */
 static int
-advance(Step *s, int64_t n, Tensor **counters)
+advance(Step *s, int64_t n)
 {
+    Tensor **counters = s->counters;
     const Optim *o = &s->optim;
     for (int64_t i = 0; i < n; i++) {
         Scalar t = {PARAM(tensor_item(counters[i]).f + 1), CATEGORY_FLOAT};
@@ -227,16 +243,16 @@ advance(Step *s, int64_t n, Tensor **counters)
 }
 
 static int
-collect(Step *s, Tensor **counters, int64_t *count)
+collect(Step *s, int64_t *count)
 {
     int64_t n = 0;
     for (int64_t i = 0; i < s->n; i++) {
         int got = take_tensors(s, i, s->tensors[n]);
-        if (got < 0 || (got && s->steps != NULL && (counters[n] = step_counter(s, i)) == NULL))
+        if (got < 0 || (got && s->steps != NULL && (s->counters[n] = step_counter(s, i)) == NULL))
             return -1;
-        if (got && backend_of(s->tensors[n][PARAM_])->optim == NULL) {
+        if (got && backend_of(s->tensors[n][OF_PARAM])->optim == NULL) {
             error(PyExc_NotImplementedError, "%s is not implemented on '%s'", s->name,
-                  backend_of(s->tensors[n][PARAM_])->name);
+                  backend_of(s->tensors[n][OF_PARAM])->name);
             return -1;
         }
         n += got;
@@ -245,29 +261,28 @@ collect(Step *s, Tensor **counters, int64_t *count)
     return 0;
 }
 
+static int
+check_lists(Step *s)
+{
+    if (check_list(s->name, s->lists[OF_PARAM], -1) < 0)
+        return -1;
+    s->n = PyList_GET_SIZE(s->lists[OF_PARAM]);
+    for (int k = OF_GRAD; k < TENSORS; k++)
+        if (check_list(s->name, s->lists[k], s->n) < 0)
+            return -1;
+    return check_list(s->name, s->steps, s->n);
+}
+
 static PyObject *
 step_run(Step *s)
 {
-    Tensor *inline_counters[ITEMS_INLINE], **counters = inline_counters;
-    int64_t n = 0;
-    if (check_list(s->name, s->lists[PARAM_], -1) < 0)
+    Room room;
+    int64_t n;
+    if (check_lists(s) < 0)
         return NULL;
-    n = PyList_GET_SIZE(s->lists[PARAM_]);
-    for (int k = GRAD_; k < TENSORS; k++)
-        if (check_list(s->name, s->lists[k], n) < 0)
-            return NULL;
-    if (check_list(s->name, s->steps, n) < 0 || allocate(s, n) < 0)
-        return NULL;
-    if (n > ITEMS_INLINE && (counters = PyMem_New(Tensor *, n)) == NULL)
-        PyErr_NoMemory();
-    else if (collect(s, counters, &n) == 0 && (s->steps == NULL || advance(s, n, counters) == 0))
+    if (allocate(s, &room) == 0 && collect(s, &n) == 0 && (s->steps == NULL || advance(s, n) == 0))
         run_all(s, n);
-    if (s->items != s->inline_items) {
-        PyMem_Free(s->items);
-        PyMem_Free(s->tensors);
-    }
-    if (counters != inline_counters)
-        PyMem_Free(counters);
+    release(s, &room);
     return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
 }
 
@@ -329,7 +344,7 @@ adam_step(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
         return NULL;
     Step s = {.name = "_adam_step", .steps = args[5],
               .lists = {args[0], args[1], args[2], args[3], flags[0] ? list_or_null(args[4]) : NULL}};
-    if (flags[0] && s.lists[LARGEST] == NULL)
+    if (flags[0] && s.lists[OF_LARGEST] == NULL)
         return (PyObject *)error(PyExc_TypeError, "_adam_step(): amsgrad needs max_exp_avg_sqs");
     s.optim = (Optim){.kind = OPTIM_ADAM, .lr = x[0], .beta1 = x[1], .beta2 = x[2], .eps = x[3], .weight_decay = x[4],
                       .amsgrad = flags[0], .maximize = flags[1], .decoupled = flags[2]};

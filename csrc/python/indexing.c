@@ -34,18 +34,24 @@ is_integer(PyObject *item)
 }
 
 static int
+overflow(void)
+{
+    PyErr_Clear();
+    error(PyExc_ValueError, "Overflow when unpacking long long: the number does not fit in 64 bits");
+    return -1;
+}
+
+static int
 as_integer(PyObject *item, int64_t *out)
 {
     PyObject *index = PyNumber_Index(item);
     if (index == NULL)
         return -1;
-    int overflow;
-    *out = PyLong_AsLongLongAndOverflow(index, &overflow);
+    int too_large;
+    *out = PyLong_AsLongLongAndOverflow(index, &too_large);
     Py_DECREF(index);
-    if (overflow) {
-        error(PyExc_ValueError, "Overflow when unpacking long long: an index does not fit in 64 bits");
-        return -1;
-    }
+    if (too_large)
+        return overflow();
     return *out == -1 && PyErr_Occurred() ? -1 : 0;
 }
 
@@ -244,7 +250,7 @@ apply_key(Subscript *s, PyObject *key, PyObject **items)
         return s->view ? 0 : -1;
     }
     *items = items_of(key);
-    return *items == NULL || PyTuple_GET_SIZE(*items) > 2 * NDIM_MAX ? -1 : apply_items(s, *items);
+    return *items == NULL ? -1 : apply_items(s, *items);
 }
 
 /* ---------------------------------------------------------------- t[key] */
@@ -311,6 +317,10 @@ value_of(Tensor *t, PyObject *value, Value *out)
     }
     int got = numpy_is_array(value) ? 0 : scalar_from_object(value, &out->scalar);
     out->is_scalar = true;
+    if (got < 0 && PyLong_Check(value) && PyErr_ExceptionMatches(PyExc_RuntimeError))
+        return overflow();
+    if (got == 1 && scalar_check_fits(&out->scalar, (Dtype)t->dtype) < 0)
+        return -1;
     if (got == 0)
         error(PyExc_TypeError, "can't assign a %s to a torch.%sTensor: convert it with torch.as_tensor(value)",
               Py_TYPE(value)->tp_name, dtype_info[t->dtype].type_name);

@@ -27,6 +27,7 @@ invalid_data(PyObject *o)
     return -1;
 }
 
+/* A tensor inside a list is one number, whatever its shape. */
 static bool
 is_level(PyObject *o)
 {
@@ -34,7 +35,7 @@ is_level(PyObject *o)
         return false;
     if (PyList_Check(o) || PyTuple_Check(o))
         return true;
-    return PySequence_Check(o) && !(tensor_check(o) && ((Tensor *)o)->ndim == 0) && !PyDict_Check(o);
+    return PySequence_Check(o) && !tensor_check(o) && !PyDict_Check(o);
 }
 
 /* Item i of a list, tuple or other sequence: a new reference. */

@@ -1,0 +1,225 @@
+/* Pointwise and vector ops that are made of other ops.  Those with a gradient of their own compute on detached operands
+ * and record one node under PyTorch's name; the others are differentiable because their parts are. */
+#include <float.h>
+#include <math.h>
+
+#include "ops/ops.h"
+
+static Scalar
+real(double value)
+{
+    return (Scalar){PARAM(value), CATEGORY_FLOAT};
+}
+
+static Tensor *
+with_scalar(Op op, Tensor *a, Scalar b)
+{
+    if (a == NULL)
+        return NULL;
+    Operand in[2] = {{.tensor = a}, {.scalar = b}};
+    return scope_keep(pointwise(op, in, (Param[]){PARAM(1), PARAM(1)}, NULL));
+}
+
+/* condition ? value : t */
+static Tensor *
+replaced(Tensor *condition, double value, Tensor *t)
+{
+    if (condition == NULL || t == NULL)
+        return NULL;
+    Operand in[3] = {{.tensor = condition}, {.scalar = real(value)}, {.tensor = t}};
+    return scope_keep(pointwise(OP_where, in, (Param[]){PARAM(1), PARAM(1)}, NULL));
+}
+
+static Tensor *
+as_float(Tensor *t)
+{
+    return t == NULL || dtype_is_float((Dtype)t->dtype) ? t : op_to_dtype(t, default_dtype);
+}
+
+/* ---------------------------------------------------------------- bounds */
+/* A bound that is not met passes the gradient; at equality it goes to t, as in PyTorch. */
+Tensor *
+op_clamp_tensors(Tensor *t, Tensor *low, Tensor *high)
+{
+    if (t == NULL)
+        return NULL;
+    if (low == NULL && high == NULL)
+        return error(PyExc_ValueError, "torch.clamp: At least one of 'min' or 'max' must not be None");
+    if (low != NULL)
+        t = op_where(op_logical_or(op_lt(t, low), op_isnan(low)), low, t);
+    if (high != NULL)
+        t = op_where(op_logical_or(op_gt(t, high), op_isnan(high)), high, t);
+    return t;
+}
+
+static Tensor *
+clamp_one_side(Tensor *t, const Value *bound, bool low)
+{
+    if (t == NULL)
+        return NULL;
+    if (!bound->is_scalar)
+        return op_clamp_tensors(t, low ? bound->tensor : NULL, low ? NULL : bound->tensor);
+    if (bound->scalar.category == CATEGORY_FLOAT)
+        t = as_float(t);
+    Param limits[2] = {{-HUGE_VAL, INT64_MIN}, {HUGE_VAL, INT64_MAX}};
+    limits[low ? 0 : 1] = bound->scalar.value;
+    return t ? op_pointwise(OP_clamp, 1, t, NULL, NULL, limits[0], limits[1]) : NULL;
+}
+
+Tensor *
+op_clamp_min(Tensor *t, const Value *low)
+{
+    return clamp_one_side(t, low, true);
+}
+
+Tensor *
+op_clamp_max(Tensor *t, const Value *high)
+{
+    return clamp_one_side(t, high, false);
+}
+
+Tensor *
+op_positive(Tensor *t)
+{
+    if (t != NULL && t->dtype == DTYPE_BOOL)
+        return error(PyExc_RuntimeError, "The `+` operator, on a bool tensor is not supported.");
+    return t;
+}
+
+/* ---------------------------------------------------------------- logit */
+static Tensor *
+clamped(Tensor *t, double low, double high)
+{
+    return t ? op_pointwise(OP_clamp, 1, t, NULL, NULL, PARAM(low), PARAM(high)) : NULL;
+}
+
+Tensor *
+op_logit(Tensor *t, double eps)
+{
+    t = as_float(t);
+    if (t == NULL)
+        return NULL;
+    Tensor *x = op_detach(t);
+    if (eps >= 0)
+        x = clamped(x, eps, 1 - eps);
+    Tensor *out = op_log(op_div(x, op_scalar_left(OP_sub, 1, x)));
+    Node *n = out ? RECORD(OP_logit, out, t) : NULL;
+    node_save(n, 0, t);
+    node_save_params(n, PARAM(eps), PARAM(0));
+    return PyErr_Occurred() ? NULL : out;
+}
+
+BACKWARD(logit)
+{
+    double eps = n->params[0].f, low = eps < 0 ? 0 : eps;
+    Tensor *x = node_saved(n, 0);
+    Tensor *outside = op_logical_or(with_scalar(OP_lt, x, real(low)), with_scalar(OP_gt, x, real(1 - low)));
+    Tensor *slope = op_div(g, op_mul(x, op_scalar_left(OP_sub, 1, x)));
+    GRAD(0, replaced(outside, eps < 0 ? NAN : 0, slope));
+}
+
+/* ---------------------------------------------------------------- nan_to_num */
+static double
+largest(Dtype dtype)
+{
+    switch (dtype) {
+    case DTYPE_DOUBLE: return DBL_MAX;
+    case DTYPE_HALF: return 65504;
+    case DTYPE_BF16: return 3.3895313892515355e38;
+    default: return FLT_MAX;
+    }
+}
+
+Tensor *
+op_nan_to_num(Tensor *t, const Value *nan, const Value *posinf, const Value *neginf)
+{
+    if (t == NULL || !dtype_is_float((Dtype)t->dtype))
+        return op_clone(t);
+    double most = largest((Dtype)t->dtype);
+    Tensor *x = op_detach(t);
+    Tensor *out = replaced(op_isnan(x), nan->given ? nan->scalar.value.f : 0, x);
+    out = replaced(with_scalar(OP_eq, x, real(HUGE_VAL)), posinf->given ? posinf->scalar.value.f : most, out);
+    out = replaced(with_scalar(OP_eq, x, real(-HUGE_VAL)), neginf->given ? neginf->scalar.value.f : -most, out);
+    Node *n = out ? RECORD(OP_nan_to_num, out, t) : NULL;
+    node_save(n, 0, t);
+    return PyErr_Occurred() ? NULL : out;
+}
+
+BACKWARD(nan_to_num)
+{
+    GRAD(0, replaced(op_logical_not(op_isfinite(node_saved(n, 0))), 0, g));
+}
+
+/* ---------------------------------------------------------------- float_power */
+static Operand
+as_double(const Value *v)
+{
+    if (v->is_scalar)
+        return (Operand){.scalar = {v->scalar.value, CATEGORY_FLOAT}};
+    return (Operand){.tensor = op_to_dtype(v->tensor, DTYPE_DOUBLE)};
+}
+
+Tensor *
+op_float_power(const Value *base, const Value *exponent)
+{
+    if (base->is_scalar && exponent->is_scalar)
+        return error(PyExc_TypeError, "float_power(): at least one of input and exponent must be a Tensor");
+    Operand in[2] = {as_double(base), as_double(exponent)};
+    if (PyErr_Occurred())
+        return NULL;
+    return scope_keep(pointwise(OP_pow, in, (Param[]){PARAM(1), PARAM(1)}, NULL));
+}
+
+/* ---------------------------------------------------------------- cross product */
+/* The components in the order y, z, x. */
+static Tensor *
+turned(Tensor *t, int64_t dim)
+{
+    if (t == NULL)
+        return NULL;
+    Tensor *x = op_narrow(t, dim, 0, 1), *yz = op_narrow(t, dim, 1, 2);
+    return x && yz ? op_cat(2, (Tensor *[]){yz, x}, dim) : NULL;
+}
+
+Tensor *
+op_linalg_cross(Tensor *a, Tensor *b, int64_t dim)
+{
+    if (a == NULL || b == NULL)
+        return NULL;
+    if (a->ndim != b->ndim)
+        return error(PyExc_RuntimeError, "linalg.cross: inputs must have the same number of dimensions, got %d and %d", a->ndim,
+                     b->ndim);
+    int d = shape_wrap_dim(dim, a->ndim);
+    if (d < 0)
+        return NULL;
+    if (a->ndim == 0 || a->dims[d] != 3 || b->dims[d] != 3)
+        return error(PyExc_RuntimeError, "linalg.cross: inputs dimension %d must have length 3. Got %s and %s", d,
+                     shape_text(a->ndim, a->dims), shape_text(b->ndim, b->dims));
+    Tensor *x = op_detach(a), *y = op_detach(b);
+    Tensor *out = turned(op_sub(op_mul(x, turned(y, d)), op_mul(turned(x, d), y)), d);
+    Node *n = out ? RECORD(OP_linalg_cross, out, a, b) : NULL;
+    node_save(n, 0, a);
+    node_save(n, 1, b);
+    node_save_ints(n, 1, (int64_t[]){d});
+    return PyErr_Occurred() ? NULL : out;
+}
+
+BACKWARD(linalg_cross)
+{
+    Tensor *a = node_saved(n, 0), *b = node_saved(n, 1);
+    if (a == NULL || b == NULL)
+        return;
+    GRAD(0, op_sum_to_size(op_linalg_cross(b, g, n->ints[0]), a->ndim, a->dims));
+    GRAD(1, op_sum_to_size(op_linalg_cross(g, a, n->ints[0]), b->ndim, b->dims));
+}
+
+Tensor *
+op_cross(Tensor *a, Tensor *b, const int64_t *dim)
+{
+    if (a == NULL || dim != NULL)
+        return op_linalg_cross(a, b, dim ? *dim : -1);
+    for (int d = 0; d < a->ndim; d++)
+        if (a->dims[d] == 3)
+            return op_linalg_cross(a, b, d);
+    return error(PyExc_RuntimeError, "no dimension of size 3 in input, whose shape is %s", shape_text(a->ndim, a->dims));
+}
