@@ -10,6 +10,7 @@
 #include "core/tensor.h"
 #include "nn/nn.h"
 #include "ops/ops.h"
+#include "ops/optim.h"
 #include "ops/rows.h"
 #include "python/print.h"
 #include "python/tensor.h"

@@ -26,49 +26,30 @@ newaxis = None
 from . import _tensor  # noqa: E402
 from . import autograd  # noqa: E402
 from . import cuda  # noqa: E402
+from . import functional  # noqa: E402
 from . import nn  # noqa: E402
 from . import optim  # noqa: E402
+from ._absent import absent as _absent  # noqa: E402
 from ._compat import install_as_torch  # noqa: E402
+from ._settings import *  # noqa: E402, F403
 from .autograd import enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled  # noqa: E402
+from .functional import *  # noqa: E402, F403
 
-_LAZY = ("utils", "vision", "testing", "linalg", "special", "backends", "version", "random", "types", "distributions",
-         "fft", "amp", "hub", "jit", "distributed", "multiprocessing", "onnx", "library", "compiler")
-
-
-def is_tensor(obj, /):
-    """True if obj is a Tensor."""
-    return isinstance(obj, Tensor)
-
-
-def numel(input):
-    """Number of elements of input, an int."""
-    return input.numel()
+_LAZY = ("accelerator", "amp", "backends", "linalg", "random", "special", "storage", "testing", "types", "utils", "version",
+         "vision")
 
 
 def __getattr__(name):
+    """Loads a subpackage when it is first asked for; says of any other name that it is absent."""
     if name in _LAZY:
         from importlib import import_module
 
-        try:
-            module = import_module(f"ctorch.{name}")
-        except ModuleNotFoundError as missing:
-            if missing.name != f"ctorch.{name}":
-                raise
-            raise AttributeError(f"ctorch has no module '{name}': torch.{name} is not part of ctorch") from None
-        globals()[name] = module
-        return module
-    if name.startswith("__"):
-        raise AttributeError(f"module 'ctorch' has no attribute '{name}'")
-    raise AttributeError(_absent(name))
+        return import_module(f"ctorch.{name}")
+    if name in ("TypedStorage", "UntypedStorage"):
+        from . import storage
 
-
-def _absent(name):
-    """A sentence about a name that does not exist, with the nearest one that does."""
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, [n for n in globals() if not n.startswith("_")], n=1, cutoff=0.6)
-    hint = f"; did you mean ctorch.{near[0]}?" if near else ""
-    return f"module 'ctorch' has no attribute '{name}': ctorch does not have it (yet){hint}"
+        return getattr(storage, name)
+    raise _absent("ctorch", [*globals(), *_LAZY], name)
 
 
 def __dir__():

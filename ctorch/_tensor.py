@@ -46,4 +46,54 @@ def _deepcopy(self, memo):
     return copied
 
 
-_C._add_tensor_methods({"__reduce_ex__": _reduce_ex, "__deepcopy__": _deepcopy})
+def _storage(self):
+    """All elements of the memory that this tensor is a view of, as a TypedStorage."""
+    from .storage import TypedStorage
+
+    return TypedStorage(self)
+
+
+def _untyped_storage(self):
+    """All bytes of the memory that this tensor is a view of, as an UntypedStorage."""
+    from .storage import UntypedStorage
+
+    return UntypedStorage(self)
+
+
+def _apply_(self, callable):
+    """Replaces every element by callable(element), in place; slow, for the CPU and without gradient."""
+    if self.requires_grad:
+        raise TypeError("apply_() needs a tensor that does not require grad: use detach() first")
+    values = [callable(value) for value in self.reshape(-1).tolist()]
+    return self.copy_(_C.tensor(values, dtype=self.dtype).reshape(self.shape))
+
+
+def _map_(self, other, callable):
+    """Replaces every element by callable(element, other's element), in place; slow, without gradient."""
+    if self.requires_grad or other.requires_grad:
+        raise TypeError("map_() needs tensors that do not require grad: use detach() first")
+    pairs = zip(self.reshape(-1).tolist(), other.expand_as(self).reshape(-1).tolist())
+    return self.copy_(_C.tensor([callable(a, b) for a, b in pairs], dtype=self.dtype).reshape(self.shape))
+
+
+def _pin_memory(self, device=None):
+    """Raises RuntimeError: pinned memory belongs to a GPU."""
+    raise RuntimeError("Cannot access accelerator device when none is available: pin_memory() helps copies to a GPU")
+
+
+def _share_memory_(self):
+    """Raises NotImplementedError: tensors of two processes have their own memory."""
+    raise NotImplementedError("share_memory_(): ctorch's tensors cannot share memory between processes; "
+                              "DataLoader workers return their batches through shared memory on their own")
+
+
+def _itself(self):
+    """The tensor itself: it is real and dense."""
+    return self
+
+
+_C._add_tensor_methods({
+    "__reduce_ex__": _reduce_ex, "__deepcopy__": _deepcopy, "storage": _storage, "untyped_storage": _untyped_storage,
+    "apply_": _apply_, "map_": _map_, "pin_memory": _pin_memory, "share_memory_": _share_memory_, "to_dense": _itself,
+    "conj": _itself, "resolve_conj": _itself, "resolve_neg": _itself, "real": property(_itself),
+    "layout": property(lambda self: _C.strided, doc="torch.strided: the only layout.")})

@@ -346,7 +346,7 @@ CALLS = [
     ('(w * 2).backward()', 'only for scalar outputs'),
     ('(w * 2).sum().backward(torch.ones(2))', 'Mismatch in shape'),
     ('(w * 2).backward(torch.ones(5))', 'Mismatch in shape'),
-    ('twice((w * w).sum())', 'a second time'),
+    ('twice((w.detach().requires_grad_() ** 2).sum())', 'a second time'),
     ('changed(w)', 'modified by an inplace operation'),
     ('torch.autograd.grad(w.sum(), a)', 'does not require grad'),
     ('torch.autograd.grad(a.sum(), w)', 'does not require grad'),

@@ -8,11 +8,11 @@ import pytest
 from test_reduce import assert_same, needs_pytorch, pytorch, run, tensors
 
 VALUES = """
-x.sort() x.sort(0) x.sort(1,descending=True) x.sort(descending=True) nan.sort(1) nan.sort(0,True) i.sort() u8.sort(1) b.sort(0,stable=True)
-ties.sort(1,stable=True) ties.sort(0,descending=True,stable=True) s.sort() row.sort() row.sort(descending=True) f.half().sort(1) i32.sort(0)
+x.sort() x.sort(0) x.sort(1,descending=True) x.sort(descending=True) nan.sort(1) nan.sort(0,True) i.sort() u8.sort(1) b.sort(dim=0,stable=True)
+ties.sort(dim=1,stable=True) ties.sort(dim=0,descending=True,stable=True) s.sort() row.sort() row.sort(descending=True) f.half().sort(1) i32.sort(0)
 empty.sort(0) empty.sort(1) x.permute(2,0,1).sort(1) torch.sort(x,dim=0,stable=True) big.sort(0) big.sort(1) inf.sort(1)
 x.argsort() x.argsort(1,descending=True) ties.argsort(stable=True) torch.argsort(i,dim=0,stable=True) torch.msort(x) x.msort()
-x.topk(2) x.topk(3,1) x.topk(2,0,largest=False) row.topk(10) row.topk(400) row.topk(0) s.topk(1) nan.topk(2,1) i[0].topk(2)[0] big.topk(5,0)
+x.topk(2) x.topk(3,1) x.topk(2,0,largest=False) row.topk(10) row.topk(400) row.topk(0) s.topk(1) nan.topk(2,1)[0] i[0].topk(2)[0] big.topk(5,0)
 big.topk(3) f.half().topk(2)[0] x.kthvalue(2) x.kthvalue(1,0) x.kthvalue(3,1,keepdim=True) s.kthvalue(1)
 x.median() row.median() nan.median() i.median() x.median(1) x.median(0,keepdim=True) nan.median(1)[0] nan.nanmedian() nan.nanmedian(2)
 row.nanmedian() i.nanmedian() torch.zeros(0).median() s.median(0) ties.mode() ties.mode(0) i.mode(1,keepdim=True) s.mode() u8.mode()[0]

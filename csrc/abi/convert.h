@@ -1,6 +1,7 @@
-/* Conversions between float and the two 16-bit floating-point formats, element by element (kernels/convert.c).
- * Storage is plain uint16_t.  All instruction sets give the same bits: rounding is to nearest, ties to even, also
- * into subnormals; overflow gives infinity; a NaN keeps its sign and its top payload bits and becomes quiet. */
+/* Conversions between float and the two 16-bit floating-point formats, element by element
+ * (kernels/convert.c). Storage is plain uint16_t.  All instruction sets give the same bits: rounding is to
+ * nearest, ties to even, also into subnormals; overflow gives infinity; a NaN keeps its sign and its top
+ * payload bits and becomes quiet. */
 #ifndef CTORCH_ABI_CONVERT_H
 #define CTORCH_ABI_CONVERT_H
 

@@ -1,9 +1,9 @@
 /* Matrix products: what the core asks of the gemm kernels (kernels/gemm.c).
  *
- * The kernels never allocate and never start threads.  The core asks gemm_tiles() how many independent parts the
- * product has, hands ranges of them to its threads, and gives each call a workspace of its own.  An element of C
- * gets the same bits however the tiles are split: its order of summation follows from the whole problem alone.
- */
+ * The kernels never allocate and never start threads.  The core asks gemm_tiles() how many independent
+ * parts the product has, hands ranges of them to its threads, and gives each call a workspace of its own.
+ * An element of C gets the same bits however the tiles are split: its order of summation follows from the
+ * whole problem alone. */
 #ifndef CTORCH_ABI_GEMM_H
 #define CTORCH_ABI_GEMM_H
 
@@ -11,8 +11,8 @@
 #include <stdint.h>
 #include "isa.h"
 
-/* C (m x n) = A (m x k) B (k x n), then + bias, then max(0, .).  Strides are in elements and arbitrary (transposed,
- * stepped, negative, zero); the columns of C are adjacent.  C overlaps neither A, B nor bias. */
+/* C (m x n) = A (m x k) B (k x n), then + bias, then max(0, .).  Strides are in elements and arbitrary
+ * (transposed, stepped, negative, zero); the columns of C are adjacent.  C overlaps neither A, B nor bias. */
 typedef struct Gemm {
     int64_t m, n, k;
     const void *a;
@@ -24,7 +24,7 @@ typedef struct Gemm {
     const void *bias;       /* n adjacent elements, one per column of C, or NULL */
     int accumulate;         /* 0: C = AB, 1: C += AB */
     int relu;
-    int64_t cache_bytes;    /* size of a core's second-level cache, 0 if unknown: how much of B is packed at a time */
+    int64_t cache_bytes;    /* a core's second-level cache, 0 if unknown: how much of B to pack at a time */
 } Gemm;
 
 /* Tiles are cut at multiples of these, which every kernel's register tile divides. */

@@ -8,12 +8,13 @@ typedef enum NllKind {
     NLL_EACH,                     /* out (lines): -weight[t] log p[t], 0 where t is ignored */
     NLL_SUM,                      /* out (1): their sum; total (1): the sum of weight[t] */
     NLL_MEAN,                     /* out: the former divided by the latter; total as above */
-    NLL_SCALE,                    /* out (lines): weight[t] g, divided by *total unless that is NULL; 0 where ignored */
+    NLL_SCALE,                    /* out (lines): weight[t] g over *total, unless NULL; 0 where ignored */
     NLL_SUBTRACT,                 /* out[line, t] -= x[line], x: what NLL_SCALE gave */
 } NllKind;
 
-/* Dense tensors of shape (outer, n, inner), classes along n; line k is the (outer, inner) index k and has the class
- * target[k], in [0, n) or ignore_index.  log p is x itself or, if lse is given, x - lse as in abi/softmax.h. */
+/* Dense tensors of shape (outer, n, inner), classes along n; line k is the (outer, inner) index k and has
+ * the class target[k], in [0, n) or ignore_index.  log p is x itself or, if lse is given, x - lse as in
+ * abi/softmax.h. */
 typedef struct Nll {
     NllKind kind;
     Dtype dtype;                  /* float or double */

@@ -7,7 +7,7 @@
 
 /* One parameter: n adjacent elements of each array, all of one dtype.  Which arrays are there:
  *   SGD   p, g; m: the momentum buffer, unless there is no momentum
- *   Adam  p, g; m, v: running means of gradients and their squares; top: the largest v so far, with amsgrad */
+ *   Adam  p, g; m, v: running means of gradients and their squares; top: largest v so far (amsgrad) */
 typedef struct OptimItem {
     Dtype dtype;                  /* a float dtype */
     int64_t n;

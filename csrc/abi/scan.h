@@ -7,10 +7,11 @@
 
 typedef enum ScanKind { SCAN_SUM, SCAN_PROD, SCAN_LOGSUMEXP, SCAN_MAX, SCAN_MIN, SCAN_COUNT } ScanKind;
 
-/* Dense tensors of shape (outer, n, inner), scanned along n.  indices: where MAX and MIN are, the last of equals. */
+/* Dense tensors of shape (outer, n, inner), scanned along n.  indices: where MAX and MIN are, the last of
+ * equals. */
 typedef struct Scan {
     ScanKind kind;
-    Dtype dtype;                  /* int64, float or double */
+    Dtype dtype; /* int64, float or double */
     int64_t outer, n, inner;
     const char *in;
     char *out;

@@ -1,5 +1,5 @@
-/* Softmax, its logarithm and their gradients along one dim, and the log-sum-exp that cross-entropy is made of: the
- * arguments of a backend's `softmax` slot and the kernels' table. */
+/* Softmax, its logarithm and their gradients along one dim, and the log-sum-exp that cross-entropy is made
+ * of: the arguments of a backend's `softmax` slot and the kernels' table. */
 #ifndef CTORCH_ABI_SOFTMAX_H
 #define CTORCH_ABI_SOFTMAX_H
 
@@ -16,8 +16,9 @@ typedef enum SoftmaxKind {
     SOFTMAX_KINDS
 } SoftmaxKind;
 
-/* Dense tensors of shape (outer, n, inner), worked along n: line k is the (outer, inner) index k.  Two numbers stand
- * for a line's log-sum-exp, since their sum would lose the digits that differences of large scores have. */
+/* Dense tensors of shape (outer, n, inner), worked along n: line k is the (outer, inner) index k.  Two
+ * numbers stand for a line's log-sum-exp, since their sum would lose the digits that differences of large
+ * scores have. */
 typedef struct Softmax {
     SoftmaxKind kind;
     Dtype dtype;                  /* float or double */

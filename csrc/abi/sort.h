@@ -4,14 +4,15 @@
 
 #include "abi/dtype.h"
 
-/* The first k of each of `rows` dense rows of n elements, sorted stably; NaN counts as greatest, -0 equals 0. */
+/* The first k of each of `rows` dense rows of n elements, sorted stably; NaN counts as greatest, -0 equals 0.
+ */
 typedef struct Sort {
     Dtype dtype;
     bool descending;
     int64_t rows, n, k;
     const char *in;
-    char *values;                 /* (rows, k); NULL if not asked for */
-    int64_t *indices;             /* (rows, k) */
+    char *values;     /* (rows, k); NULL if not asked for */
+    int64_t *indices; /* (rows, k) */
 } Sort;
 
 #endif

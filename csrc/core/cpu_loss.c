@@ -1,5 +1,5 @@
-/* Drives the softmax kernels over lines and threads, and runs the losses that read or write one element a line: too
- * few for vectors or threads. */
+/* Drives the softmax kernels over lines and threads, and runs the losses that read or write one element a
+ * line: too few for vectors or threads. */
 #include "core/cpu_loss.h"
 
 #include "core/cpu.h"
@@ -18,14 +18,16 @@ run_lines(void *context, int64_t begin, int64_t end)
 int
 cpu_softmax(const Softmax *s)
 {
-    enum { GRAIN = 1 << 14, RELEASE_GIL_ABOVE = 1 << 17 };         /* elements; about 0.3 ns each */
-    int64_t lines = s->outer * s->inner;
+    enum { GRAIN = 1 << 14, RELEASE_GIL_ABOVE = 1 << 17, ADJACENT = 256 };      /* elements */
+    int64_t lines = s->outer * s->inner, grain = s->n < GRAIN ? GRAIN / s->n : 1;
     int result = 0;
+    if (s->inner > 1 && grain < ADJACENT)
+        grain = ADJACENT;         /* fewer columns of long lines would read a cache line for each element */
     if (lines * s->n < RELEASE_GIL_ABOVE)
         run_lines((void *)s, 0, lines);
     else {
         Py_BEGIN_ALLOW_THREADS
-        result = parallel_for(lines, s->n < GRAIN ? GRAIN / s->n : 1, run_lines, (void *)s);
+        result = parallel_for(lines, grain, run_lines, (void *)s);
         Py_END_ALLOW_THREADS
     }
     if (result < 0 && !PyErr_Occurred())

@@ -1,5 +1,5 @@
-/* Drives the optimizer kernels over all elements of all parameters at once, so that many small tensors and one large
- * one are shared out alike.  Half types are brought into float by blocks. */
+/* Drives the optimizer kernels over all elements of all parameters at once, so that many small tensors and
+ * one large one are shared out alike.  Half types are brought into float by blocks. */
 #include "core/cpu_optim.h"
 
 #include "core/cpu.h"
@@ -36,7 +36,8 @@ static void
 run_half(const Optim *o, const OptimItem *item)
 {
     static const int64_t no_stride[2] = {0, 0};
-    Loop load = cpu_kernels->half_load[item->dtype - DTYPE_HALF], store = cpu_kernels->half_store[item->dtype - DTYPE_HALF];
+    Loop load = cpu_kernels->half_load[item->dtype - DTYPE_HALF],
+         store = cpu_kernels->half_store[item->dtype - DTYPE_HALF];
     float wide[5][BLOCK];
     for (int64_t i = 0; i < item->n; i += BLOCK) {
         OptimItem from = part(item, i, item->n - i < BLOCK ? item->n : i + BLOCK), to = from;
@@ -93,10 +94,7 @@ cpu_optim(const Optim *o)
             run_item(o, &o->items[k]);
         return 0;
     }
-    Py_BEGIN_ALLOW_THREADS
-    result = parallel_for(total, GRAIN, run_range, (void *)o);
-    Py_END_ALLOW_THREADS
-    if (result < 0 && !PyErr_Occurred())
-        PyErr_CheckSignals();
+    Py_BEGIN_ALLOW_THREADS result = parallel_for(total, GRAIN, run_range, (void *)o);
+    Py_END_ALLOW_THREADS if (result < 0 && !PyErr_Occurred()) PyErr_CheckSignals();
     return result;
 }

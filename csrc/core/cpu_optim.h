@@ -1,4 +1,4 @@
-/* The CPU backend's optimizer steps. */
+/* The CPU backend's optimizer steps, over the kernels and the threads. */
 #ifndef CTORCH_CORE_CPU_OPTIM_H
 #define CTORCH_CORE_CPU_OPTIM_H
 

@@ -1,9 +1,9 @@
-/* Drives the fold loops over strided tensors: which elements belong to which result, tiles of results, pieces of long
- * reductions, threads, and what becomes of the accumulators.
+/* Drives the fold loops over strided tensors: which elements belong to which result, tiles of results, pieces
+ * of long reductions, threads, and what becomes of the accumulators.
  *
- * The work is cut by the shape alone: into tiles of up to REDUCE_TILE results along the kept dim that is nearest in
- * memory, and, where there are few tiles, into pieces of the reduced elements whose partial results are merged in order.
- * So the bits of a result do not depend on the number of threads. */
+ * The work is cut by the shape alone: into tiles of up to REDUCE_TILE results along the kept dim that is
+ * nearest in memory, and, where there are few tiles, into pieces of the reduced elements whose partial
+ * results are merged in order. So the bits of a result do not depend on the number of threads. */
 #include "core/cpu_reduce.h"
 
 #include <math.h>
@@ -29,24 +29,22 @@ typedef struct Axis {
 typedef struct Plan {
     const Reduce *r;
     FoldLoop loop;
-    WidenLoop widen;              /* NULL: loop reads the elements as they are */
-    Dtype computed;               /* what loop reads */
-    int64_t itemsize;             /* of computed */
+    WidenLoop widen;  /* NULL: loop reads the elements as they are */
+    Dtype computed;   /* what loop reads */
+    int64_t itemsize; /* of computed */
     bool is_float;
     int n_outer, n_reduced;
-    Axis outer[NDIM_MAX];         /* kept dims but the tiled one */
+    Axis outer[NDIM_MAX]; /* kept dims but the tiled one */
     Axis tiled;
-    Axis reduced[NDIM_MAX];       /* the last is innermost */
-    int64_t n_elements;           /* reduced for each result */
-    int64_t tile, n_tiles;        /* results in a tile; tiles along the tiled dim */
-    int64_t n_pieces, piece;      /* of the reduced elements of a tile */
-    Acc *partial;                 /* [tiles of all outer][pieces][tile] if n_pieces > 1 */
+    Axis reduced[NDIM_MAX];  /* the last is innermost */
+    int64_t n_elements;      /* reduced for each result */
+    int64_t tile, n_tiles;   /* results in a tile; tiles along the tiled dim */
+    int64_t n_pieces, piece; /* of the reduced elements of a tile */
+    Acc *partial;            /* [tiles of all outer][pieces][tile] if n_pieces > 1 */
 } Plan;
 
 /* ---------------------------------------------------------------- folds as the driver knows them */
-#define LOWEST_F -INFINITY
-#define HIGHEST_F INFINITY
-#define LOWEST -INFINITY
+#define LOWEST  -INFINITY
 #define HIGHEST INFINITY
 static const double starts[FOLD_COUNT] = {
 #define FOLD(name, class, lane, start, map, fold) [FOLD_##name] = start,
@@ -59,12 +57,20 @@ fold_start(Fold fold, bool is_float)
     double start = starts[fold];
     if (is_float)
         return (Acc){.f = start};
-    return (Acc){.i = start == (double)-INFINITY ? INT64_MIN : start == (double)INFINITY ? INT64_MAX : (int64_t)start};
+    return (Acc){.i = start == (double)-INFINITY  ? INT64_MIN
+                      : start == (double)INFINITY ? INT64_MAX
+                                                  : (int64_t)start};
 }
 
 #define FOLD(name, class, lane, start, map, fold) \
-    static inline double name##_f(double acc, double v) { return fold; } \
-    static inline int64_t name##_i(int64_t acc, int64_t v) { return fold; }
+    static inline double name##_f(double acc, double v) \
+    { \
+        return fold; \
+    } \
+    static inline int64_t name##_i(int64_t acc, int64_t v) \
+    { \
+        return fold; \
+    }
 #include "abi/folds.def"
 
 static Acc
@@ -75,8 +81,7 @@ fold_merge(Fold fold, bool is_float, Acc acc, Acc v)
     case FOLD_##name: \
         return is_float ? (Acc){.f = name##_f(acc.f, v.f)} : (Acc){.i = name##_i(acc.i, v.i)};
 #include "abi/folds.def"
-    default:
-        return acc;
+    default: return acc;
     }
 }
 
@@ -126,7 +131,8 @@ collect_axes(Plan *p)
         if (r->reduced[i])
             reduced[n_reduced++] = (Axis){r->dims[i], r->strides[i] * size, 0};
         else
-            p->n_outer += add_axis(p->outer, p->n_outer, (Axis){r->dims[i], r->strides[i] * size, out_strides[i]});
+            p->n_outer +=
+                add_axis(p->outer, p->n_outer, (Axis){r->dims[i], r->strides[i] * size, out_strides[i]});
     }
     sort_axes(reduced, n_reduced);
     for (int i = 0; i < n_reduced; i++)
@@ -179,7 +185,8 @@ cut(Plan *p)
 /* ---------------------------------------------------------------- running */
 /* Blocks of elements are widened to what the loop reads, along the dim that is nearer in memory. */
 static void
-fold_widened(const Plan *p, Acc *acc, const char *x, int64_t n, int64_t n_stride, int64_t m, const double *shift)
+fold_widened(const Plan *p, Acc *acc, const char *x, int64_t n, int64_t n_stride, int64_t m,
+             const double *shift)
 {
     _Alignas(64) char wide[WIDE_BLOCK * ITEMSIZE_MAX];
     if (m > 1 && p->tiled.stride < n_stride) {
@@ -200,7 +207,8 @@ fold_widened(const Plan *p, Acc *acc, const char *x, int64_t n, int64_t n_stride
         }
 }
 
-/* Folds the reduced elements [begin, end) of m results at x into acc, run by run of the innermost reduced dim. */
+/* Folds the reduced elements [begin, end) of m results at x into acc, run by run of the innermost reduced
+ * dim. */
 static void
 fold_range(const Plan *p, Acc *acc, const char *x, int64_t begin, int64_t end, int64_t m, const double *shift)
 {
@@ -335,8 +343,7 @@ run_cut(const Plan *p, int64_t tasks, ParallelRange body, void *context)
     if (tasks * work < RELEASE_GIL_ABOVE)
         body(context, 0, tasks);
     else {
-        Py_BEGIN_ALLOW_THREADS
-        result = parallel_for(tasks, grain, body, context);
+        Py_BEGIN_ALLOW_THREADS result = parallel_for(tasks, grain, body, context);
         Py_END_ALLOW_THREADS
     }
     if (result < 0 && !PyErr_Occurred())
@@ -389,70 +396,60 @@ cpu_reduce(const Reduce *r)
 typedef struct ArgJob {
     Plan plan;
     const ArgReduce *a;
-    ArgLoop columns;
+    ArgColumns columns;
+    ArgRows rows;
 } ArgJob;
 
-/* Rows of a tile brought to what the loops read; the tile's own memory if it is already that. */
-static const char *
-arg_rows(const Plan *p, const char *x, int64_t n, int64_t n_stride, int64_t m, char *wide, int64_t *stride)
-{
-    bool dense = p->tiled.stride == p->itemsize || m == 1;
-    *stride = n_stride;
-    if (p->widen == NULL && dense)
-        return x;
-    *stride = m * p->itemsize;
-    for (int64_t i = 0; i < n; i++, x += n_stride)
-        if (p->widen != NULL)
-            p->widen(wide + i * *stride, x, m, p->tiled.stride);
-        else
-            for (int64_t j = 0; j < m; j++)
-                memcpy(wide + i * *stride + j * p->itemsize, x + j * p->tiled.stride, (size_t)p->itemsize);
-    return wide;
-}
+/* Runs of up to SHORT_RUN elements are brought side by side, which costs less than a search in each. */
+enum { BEST_SIZE = REDUCE_TILE * ITEMSIZE_MAX, SHORT_RUN = 32 };
 
-/* A run: the fold finds the extreme of each block fast, and the first block that has the best is searched. */
-static int64_t
-arg_run(const ArgJob *job, const char *x, int64_t n, int64_t stride)
+static void
+arg_rows(const ArgJob *job, const char *x, int64_t n, int64_t stride, int64_t m, char *best, int64_t *index)
 {
     const Plan *p = &job->plan;
     _Alignas(64) char wide[WIDE_BLOCK * ITEMSIZE_MAX];
-    const double shift = 0;
-    Acc best = {.i = 0};
-    int64_t best_block = -1, index = 0, row_stride;
-    for (int64_t i = 0; i < n; i += WIDE_BLOCK) {
-        int64_t length = n - i < WIDE_BLOCK ? n - i : WIDE_BLOCK;
-        Acc acc = fold_start(p->r->fold, p->is_float);
-        fold_range(p, &acc, x, i, i + length, 1, &shift);
-        bool better = best_block < 0;
-        if (!better && p->is_float)
-            better = best.f == best.f && (acc.f != acc.f || (job->a->largest ? acc.f > best.f : acc.f < best.f));
-        else if (!better)
-            better = job->a->largest ? acc.i > best.i : acc.i < best.i;
-        if (better) {
-            best = acc;
-            best_block = i;
-        }
+    if (p->widen == NULL) {
+        job->rows(best, index, x, n, stride, m, p->tiled.stride, 0);
+        return;
     }
-    int64_t length = n - best_block < WIDE_BLOCK ? n - best_block : WIDE_BLOCK;
-    const char *rows = arg_rows(p, x + best_block * stride, length, stride, 1, wide, &row_stride);
-    char start[ITEMSIZE_MAX];
-    memcpy(start, rows, (size_t)p->itemsize);
-    job->columns(start, &index, rows, length, row_stride, 1, 0);
-    return best_block + index;
+    for (int64_t j = 0; j < m; j++, x += p->tiled.stride)
+        for (int64_t i = 0; i < n; i += WIDE_BLOCK) {
+            int64_t length = n - i < WIDE_BLOCK ? n - i : WIDE_BLOCK;
+            p->widen(wide, x + i * stride, length, stride);
+            job->rows(best + j * p->itemsize, index + j, wide, length, p->itemsize, 1, 0, i);
+        }
+}
+
+/* m elements of one row of results, side by side. */
+static void
+load_row(const Plan *p, char *to, const char *x, int64_t m)
+{
+    if (p->widen != NULL)
+        p->widen(to, x, m, p->tiled.stride);
+    else if (p->itemsize == 4)
+        for (int64_t j = 0; j < m; j++)
+            memcpy(to + 4 * j, x + j * p->tiled.stride, 4);
+    else
+        for (int64_t j = 0; j < m; j++)
+            memcpy(to + 8 * j, x + j * p->tiled.stride, 8);
 }
 
 static void
-arg_tile(const ArgJob *job, const char *x, int64_t n, int64_t stride, int64_t m, int64_t *index)
+arg_columns(const ArgJob *job, const char *x, int64_t n, int64_t stride, int64_t m, char *best,
+            int64_t *index)
 {
     const Plan *p = &job->plan;
-    _Alignas(64) char wide[WIDE_BLOCK * ITEMSIZE_MAX], best[REDUCE_TILE * ITEMSIZE_MAX];
-    int64_t rows = WIDE_BLOCK / m, row_stride;
+    _Alignas(64) char wide[WIDE_BLOCK * ITEMSIZE_MAX];
+    int64_t rows = WIDE_BLOCK / m;
+    if (p->widen == NULL && p->tiled.stride == p->itemsize) {
+        job->columns(best, index, x, n, stride, m, 0);
+        return;
+    }
     for (int64_t i = 0; i < n; i += rows) {
         int64_t length = n - i < rows ? n - i : rows;
-        const char *block = arg_rows(p, x + i * stride, length, stride, m, wide, &row_stride);
-        if (i == 0)
-            memcpy(best, block, (size_t)(m * p->itemsize));
-        job->columns(best, index, block, length, row_stride, m, i);
+        for (int64_t k = 0; k < length; k++)
+            load_row(p, wide + k * m * p->itemsize, x + (i + k) * stride, m);
+        job->columns(best, index, wide, length, m * p->itemsize, m, i);
     }
 }
 
@@ -465,12 +462,13 @@ run_arg_tasks(void *context, int64_t begin, int64_t end)
     int64_t size = dtype_info[job->a->dtype].itemsize;
     for (int64_t task = begin; task < end; task++) {
         const char *x;
+        _Alignas(64) char best[BEST_SIZE];
         int64_t out, index[REDUCE_TILE] = {0}, m = locate_tile(p, task, &x, &out);
-        if (m > 1 && p->tiled.stride < run->stride)
-            arg_tile(job, x, run->n, run->stride, m, index);
+        load_row(p, best, x, m);
+        if (m > 1 && ((p->tiled.stride == size && run->stride != size) || run->n <= SHORT_RUN))
+            arg_columns(job, x, run->n, run->stride, m, best, index);
         else
-            for (int64_t j = 0; j < m; j++)
-                index[j] = arg_run(job, x + j * p->tiled.stride, run->n, run->stride);
+            arg_rows(job, x, run->n, run->stride, m, best, index);
         for (int64_t j = 0; j < m; j++, out += p->tiled.out, x += p->tiled.stride) {
             job->a->indices[out] = index[j];
             if (job->a->values != NULL)
@@ -484,15 +482,21 @@ cpu_arg_reduce(const ArgReduce *a)
 {
     bool reduced[NDIM_MAX] = {false};
     reduced[a->dim] = true;
-    Reduce r = {.fold = a->largest ? FOLD_amax : FOLD_amin, .dtype = a->dtype, .ndim = a->ndim, .dims = a->dims,
-                .strides = a->strides, .reduced = reduced, .in = a->in};
+    Reduce r = {.fold = a->largest ? FOLD_amax : FOLD_amin,
+                .dtype = a->dtype,
+                .ndim = a->ndim,
+                .dims = a->dims,
+                .strides = a->strides,
+                .reduced = reduced,
+                .in = a->in};
     ArgJob job = {.a = a};
     if (!plan_make(&job.plan, &r))
         return 0;
     Plan *p = &job.plan;
     p->n_pieces = 1;
     p->piece = p->n_elements;
-    job.columns = cpu_kernels->reduce->arg[a->largest][p->computed];
+    job.columns = cpu_kernels->reduce->arg_columns[a->largest][p->computed];
+    job.rows = cpu_kernels->reduce->arg_rows[a->largest][p->computed];
     return run_cut(p, outer_count(p) * p->n_tiles, run_arg_tasks, &job);
 }
 

@@ -8,7 +8,7 @@
 typedef struct ScanJob {
     const Scan *s;
     ScanLoop loop;
-    int64_t tiles;                /* of each outer index */
+    int64_t tiles; /* of each outer index */
     int64_t itemsize;
 } ScanJob;
 
@@ -18,10 +18,11 @@ run_tasks(void *context, int64_t begin, int64_t end)
     const ScanJob *job = context;
     const Scan *s = job->s;
     for (int64_t task = begin; task < end; task++) {
-        int64_t first = task % job->tiles * SCAN_TILE, m = s->inner - first < SCAN_TILE ? s->inner - first : SCAN_TILE;
+        int64_t first = task % job->tiles * SCAN_TILE,
+                m = s->inner - first < SCAN_TILE ? s->inner - first : SCAN_TILE;
         int64_t at = task / job->tiles * s->n * s->inner + first;
-        job->loop(s->in + at * job->itemsize, s->out + at * job->itemsize, s->indices ? s->indices + at : NULL, s->n,
-                  s->inner, m);
+        job->loop(s->in + at * job->itemsize, s->out + at * job->itemsize,
+                  s->indices ? s->indices + at : NULL, s->n, s->inner, m);
     }
 }
 
@@ -36,8 +37,7 @@ cpu_scan(const Scan *s)
     if (tasks * work < RELEASE_GIL_ABOVE)
         run_tasks(&job, 0, tasks);
     else {
-        Py_BEGIN_ALLOW_THREADS
-        result = parallel_for(tasks, work < GRAIN ? GRAIN / work : 1, run_tasks, &job);
+        Py_BEGIN_ALLOW_THREADS result = parallel_for(tasks, work < GRAIN ? GRAIN / work : 1, run_tasks, &job);
         Py_END_ALLOW_THREADS
     }
     if (result < 0 && !PyErr_Occurred())

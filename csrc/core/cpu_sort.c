@@ -1,6 +1,6 @@
-/* Sorting on the CPU.  Elements of every dtype become unsigned keys of the same order, so there is one sort: merging for
- * short rows, a radix sort by bytes for long ones, and an insertion into the k best where few are asked for.  All are
- * stable; descending order is ascending order of the complemented keys. */
+/* Sorting on the CPU.  Elements of every dtype become unsigned keys of the same order, so there is one sort:
+ * merging for short rows, a radix sort by bytes for long ones, and an insertion into the k best where few are
+ * asked for.  All are stable; descending order is ascending order of the complemented keys. */
 #include <string.h>
 
 #include "abi/half.h"
@@ -69,7 +69,8 @@ load_items(Item *items, const char *row, Dtype dtype, int64_t n, bool descending
     }
 }
 
-/* ---------------------------------------------------------------- sorts: the result is in the array returned */
+/* ---------------------------------------------------------------- sorts: the result is in the array returned
+ */
 static void
 insertion_sort(Item *items, int64_t n)
 {
@@ -92,7 +93,8 @@ merge_sort(Item *items, Item *spare, int64_t n)
             int64_t middle = i + width < n ? i + width : n, end = i + 2 * width < n ? i + 2 * width : n;
             int64_t a = i, b = middle;
             for (int64_t to = i; to < end; to++)
-                spare[to] = b >= end || (a < middle && items[a].key <= items[b].key) ? items[a++] : items[b++];
+                spare[to] =
+                    b >= end || (a < middle && items[a].key <= items[b].key) ? items[a++] : items[b++];
         }
         Item *sorted = spare;
         spare = items;
@@ -145,7 +147,7 @@ top_sort(const Item *items, Item *spare, int64_t n, int64_t k)
 /* ---------------------------------------------------------------- rows */
 typedef struct SortJob {
     const Sort *s;
-    Item *space;                  /* 2 n items for each worker */
+    Item *space; /* 2 n items for each worker */
 } SortJob;
 
 static void
@@ -189,8 +191,7 @@ cpu_sort(const Sort *s)
         for (int64_t row = 0; row < s->rows; row++)
             sort_row(&job, row, 0);
     else {
-        Py_BEGIN_ALLOW_THREADS
-        result = parallel_run(s->rows, workers, sort_row, &job);
+        Py_BEGIN_ALLOW_THREADS result = parallel_run(s->rows, workers, sort_row, &job);
         Py_END_ALLOW_THREADS
     }
     PyMem_RawFree(job.space);

@@ -1,5 +1,5 @@
-/* Conversions between float and the 16-bit formats: IEEE half and bfloat16.  Loops over adjacent elements only;
- * strides and dtype promotion are the caller's. */
+/* Conversions between float and the 16-bit formats: IEEE half and bfloat16.  Loops over adjacent elements
+ * only; strides and dtype promotion are the caller's. */
 #include "../abi/convert.h"
 #include <string.h>
 
@@ -27,8 +27,8 @@ static inline uint32_t mask(int condition)
     return 0u - (uint32_t)condition;
 }
 
-/* Normal numbers: shift the fields into place and move the exponent's bias from 15 to 127.  Subnormals: the field is
- * an integer count of 2^-24.  Infinity and NaN: all exponent bits, and a NaN is made quiet. */
+/* Normal numbers: shift the fields into place and move the exponent's bias from 15 to 127.  Subnormals:
+ * the field is an integer count of 2^-24.  Infinity and NaN: all exponent bits, and a NaN is made quiet. */
 static inline float half_to_float_one(uint16_t h)
 {
     const uint32_t sign = (uint32_t)(h & 0x8000) << 16, rest = h & 0x7fff;
@@ -40,9 +40,9 @@ static inline float half_to_float_one(uint16_t h)
     return bits_float(sign | (special & is_special) | (finite & ~is_special));
 }
 
-/* Normal results: subtract the bias difference and add just under half of the lowest kept bit, plus that bit, so that
- * ties go to even; a carry runs into the exponent and, at the top, into infinity.  Subnormal results: adding 0.5
- * makes the hardware round at 2^-24. */
+/* Normal results: subtract the bias difference and add just under half of the lowest kept bit, plus that
+ * bit, so that ties go to even; a carry runs into the exponent and, at the top, into infinity.  Subnormal
+ * results: adding 0.5 makes the hardware round at 2^-24. */
 static inline uint16_t float_to_half_one(float f)
 {
     const uint32_t u = float_bits(f), sign = (u >> 16) & 0x8000, rest = u & 0x7fffffff;

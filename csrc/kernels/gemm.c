@@ -1,24 +1,37 @@
-/* Matrix products, one build per instruction set.  Here: the choices that differ between instruction sets, the cut
- * into tiles, and one inclusion per element type.  The parts: gemm_vector.inc (vectors), gemm_tile.inc
- * (micro-kernels), gemm_pack.inc (packing), gemm_dot.inc (narrow products as inner products), gemm_float.inc (the
- * driver), gemm_integer.inc (integers).  Threads and memory are the core's. */
+/* Matrix products, one build per instruction set.  Here: the choices that differ between instruction sets,
+ * the cut into tiles, and one inclusion per element type.  The parts: gemm_vector.inc (vectors),
+ * gemm_tile.inc (micro-kernels), gemm_pack.inc (packing), gemm_dot.inc (narrow products as inner
+ * products), gemm_float.inc (the driver), gemm_integer.inc (integers).  Threads and memory are the core's. */
 #include "../abi/gemm.h"
 #include <string.h>
 
 #define INLINE static inline __attribute__((always_inline))
 #define NOINLINE __attribute__((noinline))
-#ifdef __clang__
+/* Arrays of vectors must dissolve into registers, so their loops are unrolled.  clang turns a loop that
+ * clears or copies such an array into memset or memcpy before it unrolls, and then leaves the array in
+ * memory: OPAQUE hides from it that a vector is merely passed on. */
+#if defined(__clang__) && (defined(__x86_64__) || defined(__aarch64__))
 #define UNROLL _Pragma("clang loop unroll(full)")
+#ifdef __x86_64__
+#define OPAQUE(v) __asm__("" : "+v"(v))
+#else
+#define OPAQUE(v) __asm__("" : "+w"(v))
+#endif
 #else
 #define UNROLL _Pragma("GCC unroll 32")
+#define OPAQUE(v) (void)(v)
 #endif
 
-/* Register tiles.  AVX-512 and NEON have 32 vector registers: 12 rows x 2 vectors of sums leave 8 for the operands.
- * With 16 registers it is 6 x 2. */
+/* Register tiles.  AVX-512 and NEON have 32 vector registers: 12 rows x 2 vectors of sums leave 8 for the
+ * operands.  With 16 registers it is 6 x 2. */
 #if defined(__AVX512F__) && defined(__AVX512VL__)
 #include <immintrin.h>
 #define VECTOR_BYTES 64
+#ifdef __clang__
+#define TILE_ROWS 6     /* clang 14 spills the sums of taller tiles, at less than half the speed */
+#else
 #define TILE_ROWS 12
+#endif
 #define DOT_COLS 4
 #define MASKED_VECTORS 1
 #elif defined(__AVX2__)
@@ -45,7 +58,7 @@ static const int64_t lane_mask_64[8] = {-1, -1, -1, -1};
 
 /* Bytes of k packed at a time: 512 floats, 256 doubles. */
 #define BLOCK_K_BYTES 2048
-/* A product whose sides are all below this power of two is left to plain loops: preparation would cost more. */
+/* A product whose sides are all below this power of two is left to plain loops, which cost least. */
 #define TINY_SIDE 4
 /* Up to this many rows of C, B is read where it is instead of packed, or C computed as its transpose. */
 #define FEW_ROWS 192
@@ -67,8 +80,8 @@ static int64_t gemm_cut(int64_t extent, int64_t unit, int64_t index, int64_t par
     return index == parts || at > extent ? extent : at;
 }
 
-/* The largest rectangle that starts the tiles begin..end; `next` is the first tile after it.  Tiles are numbered
- * down the columns, so an even split gives each thread a strip or a part of one. */
+/* The largest rectangle that starts the tiles begin..end; `next` is the first tile after it.  Tiles are
+ * numbered down the columns, so an even split gives each thread a strip or a part of one. */
 static GemmRectangle gemm_rectangle(const Gemm *g, GemmGrid grid, int64_t begin, int64_t end)
 {
     if (grid.rows * grid.cols == 1) {
@@ -95,7 +108,8 @@ static GemmRectangle gemm_rectangle(const Gemm *g, GemmGrid grid, int64_t begin,
 #define LOAD_PART(p, count) _mm512_maskz_loadu_ps((__mmask16)((1u << (count)) - 1), p)
 #define STORE_PART(p, v, count) _mm512_mask_storeu_ps(p, (__mmask16)((1u << (count)) - 1), v)
 #elif VECTOR_BYTES == 32
-#define LOAD_PART(p, count) _mm256_maskload_ps(p, _mm256_loadu_si256((const __m256i *)(lane_mask_32 + 8 - (count))))
+#define LOAD_PART(p, count) \
+    _mm256_maskload_ps(p, _mm256_loadu_si256((const __m256i *)(lane_mask_32 + 8 - (count))))
 #endif
 #include "gemm_float.inc"
 #undef T
@@ -113,7 +127,8 @@ static GemmRectangle gemm_rectangle(const Gemm *g, GemmGrid grid, int64_t begin,
 #define LOAD_PART(p, count) _mm512_maskz_loadu_pd((__mmask8)((1u << (count)) - 1), p)
 #define STORE_PART(p, v, count) _mm512_mask_storeu_pd(p, (__mmask8)((1u << (count)) - 1), v)
 #elif VECTOR_BYTES == 32
-#define LOAD_PART(p, count) _mm256_maskload_pd(p, _mm256_loadu_si256((const __m256i *)(lane_mask_64 + 4 - (count))))
+#define LOAD_PART(p, count) \
+    _mm256_maskload_pd(p, _mm256_loadu_si256((const __m256i *)(lane_mask_64 + 4 - (count))))
 #endif
 #include "gemm_float.inc"
 #undef T

@@ -1,5 +1,5 @@
-/* Optimizer steps over adjacent elements: each array is read and written once.  The order of operations is PyTorch's, so
- * that trajectories stay together; constants are rounded to the elements' type once. */
+/* Optimizer steps over adjacent elements: each array is read and written once.  The order of operations is
+ * PyTorch's, so that trajectories stay together; constants are rounded to the elements' type once. */
 #include "abi/optim.h"
 
 #include "abi/formula.h"
@@ -46,8 +46,8 @@
         } \
     }
 
-/* decays: the weight decay is part of the gradient; a decoupled one multiplies p by keep.  m moves towards g from the
- * nearer end. */
+/* decays: the weight decay is part of the gradient; a decoupled one multiplies p by keep.  m moves towards
+ * g from the nearer end. */
 #define ADAM(T, S) \
     INLINE void \
     adam_loop_##S(const Optim *o, const OptimItem *item, bool decays, bool amsgrad, bool from_m) \
@@ -56,7 +56,8 @@
         const T *grad = (const T *)item->g; \
         const T sign = o->maximize ? -1 : 1, decay = (T)o->weight_decay; \
         const T keep = (T)(o->decoupled ? 1 - o->lr * o->weight_decay : 1); \
-        const T beta1 = (T)o->beta1, towards = (T)(1 - o->beta1), beta2 = (T)o->beta2, fresh = (T)(1 - o->beta2); \
+        const T beta1 = (T)o->beta1, towards = (T)(1 - o->beta1); \
+        const T beta2 = (T)o->beta2, fresh = (T)(1 - o->beta2); \
         const T eps = (T)o->eps, step = (T)-item->step_size, root = (T)item->root; \
         VECTORIZE \
         for (int64_t i = 0; i < item->n; i++) { \

@@ -2,6 +2,7 @@
  * elements belong to which result, threads and partial results are core/cpu_reduce.c's. */
 #include <stddef.h>
 
+#include "abi/convert.h"
 #include "abi/formula.h"
 #include "abi/half.h"
 #include "abi/reduce.h"
@@ -20,8 +21,9 @@
 #define PLAIN _Pragma("GCC unroll 1")
 #endif
 
-/* DEPTH: rows folded in the lane type before they join the accumulator.  SHORT: runs that are not worth 64 lanes. */
-enum { LANES = 64, DEPTH = 32, SHORT = 32, BLOCK = 2048 };
+/* DEPTH: rows folded in the lane type before they join the accumulator.  SHORT: runs that are not worth LANES lanes.
+ * NARROW: columns that are not worth a row of their own. */
+enum { LANES = 32, DEPTH = 32, SHORT = 32, NARROW = 64, BLOCK = 2048 };
 
 /* Integers have lanes as wide as their accumulators: one pass serves both kinds of row. */
 #define T int64_t
@@ -61,63 +63,115 @@ enum { LANES = 64, DEPTH = 32, SHORT = 32, BLOCK = 2048 };
 #include "kernels/reduce.inc"
 
 /* ---- elements of types that have no loops, as int64 or float ---- */
-#define WIDEN(name, from_type, to_type, convert) \
+#define WIDEN(name, from_type, to_type, convert, convert_dense) \
     static void widen_##name(void *to, const char *from, int64_t n, int64_t stride) \
     { \
         to_type *y = to; \
         if (stride == (int64_t)sizeof(from_type)) { \
-            for (int64_t i = 0; i < n; i++) \
-                y[i] = convert(((const from_type *)from)[i]); \
+            const from_type *x = (const from_type *)from; \
+            convert_dense; \
         } else \
             PLAIN for (int64_t i = 0; i < n; i++) \
                 y[i] = convert(*(const from_type *)(from + i * stride)); \
     }
-WIDEN(b, bool, int64_t, )
-WIDEN(u8, uint8_t, int64_t, )
-WIDEN(i8, int8_t, int64_t, )
-WIDEN(i16, int16_t, int64_t, )
-WIDEN(i32, int32_t, int64_t, )
-WIDEN(f16, uint16_t, float, f16_to_float)
-WIDEN(bf16, uint16_t, float, bf16_to_float)
+#define EACH for (int64_t i = 0; i < n; i++) y[i] = x[i]
+WIDEN(b, bool, int64_t, , EACH)
+WIDEN(u8, uint8_t, int64_t, , EACH)
+WIDEN(i8, int8_t, int64_t, , EACH)
+WIDEN(i16, int16_t, int64_t, , EACH)
+WIDEN(i32, int32_t, int64_t, , EACH)
+WIDEN(f16, uint16_t, float, f16_to_float, ISA_NAME(half_to_float)(x, y, n))
+WIDEN(bf16, uint16_t, float, bf16_to_float, ISA_NAME(bfloat16_to_float)(x, y, n))
 
 /* ---- where the extremes are ---- */
-/* The index lanes are as wide as the elements, so that one mask serves both; a call has fewer than 2^31 rows. */
-#define ARG_COLUMNS(S, T, I) \
-    static inline __attribute__((always_inline)) void \
-    arg_columns_##S(T *best, int64_t *index, const char *x, int64_t n, int64_t n_stride, int64_t m, int64_t first, \
-                    const bool largest) \
+/* IS_BETTER: NaN is extreme, and the first of equals stays.  The index lanes are as wide as the elements, so that one
+ * mask serves both: a call has fewer than 2^31 rows. */
+#define IS_BETTER(v, b) (((LARGEST) ? (v) > (b) : (v) < (b)) | (((v) != (v)) & ((b) == (b))))
+#define ARG_LOOPS(name, T, I) \
+    static void name##_columns(void *best_, int64_t *index, const char *x, int64_t n, int64_t n_stride, int64_t m, \
+                               int64_t first) \
     { \
+        T *best = best_; \
         I found[REDUCE_TILE]; \
         for (int64_t j = 0; j < m; j++) \
             found[j] = -1; \
         for (int64_t i = 0; i < n; i++, x += n_stride) \
             VECTORIZE for (int64_t j = 0; j < m; j++) { \
                 const T v = ((const T *)x)[j], b = best[j]; \
-                const bool better = (largest ? v > b : v < b) | ((v != v) & (b == b)); \
+                const bool better = IS_BETTER(v, b); \
                 best[j] = better ? v : b; \
                 found[j] = better ? (I)i : found[j]; \
             } \
         for (int64_t j = 0; j < m; j++) \
             index[j] = found[j] >= 0 ? first + (int64_t)found[j] : index[j]; \
     } \
-    static void argmax_##S(void *best, int64_t *index, const char *x, int64_t n, int64_t n_stride, int64_t m, \
-                           int64_t first) \
+    /* The extreme of a dense block, then the place of its first occurrence if it beats the best so far. */ \
+    static void name##_block(T *best, int64_t *index, const T *x, int64_t n, int64_t first) \
     { \
-        arg_columns_##S(best, index, x, n, n_stride, m, first, true); \
+        T part[LANES]; \
+        for (int j = 0; j < LANES; j++) \
+            part[j] = *best; \
+        for (int64_t i = 0; i + LANES <= n; i += LANES) \
+            VECTORIZE for (int j = 0; j < LANES; j++) \
+                part[j] = IS_BETTER(x[i + j], part[j]) ? x[i + j] : part[j]; \
+        PLAIN for (int64_t i = n / LANES * LANES; i < n; i++) \
+            part[0] = IS_BETTER(x[i], part[0]) ? x[i] : part[0]; \
+        T top = part[0]; \
+        for (int j = 1; j < LANES; j++) \
+            top = IS_BETTER(part[j], top) ? part[j] : top; \
+        if (!IS_BETTER(top, *best)) \
+            return; \
+        *best = top; \
+        int64_t at = 0; \
+        for (bool found = false; at + LANES <= n; at += LANES) { \
+            VECTORIZE for (int j = 0; j < LANES; j++) \
+                found |= (x[at + j] == top) | ((x[at + j] != x[at + j]) & (top != top)); \
+            if (found) \
+                break; \
+        } \
+        while (!(x[at] == top || (x[at] != x[at] && top != top))) \
+            at++; \
+        *index = first + at; \
     } \
-    static void argmin_##S(void *best, int64_t *index, const char *x, int64_t n, int64_t n_stride, int64_t m, \
-                           int64_t first) \
+    static void name##_rows(void *best_, int64_t *index, const char *x, int64_t n, int64_t n_stride, int64_t m, \
+                            int64_t m_stride, int64_t first) \
     { \
-        arg_columns_##S(best, index, x, n, n_stride, m, first, false); \
+        T *best = best_; \
+        for (int64_t j = 0; j < m; j++, x += m_stride) { \
+            if (n_stride == (int64_t)sizeof(T) && n > SHORT) { \
+                for (int64_t i = 0; i < n; i += BLOCK) \
+                    name##_block(&best[j], &index[j], (const T *)x + i, n - i < BLOCK ? n - i : BLOCK, first + i); \
+                continue; \
+            } \
+            T b = best[j]; \
+            int64_t at = index[j]; \
+            PLAIN for (int64_t i = 0; i < n; i++) { \
+                const T v = *(const T *)(x + i * n_stride); \
+                const bool better = IS_BETTER(v, b); \
+                b = better ? v : b; \
+                at = better ? first + i : at; \
+            } \
+            best[j] = b; \
+            index[j] = at; \
+        } \
     }
-ARG_COLUMNS(i64, int64_t, int64_t)
-ARG_COLUMNS(f, float, int32_t)
-ARG_COLUMNS(d, double, int64_t)
+#define LARGEST 1
+ARG_LOOPS(argmax_i64, int64_t, int64_t)
+ARG_LOOPS(argmax_f, float, int32_t)
+ARG_LOOPS(argmax_d, double, int64_t)
+#undef LARGEST
+#define LARGEST 0
+ARG_LOOPS(argmin_i64, int64_t, int64_t)
+ARG_LOOPS(argmin_f, float, int32_t)
+ARG_LOOPS(argmin_d, double, int64_t)
 
 #define LANE_T_FLOAT(name) name##_loop_f
 #define LANE_A_FLOAT(name) name##_loop_fd
 #define LOOPS_FLOAT(name, lane) [DTYPE_FLOAT] = LANE_##lane##_FLOAT(name), [DTYPE_DOUBLE] = name##_loop_d
 #define LOOPS_ANY(name, lane) [DTYPE_INT64] = name##_loop_i64, LOOPS_FLOAT(name, lane)
+
+#define ARG_ENTRIES(name, loop) \
+    {[DTYPE_INT64] = name##_i64_##loop, [DTYPE_FLOAT] = name##_f_##loop, [DTYPE_DOUBLE] = name##_d_##loop}
 
 const ReduceKernels ISA_NAME(reduce_kernels) = {
     .fold = {
@@ -126,6 +180,6 @@ const ReduceKernels ISA_NAME(reduce_kernels) = {
     },
     .widen = {[DTYPE_BOOL] = widen_b, [DTYPE_UINT8] = widen_u8, [DTYPE_INT8] = widen_i8, [DTYPE_INT16] = widen_i16,
               [DTYPE_INT32] = widen_i32, [DTYPE_HALF] = widen_f16, [DTYPE_BF16] = widen_bf16},
-    .arg = {{[DTYPE_INT64] = argmin_i64, [DTYPE_FLOAT] = argmin_f, [DTYPE_DOUBLE] = argmin_d},
-            {[DTYPE_INT64] = argmax_i64, [DTYPE_FLOAT] = argmax_f, [DTYPE_DOUBLE] = argmax_d}},
+    .arg_columns = {ARG_ENTRIES(argmin, columns), ARG_ENTRIES(argmax, columns)},
+    .arg_rows = {ARG_ENTRIES(argmin, rows), ARG_ENTRIES(argmax, rows)},
 };

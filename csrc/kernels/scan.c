@@ -14,6 +14,15 @@
         const T *x = (const T *)in; \
         T *y = (T *)out; \
         (void)indices; \
+        if (m == 1) { \
+            A acc = start; \
+            for (int64_t i = 0; i < n; i++, x += stride, y += stride) { \
+                const A v = (A)*x; \
+                acc = step; \
+                *y = (T)acc; \
+            } \
+            return; \
+        } \
         for (int64_t j = 0; j < m; j++) \
             accs[j] = start; \
         for (int64_t i = 0; i < n; i++, x += stride, y += stride) \

@@ -1,12 +1,22 @@
-/* Softmax and log-softmax, forward and backward, and log-sum-exp: see abi/softmax.h.  The loops are in softmax.inc,
- * which is included once for each of float and double. */
+/* Softmax and log-softmax, forward and backward, and log-sum-exp: see abi/softmax.h.  The loops are in
+ * softmax.inc, which is included once for each of float and double. */
 #include "abi/softmax.h"
 
 #include "abi/formula.h"
 
-/* TILE: lines worked side by side, one a lane.  LANES: partial maxima and sums of one line.  A line of at most SHORT
- * adjacent elements would leave most lanes of its vectors idle, so TILE of them are transposed first. */
-enum { TILE = 32, LANES = 64, SHORT = 48 };
+/* COLUMNS: the most lines worked side by side.  TILE: lines of at most SHORT adjacent elements would leave
+ * most lanes of a vector idle, so TILE of them are transposed and become columns.  LANES: partial maxima
+ * and sums of one long line.  RUN: how many numbers of a column are added up one after another. */
+enum { COLUMNS = 256, TILE = 32, SHORT = 48, LANES = 64, RUN = 64 };
+
+/* Functions that are compiled once for each constant value of their flags. */
+#define INLINE static inline __attribute__((always_inline))
+/* Each lane reads its operands before it writes, so out may be an input. */
+#if defined(__clang__)
+#define VECTORIZE _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define VECTORIZE _Pragma("GCC ivdep")
+#endif
 
 #define NAME(x) FORMULA_PASTE(x, S)
 /* Element k of an array that may be absent. */

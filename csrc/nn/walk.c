@@ -18,6 +18,10 @@ iterator(PyObject *list)
 static int
 first_seen(PyObject *memo, PyObject *o, bool remember)
 {
+    if (!PySet_Check(memo)) {
+        PyErr_Format(PyExc_TypeError, "named_modules(): memo must be a set, not %s", Py_TYPE(memo)->tp_name);
+        return -1;
+    }
     int seen = PySet_Contains(memo, o);
     if (seen == 0 && remember && PySet_Add(memo, o) < 0)
         return -1;

@@ -1,5 +1,6 @@
-/* Extremes: their values over any dims (amax, max()), and with their places along one dim (max(dim), argmax).  The
- * gradient of a value over dims is shared by all elements that equal it; that of max(dim) goes to the one picked. */
+/* Extremes: their values over any dims (amax, max()), and with their places along one dim (max(dim), argmax).
+ * The gradient of a value over dims is shared by all elements that equal it; that of max(dim) goes to the one
+ * picked. */
 #include "ops/reduce.h"
 
 #include <string.h>
@@ -35,8 +36,15 @@ extreme_along(Tensor *t, int d, bool keepdim, bool largest, Tensor **values)
     if (indices == NULL || (values != NULL && *values == NULL))
         return NULL;
     bool scalar = t->ndim == 0;
-    ArgReduce a = {largest, (Dtype)t->dtype, scalar ? 1 : t->ndim, d, scalar ? &one : t->dims, scalar ? &one : t->strides,
-                   t->data, values ? (*values)->data : NULL, (int64_t *)(void *)indices->data};
+    ArgReduce a = {largest,
+                   (Dtype)t->dtype,
+                   scalar ? 1 : t->ndim,
+                   d,
+                   scalar ? &one : t->dims,
+                   scalar ? &one : t->strides,
+                   t->data,
+                   values ? (*values)->data : NULL,
+                   (int64_t *)(void *)indices->data};
     return backend->arg_reduce(&a) < 0 ? NULL : indices;
 }
 
@@ -116,8 +124,10 @@ arg_extreme(const char *name, Tensor *t, const int64_t *dim, bool keepdim, bool 
         return d < 0 ? NULL : extreme_along(t, d, keepdim, largest, NULL);
     }
     if (t->numel == 0)
-        return error(PyExc_IndexError, "%s(): Expected reduction dim to be specified for input.numel() == 0.", name);
-    Tensor *flat = op_reshape(op_detach(t), 1, (int64_t[]){-1}), *out = flat ? extreme_along(flat, 0, false, largest, NULL) : NULL;
+        return error(PyExc_IndexError, "%s(): Expected reduction dim to be specified for input.numel() == 0.",
+                     name);
+    Tensor *flat = op_reshape(op_detach(t), 1, (int64_t[]){-1}),
+           *out = flat ? extreme_along(flat, 0, false, largest, NULL) : NULL;
     int64_t ones[NDIM_MAX];
     for (int i = 0; i < t->ndim; i++)
         ones[i] = 1;
@@ -147,8 +157,10 @@ static int
 check_not_empty(const char *op, Tensor *t, int n, const int64_t *dims)
 {
     if (n == 0 && t->numel == 0) {
-        error(PyExc_RuntimeError, "%s(): Expected reduction dim to be specified for input.numel() == 0. Specify the "
-                                  "reduction dim with the 'dim' argument.", op);
+        error(PyExc_RuntimeError,
+              "%s(): Expected reduction dim to be specified for input.numel() == 0. Specify the "
+              "reduction dim with the 'dim' argument.",
+              op);
         return -1;
     }
     for (int i = 0; i < n; i++)
@@ -239,8 +251,9 @@ op_aminmax(Tensor *t, const int64_t *dim, bool keepdim)
     if (d < 0)
         return NULL;
     if (t->ndim > 0 && (dim ? t->dims[d] == 0 : t->numel == 0))
-        return (PyObject *)error(PyExc_RuntimeError, "aminmax(): cannot compute aminmax over an empty dimension as the "
-                                                     "operation has no identity.");
+        return (PyObject *)error(PyExc_RuntimeError,
+                                 "aminmax(): cannot compute aminmax over an empty dimension as the "
+                                 "operation has no identity.");
     int n = dim != NULL;
     Span s;
     if (span_of(&s, t, n, dim, keepdim) < 0)

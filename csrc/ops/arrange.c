@@ -22,7 +22,7 @@ op_repeat(Tensor *t, int n, const int64_t *repeats)
                                          "tensor: got %s for a tensor of shape %s", shape_text(n, repeats),
                      shape_text(t->ndim, t->dims));
     if (n > NDIM_MAX)
-        return shape_numel(n, repeats) < 0 ? NULL : NULL;
+        return error(PyExc_RuntimeError, "repeat: a tensor has at most %d dimensions, not %d", NDIM_MAX, n);
     for (int i = 0; i < n; i++) {
         int own = i - (n - t->ndim);
         int64_t size = own >= 0 ? t->dims[own] : 1;
@@ -261,6 +261,8 @@ op_roll(Tensor *t, const Value *shifts, const Value *dims)
     int n = (int)shifts->n, n_dims = (int)dims->n;
     if (n == 0)
         return error(PyExc_RuntimeError, "`shifts` required");
+    if (n > NDIM_MAX)
+        return error(PyExc_RuntimeError, "roll: at most %d shifts can be given, not %d", NDIM_MAX, n);
     if (n != n_dims && !(n_dims == 0 && n == 1))
         return error(PyExc_RuntimeError, "shifts and dimensions must align. shifts: %d, dims:%d", n, n_dims);
     bool recorded = grad_mode;
@@ -547,4 +549,35 @@ op_gelu(Tensor *t, const char *approximate)
     if (strcmp(approximate, "tanh") == 0)
         return op_gelu_tanh(t);
     return error(PyExc_RuntimeError, "approximate argument must be either none or tanh.");
+}
+
+/* Tensor bounds: chosen, not computed, so that NaN stays and the gradient goes to what was chosen. */
+Tensor *
+op_clamp_tensor(Tensor *t, Tensor *min, Tensor *max)
+{
+    if (t != NULL && min == NULL && max == NULL)
+        return error(PyExc_RuntimeError, "torch.clamp: At least one of 'min' or 'max' must not be None");
+    if (min != NULL)
+        t = op_where(op_lt(t, min), min, t);
+    return max == NULL ? t : op_where(op_gt(t, max), max, t);
+}
+
+Tensor *
+op_round_decimals(Tensor *t, int64_t decimals)
+{
+    if (t == NULL || !dtype_is_float((Dtype)t->dtype))
+        return op_round(t);
+    double factor = 1;
+    for (int64_t i = 0; i < (decimals < 0 ? -decimals : decimals) && i < 400; i++)
+        factor *= 10;
+    Op there = decimals < 0 ? OP_div : OP_mul, back = decimals < 0 ? OP_mul : OP_div;
+    return op_scalar(back, op_round(op_scalar(there, t, factor)), factor);
+}
+
+Tensor *
+op_where_method(const Value *input, const Value *condition, const Value *other)
+{
+    Operand in[3] = {{.tensor = condition->tensor}, {.tensor = input->tensor},
+                     {.tensor = other->is_scalar ? NULL : other->tensor, .scalar = other->scalar}};
+    return scope_keep(pointwise(OP_where, in, (Param[]){PARAM(1), PARAM(1)}, NULL));
 }

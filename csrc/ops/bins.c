@@ -49,7 +49,8 @@ op_bincount(Tensor *t, Tensor *weights, int64_t minlength)
         if (x[i] < 0)
             return error(PyExc_RuntimeError, "bincount only supports 1-d non-negative integral inputs.");
         if (x[i] >= n && __builtin_add_overflow(x[i], 1, &n))
-            return error(PyExc_RuntimeError, "bincount: maximum value of input overflowed, it should be < %lld but got %lld",
+            return error(PyExc_RuntimeError,
+                         "bincount: maximum value of input overflowed, it should be < %lld but got %lld",
                          (long long)INT64_MAX, (long long)x[i]);
     }
     if (weights == NULL) {
@@ -107,7 +108,8 @@ op_histc(Tensor *t, int64_t bins, double min, double max)
         return NULL;
     }
     if (bins <= 0)
-        return error(PyExc_RuntimeError, "torch.histogram(): bins must be > 0, but got %lld for dimension 0", (long long)bins);
+        return error(PyExc_RuntimeError, "torch.histogram(): bins must be > 0, but got %lld for dimension 0",
+                     (long long)bins);
     t = op_contiguous(op_detach(t));
     if (t == NULL || histogram_range(t, &min, &max) < 0)
         return NULL;
@@ -115,7 +117,8 @@ op_histc(Tensor *t, int64_t bins, double min, double max)
     if (counts == NULL)
         return NULL;
     for (int64_t i = 0; i < t->numel; i++) {
-        double x = t->dtype == DTYPE_FLOAT ? (double)((float *)(void *)t->data)[i] : ((double *)(void *)t->data)[i];
+        double x =
+            t->dtype == DTYPE_FLOAT ? (double)((float *)(void *)t->data)[i] : ((double *)(void *)t->data)[i];
         if (!(x >= min && x <= max))
             continue;
         int64_t bin = (int64_t)((x - min) * (double)bins / (max - min));
@@ -132,12 +135,14 @@ choose_side(bool *right, const char *side)
         return 0;
     bool is_right = strcmp(side, "right") == 0;
     if (!is_right && strcmp(side, "left") != 0) {
-        error(PyExc_RuntimeError, "torch.searchsorted(): side can only be 'left' or 'right' but got %s", side);
+        error(PyExc_RuntimeError, "torch.searchsorted(): side can only be 'left' or 'right' but got %s",
+              side);
         return -1;
     }
     if (!is_right && *right) {
-        error(PyExc_RuntimeError, "torch.searchsorted(): side and right can't be set to opposites, got side of left while "
-                                  "right was True");
+        error(PyExc_RuntimeError,
+              "torch.searchsorted(): side and right can't be set to opposites, got side of left while "
+              "right was True");
         return -1;
     }
     *right = is_right;
@@ -151,21 +156,25 @@ check_boundaries(Tensor *sorted, Tensor *values, bool scalar)
     for (int i = 0; match && sorted->ndim > 1 && i < sorted->ndim - 1; i++)
         match = sorted->dims[i] == values->dims[i];
     if (sorted->ndim == 0)
-        error(PyExc_RuntimeError, "torch.searchsorted(): boundaries tensor should have positive dimension, but got 0 "
-                                  "dimension");
+        error(PyExc_RuntimeError,
+              "torch.searchsorted(): boundaries tensor should have positive dimension, but got 0 "
+              "dimension");
     else if (scalar && sorted->ndim != 1)
-        error(PyExc_RuntimeError, "torch.searchsorted(): input value can be a scalar only when boundaries tensor dimension "
-                                  "is 1, but we got boundaries tensor dim(%d) and input value's dim(0) numel(1)",
+        error(PyExc_RuntimeError,
+              "torch.searchsorted(): input value can be a scalar only when boundaries tensor dimension "
+              "is 1, but we got boundaries tensor dim(%d) and input value's dim(0) numel(1)",
               sorted->ndim);
     else if (!match)
-        error(PyExc_RuntimeError, "torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions "
-                                  "of boundaries tensor and input value tensor must match, but we got boundaries tensor %s "
-                                  "and input value tensor %s", shape_text(sorted->ndim, sorted->dims),
-              shape_text(values->ndim, values->dims));
+        error(PyExc_RuntimeError,
+              "torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions "
+              "of boundaries tensor and input value tensor must match, but we got boundaries tensor %s "
+              "and input value tensor %s",
+              shape_text(sorted->ndim, sorted->dims), shape_text(values->ndim, values->dims));
     return PyErr_Occurred() ? -1 : 0;
 }
 
-/* The first place whose boundary is not less than x (right: is greater).  A NaN belongs behind all numbers. */
+/* The first place whose boundary is not less than x (right: is greater).  A NaN belongs behind all numbers.
+ */
 #define SEARCH(type) \
     static int64_t search_##type(const type *sorted, int64_t n, type x, bool right) \
     { \
@@ -184,15 +193,16 @@ SEARCH(double)
 SEARCH(int64_t)
 
 Tensor *
-op_searchsorted(Tensor *sorted, const Value *value, bool out_int32, bool right, const char *side, Tensor *sorter)
+op_searchsorted(Tensor *sorted, const Value *value, bool out_int32, bool right, const char *side,
+                Tensor *sorter)
 {
     if (sorted == NULL || check_cpu("searchsorted", sorted) < 0 || choose_side(&right, side) < 0)
         return NULL;
     bool is_float = dtype_is_float((Dtype)sorted->dtype);
     Tensor *values = value->tensor;
     if (value->is_scalar)
-        values = scope_keep(tensor_from_scalar(value->scalar.value,
-                                               value->scalar.category == CATEGORY_FLOAT ? DTYPE_DOUBLE : DTYPE_INT64, CPU));
+        values = scope_keep(tensor_from_scalar(
+            value->scalar.value, value->scalar.category == CATEGORY_FLOAT ? DTYPE_DOUBLE : DTYPE_INT64, CPU));
     if (values == NULL || check_boundaries(sorted, values, values->ndim == 0) < 0)
         return NULL;
     is_float |= dtype_is_float((Dtype)values->dtype);
@@ -207,9 +217,11 @@ op_searchsorted(Tensor *sorted, const Value *value, bool out_int32, bool right, 
     int64_t n = s->dims[s->ndim - 1], length = x->ndim ? x->dims[x->ndim - 1] : 1;
     for (int64_t i = 0; i < x->numel; i++) {
         int64_t at = s->ndim == 1 ? 0 : i / length * n;
-        ((int64_t *)(void *)out->data)[i] =
-            is_float ? search_double((const double *)(const void *)s->data + at, n, ((double *)(void *)x->data)[i], right)
-                     : search_int64_t((const int64_t *)(const void *)s->data + at, n, ((int64_t *)(void *)x->data)[i], right);
+        ((int64_t *)(void *)out->data)[i] = is_float
+                                                ? search_double((const double *)(const void *)s->data + at, n,
+                                                                ((double *)(void *)x->data)[i], right)
+                                                : search_int64_t((const int64_t *)(const void *)s->data + at,
+                                                                 n, ((int64_t *)(void *)x->data)[i], right);
     }
     return op_to_dtype(out, out_int32 ? DTYPE_INT32 : DTYPE_INT64);
 }
@@ -220,6 +232,7 @@ op_bucketize(const Value *values, Tensor *boundaries, bool out_int32, bool right
     if (boundaries == NULL)
         return NULL;
     if (boundaries->ndim != 1)
-        return error(PyExc_RuntimeError, "boundaries tensor must be 1 dimension, but got dim(%d)", boundaries->ndim);
+        return error(PyExc_RuntimeError, "boundaries tensor must be 1 dimension, but got dim(%d)",
+                     boundaries->ndim);
     return op_searchsorted(boundaries, values, out_int32, right, NULL, NULL);
 }

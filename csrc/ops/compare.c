@@ -17,7 +17,8 @@ check_close_arguments(Tensor *a, Tensor *b, double rtol, double atol)
     if (rtol < 0 || atol < 0) {
         char text[32];
         snprintf(text, sizeof text, "%g", rtol < 0 ? rtol : atol);
-        error(PyExc_RuntimeError, "%s must be greater than or equal to zero, but got %s", rtol < 0 ? "rtol" : "atol", text);
+        error(PyExc_RuntimeError, "%s must be greater than or equal to zero, but got %s",
+              rtol < 0 ? "rtol" : "atol", text);
         return -1;
     }
     return 0;
@@ -36,7 +37,7 @@ op_isclose(Tensor *a, Tensor *b, double rtol, double atol, bool equal_nan)
         close = op_logical_or(close, op_logical_and(op_isnan(a), op_isnan(b)));
     if (rtol == 0 && atol == 0)
         return close;
-    if (!dtype_is_float((Dtype)a->dtype)) {                       /* integers are compared in double, as PyTorch does */
+    if (!dtype_is_float((Dtype)a->dtype)) { /* integers are compared in double, as PyTorch does */
         a = op_to_dtype(a, DTYPE_DOUBLE);
         b = op_to_dtype(b, DTYPE_DOUBLE);
     }
@@ -51,7 +52,8 @@ truth(Tensor *t)
     if (t == NULL)
         return NULL;
     if (tensor_is_meta(t))
-        return (PyObject *)error(PyExc_NotImplementedError, "a tensor on the meta device has no data to compare");
+        return (PyObject *)error(PyExc_NotImplementedError,
+                                 "a tensor on the meta device has no data to compare");
     Tensor *all = op_all(t, 0, NULL, false);
     return all ? PyBool_FromLong(tensor_item(all).i) : NULL;
 }

@@ -131,12 +131,19 @@ op_copy_(Tensor *self, Tensor *source)
     return PyErr_Occurred() ? NULL : self;
 }
 
-/* The old values are overwritten: input 0's gradient is zero, the source's is g (summed and cast by the engine). */
-void
-backward_copy_(Node *n, Tensor **grads, Tensor **out)
+/* Filling forgets: what was there gets a gradient of zeros. */
+static Tensor *
+zeros_like(Tensor *g)
 {
-    if (node_needs(n, 1))
-        out[1] = grads[0];
+    Tensor *zeros = scope_keep(tensor_empty_like(g));
+    return zeros == NULL || fill_data(zeros, (Scalar){PARAM(0), CATEGORY_INT}) < 0 ? NULL : zeros;
+}
+
+/* The old values are overwritten: input 0's gradient is zero, the source's is g (summed and cast by the engine). */
+BACKWARD(copy_)
+{
+    GRAD(0, zeros_like(g));
+    GRAD(1, g);
 }
 
 Tensor *
@@ -153,7 +160,7 @@ op_fill_(Tensor *self, const Value *value)
         return NULL;
     tensor_bump(self);
     Tensor *inputs[1] = {self};
-    node_record_inplace(OP_zero_, self, 1, inputs);
+    node_record_inplace(OP_fill_, self, 1, inputs);
     return PyErr_Occurred() ? NULL : self;
 }
 
@@ -164,11 +171,14 @@ op_zero_(Tensor *self)
     return op_fill_(self, &zero);
 }
 
-/* Filling forgets: no gradient reaches what was there. */
-void
-backward_zero_(Node *n, Tensor **grads, Tensor **out)
+BACKWARD(fill_)
 {
-    (void)n, (void)grads, (void)out;
+    GRAD(0, zeros_like(g));
+}
+
+BACKWARD(zero_)
+{
+    GRAD(0, zeros_like(g));
 }
 
 Tensor *

@@ -1,4 +1,5 @@
 /* Running reductions along one dim: cumsum, cumprod, logcumsumexp, and cummax and cummin with the places. */
+#include <math.h>
 #include <string.h>
 
 #include "ops/ops.h"
@@ -19,15 +20,16 @@ scan_run(ScanKind kind, Tensor *t, int d, Tensor **indices)
 {
     const Backend *backend = backend_of(t);
     if (backend->scan == NULL)
-        return error(PyExc_NotImplementedError, "running reductions are not implemented on '%s'", backend->name);
+        return error(PyExc_NotImplementedError, "running reductions are not implemented on '%s'",
+                     backend->name);
     Tensor *in = op_contiguous(op_to_dtype(op_detach(t), scanned_dtype((Dtype)t->dtype)));
     Tensor *out = in ? scope_keep(tensor_empty(in->ndim, in->dims, (Dtype)in->dtype, in->device)) : NULL;
     if (indices != NULL)
         *indices = scope_keep(tensor_empty(t->ndim, t->dims, DTYPE_INT64, t->device));
     if (out == NULL || (indices != NULL && *indices == NULL))
         return NULL;
-    Scan s = {kind, (Dtype)in->dtype, 1, in->ndim ? in->dims[d] : 1, 1, in->data, out->data,
-              indices ? (int64_t *)(void *)(*indices)->data : NULL};
+    Scan s = {kind, (Dtype)in->dtype, 1,         in->ndim ? in->dims[d] : 1,
+              1,    in->data,         out->data, indices ? (int64_t *)(void *)(*indices)->data : NULL};
     for (int i = 0; i < in->ndim; i++)
         *(i < d ? &s.outer : i > d ? &s.inner : &s.n) *= i == d ? 1 : in->dims[i];
     if (in->numel > 0 && backend->scan(&s) < 0)
@@ -90,14 +92,15 @@ op_cumprod(Tensor *t, int64_t dim, Dtype dtype)
     return checked(out);
 }
 
-/* Where an element is 0, y / x says nothing.  Then gradient k is the sum over i >= k of g_i times the product of all
- * x_j, j <= i, j != k: with x_k replaced by 1 in a row of its own, one cumprod of an (n, n) tensor gives them all. */
+/* Where an element is 0, y / x says nothing.  Then gradient k is the sum over i >= k of g_i times the product
+ * of all x_j, j <= i, j != k: with x_k replaced by 1 in a row of its own, one cumprod of an (n, n) tensor
+ * gives them all. */
 static Tensor *
 cumprod_gradient_with_zeros(Tensor *x, Tensor *g, int64_t d)
 {
     int ndim = x->ndim;
     int64_t n = x->dims[d], dims[NDIM_MAX];
-    Tensor *lines = op_transpose(x, d, -1), *g_lines = op_transpose(g, d, -1);      /* (..., n) */
+    Tensor *lines = op_transpose(x, d, -1), *g_lines = op_transpose(g, d, -1); /* (..., n) */
     if (lines == NULL || g_lines == NULL)
         return NULL;
     memcpy(dims, lines->dims, (size_t)ndim * sizeof dims[0]);
@@ -144,8 +147,28 @@ op_logcumsumexp(Tensor *t, int64_t dim)
     return checked(out);
 }
 
-/* Gradient k is the sum over i >= k of g_i exp(x_k - y_i).  The sum is taken in logarithms, apart for positive and
- * negative g, so that no exponential overflows. */
+/* Gradient k is the sum over i >= k of g_i exp(x_k - y_i).  It is taken in logarithms, apart for positive and
+ * negative g, so that no exponential overflows; that has no second derivative where g is 0, so a graph of it
+ * is made from all (n, n) exponents instead, those with i < k left out. */
+static Tensor *
+logcumsumexp_gradient_with_graph(Tensor *x, Tensor *y, Tensor *g, int64_t d)
+{
+    Tensor *exponents =
+        op_sub(op_unsqueeze(op_transpose(x, d, -1), -1), op_unsqueeze(op_transpose(y, d, -1), -2));
+    if (exponents == NULL)
+        return NULL;
+    int64_t square[2] = {x->dims[d], x->dims[d]};
+    Tensor *ones = scope_keep(tensor_empty(2, square, DTYPE_BOOL, x->device));
+    Tensor *lowest = scope_keep(tensor_from_scalar(PARAM(0), (Dtype)x->dtype, x->device));
+    if (ones == NULL || lowest == NULL || fill_data(ones, (Scalar){PARAM(1), CATEGORY_INT}) < 0 ||
+        fill_data(lowest, (Scalar){{(double)-INFINITY, 0}, CATEGORY_FLOAT}) < 0)
+        return NULL;
+    Tensor *shares = op_exp(op_masked_fill(exponents, op_tril(ones, -1), lowest));
+    Tensor *sum =
+        op_sum_dims(op_mul(shares, op_unsqueeze(op_transpose(g, d, -1), -2)), 1, (int64_t[]){-1}, false);
+    return op_transpose(sum, d, -1);
+}
+
 static Tensor *
 log_part(Tensor *g, Tensor *y, bool positive, int64_t d)
 {
@@ -162,6 +185,10 @@ BACKWARD(logcumsumexp)
         return;
     if (x->ndim == 0) {
         GRAD(0, g);
+        return;
+    }
+    if (grad_mode) {
+        GRAD(0, logcumsumexp_gradient_with_graph(x, y, g, d));
         return;
     }
     Tensor *positive = op_exp(op_add(log_part(g, y, true, d), x));

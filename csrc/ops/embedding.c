@@ -6,7 +6,8 @@
 #include "ops/ops.h"
 
 /* ---------------------------------------------------------------- rows of a table */
-/* values[i..., :] and table[index[i...], :] meet: read into values, or added to the table.  values are dense. */
+/* values[i..., :] and table[index[i...], :] meet: read into values, or added to the table.  values are dense.
+ */
 static int
 pick_rows(PickMode mode, Tensor *values, Tensor *table, Tensor *index)
 {
@@ -25,9 +26,11 @@ static Tensor *
 checked_indices(Tensor *indices, int64_t n_rows)
 {
     if (indices->dtype != DTYPE_INT64 && indices->dtype != DTYPE_INT32)
-        return error(PyExc_RuntimeError, "Expected tensor for argument #1 'indices' to have one of the following scalar "
-                                         "types: Long, Int; but got torch.%sTensor instead (while checking arguments for "
-                                         "embedding)", dtype_info[indices->dtype].type_name);
+        return error(PyExc_RuntimeError,
+                     "Expected tensor for argument #1 'indices' to have one of the following scalar "
+                     "types: Long, Int; but got torch.%sTensor instead (while checking arguments for "
+                     "embedding)",
+                     dtype_info[indices->dtype].type_name);
     Tensor *index = op_to_dtype(indices, DTYPE_INT64);
     int64_t low, high;
     if (index == NULL || index->numel == 0 || tensor_is_meta(index))
@@ -35,7 +38,8 @@ checked_indices(Tensor *indices, int64_t n_rows)
     if (index_range("embedding", index, &low, &high) < 0)
         return NULL;
     if (low < 0 || high >= n_rows)
-        return error(PyExc_IndexError, "index out of range in self: index %lld, the embedding has rows 0 to %lld",
+        return error(PyExc_IndexError,
+                     "index out of range in self: index %lld, the embedding has rows 0 to %lld",
                      (long long)(low < 0 ? low : high), (long long)n_rows - 1);
     return index;
 }
@@ -89,20 +93,26 @@ wrap_padding(const int64_t *padding_idx, int64_t n_rows, int64_t *out)
 }
 
 Tensor *
-op_embedding(Tensor *indices, Tensor *weight, const int64_t *padding_idx, const Value *max_norm, double norm_type,
-             bool scale_grad_by_freq, bool sparse)
+op_embedding(Tensor *indices, Tensor *weight, const int64_t *padding_idx, const Value *max_norm,
+             double norm_type, bool scale_grad_by_freq, bool sparse)
 {
     int64_t padding, dims[NDIM_MAX];
     if (indices == NULL || weight == NULL)
         return NULL;
     if (weight->ndim != 2)
         return error(PyExc_RuntimeError, "'weight' must be 2-D");
+    if (check_same_device("embedding", 2, (Tensor *[]){weight, indices}) < 0)
+        return NULL;
     if (sparse)
-        return error(PyExc_NotImplementedError, "embedding: sparse gradients are not supported; leave sparse=False");
+        return error(PyExc_NotImplementedError,
+                     "embedding: sparse gradients are not supported; leave sparse=False");
     if (indices->ndim + 1 > NDIM_MAX)
         return error(PyExc_RuntimeError, "embedding: indices of %d dimensions are too many", indices->ndim);
-    Tensor *index = wrap_padding(padding_idx, weight->dims[0], &padding) < 0 ? NULL : checked_indices(indices, weight->dims[0]);
-    if (index == NULL || (max_norm->given && renorm_rows(weight, index, max_norm->scalar.value.f, norm_type) < 0))
+    Tensor *index = wrap_padding(padding_idx, weight->dims[0], &padding) < 0
+                        ? NULL
+                        : checked_indices(indices, weight->dims[0]);
+    if (index == NULL
+        || (max_norm->given && renorm_rows(weight, index, max_norm->scalar.value.f, norm_type) < 0))
         return NULL;
     memcpy(dims, index->dims, index->ndim * sizeof dims[0]);
     dims[index->ndim] = weight->dims[1];
@@ -139,7 +149,8 @@ op_embedding_backward(Tensor *g, Tensor *index, int64_t n_rows, int64_t padding_
         return NULL;
     int64_t dims[2] = {n_rows, g->dims[g->ndim - 1]};
     Scalar zero = {PARAM(0), CATEGORY_INT};
-    Tensor *in = op_contiguous(op_detach(g)), *out = in ? index_zeros(2, dims, (Dtype)g->dtype, g->device) : NULL;
+    Tensor *in = op_contiguous(op_detach(g)),
+           *out = in ? index_zeros(2, dims, (Dtype)g->dtype, g->device) : NULL;
     if (out == NULL || pick_rows(PICK_ADD, in, out, index) < 0)
         return NULL;
     if (padding_idx >= 0) {
@@ -176,7 +187,8 @@ count_classes(Tensor *t, int64_t num_classes)
         error(PyExc_RuntimeError, "Can not infer total number of classes from empty tensor.");
     else if (num_classes < -1)
         error(PyExc_RuntimeError, "num_classes should be positive");
-    if (PyErr_Occurred() || (t->numel > 0 && !tensor_is_meta(t) && index_range("one_hot", t, &low, &high) < 0))
+    if (PyErr_Occurred()
+        || (t->numel > 0 && !tensor_is_meta(t) && index_range("one_hot", t, &low, &high) < 0))
         return -1;
     if (low < 0)
         error(PyExc_RuntimeError, "Class values must be non-negative.");
@@ -191,13 +203,16 @@ op_one_hot(Tensor *t, int64_t num_classes)
     if (t == NULL)
         return NULL;
     if (t->dtype != DTYPE_INT64)
-        return error(PyExc_RuntimeError, "one_hot is only applicable to index tensor of type LongTensor, but got %s: "
-                                         "convert it with .long()", dtype_info[t->dtype].type_name);
+        return error(PyExc_RuntimeError,
+                     "one_hot is only applicable to index tensor of type LongTensor, but got %s: "
+                     "convert it with .long()",
+                     dtype_info[t->dtype].type_name);
     int64_t n = count_classes(t, num_classes), dims[NDIM_MAX];
     if (n < 0)
         return NULL;
     memcpy(dims, t->dims, t->ndim * sizeof dims[0]);
     dims[t->ndim] = n;
     Tensor *out = index_zeros(t->ndim + 1, dims, DTYPE_INT64, t->device);
-    return out ? op_scatter_value(out, -1, op_unsqueeze(t, -1), (Scalar){PARAM(1), CATEGORY_INT}, true) : NULL;
+    return out ? op_scatter_value(out, -1, op_unsqueeze(t, -1), (Scalar){PARAM(1), CATEGORY_INT}, true)
+               : NULL;
 }

@@ -2,6 +2,7 @@
  * and record one node under PyTorch's name; the others are differentiable because their parts are. */
 #include <float.h>
 #include <math.h>
+#include <string.h>
 
 #include "ops/ops.h"
 
@@ -44,7 +45,7 @@ op_clamp_tensors(Tensor *t, Tensor *low, Tensor *high)
     if (t == NULL)
         return NULL;
     if (low == NULL && high == NULL)
-        return error(PyExc_ValueError, "torch.clamp: At least one of 'min' or 'max' must not be None");
+        return error(PyExc_RuntimeError, "torch.clamp: At least one of 'min' or 'max' must not be None");
     if (low != NULL)
         t = op_where(op_logical_or(op_lt(t, low), op_isnan(low)), low, t);
     if (high != NULL)
@@ -52,30 +53,61 @@ op_clamp_tensors(Tensor *t, Tensor *low, Tensor *high)
     return t;
 }
 
+/* t where it keeps the bound, else the bound.  The node saves which elements went beyond, not t, so that the in-place
+ * form may overwrite t. */
 static Tensor *
-clamp_one_side(Tensor *t, const Value *bound, bool low)
+clamp_one_side(Op op, Tensor *t, const Value *bound, Op beyond)
 {
     if (t == NULL)
         return NULL;
-    if (!bound->is_scalar)
-        return op_clamp_tensors(t, low ? bound->tensor : NULL, low ? NULL : bound->tensor);
-    if (bound->scalar.category == CATEGORY_FLOAT)
-        t = as_float(t);
-    Param limits[2] = {{-HUGE_VAL, INT64_MIN}, {HUGE_VAL, INT64_MAX}};
-    limits[low ? 0 : 1] = bound->scalar.value;
-    return t ? op_pointwise(OP_clamp, 1, t, NULL, NULL, limits[0], limits[1]) : NULL;
+    Tensor *limit = bound->is_scalar ? NULL : op_detach(bound->tensor), *x = op_detach(t);
+    Operand compared[2] = {{.tensor = x}, {.tensor = limit, .scalar = bound->scalar}};
+    Tensor *mask = scope_keep(pointwise(beyond, compared, (Param[]){PARAM(1), PARAM(1)}, NULL));
+    if (mask == NULL)
+        return NULL;
+    Operand chosen[3] = {{.tensor = mask}, compared[1], compared[0]};
+    Tensor *out = scope_keep(pointwise(OP_where, chosen, (Param[]){PARAM(1), PARAM(1)}, NULL));
+    Node *n = out ? RECORD(op, out, t, bound->is_scalar ? NULL : bound->tensor) : NULL;
+    node_save(n, 0, mask);
+    node_set_variant(n, !bound->is_scalar);
+    int64_t ints[2 * NDIM_MAX + 1] = {t->ndim};
+    memcpy(ints + 1, t->dims, t->ndim * sizeof ints[0]);
+    if (limit != NULL)
+        memcpy(ints + 1 + t->ndim, limit->dims, limit->ndim * sizeof ints[0]);
+    node_save_ints(n, 1 + t->ndim + (limit ? limit->ndim : 0), ints);
+    return PyErr_Occurred() ? NULL : out;
+}
+
+static void
+unclamp(Node *n, Tensor **out, Tensor *g)
+{
+    Tensor *mask = node_saved(n, 0);
+    int ndim = (int)n->ints[0];
+    GRAD(0, op_sum_to_size(replaced(mask, 0, g), ndim, n->ints + 1));
+    if (node_edge_count(n) > 1)
+        GRAD(1, op_sum_to_size(replaced(op_logical_not(mask), 0, g), n->n_ints - 1 - ndim, n->ints + 1 + ndim));
 }
 
 Tensor *
 op_clamp_min(Tensor *t, const Value *low)
 {
-    return clamp_one_side(t, low, true);
+    return clamp_one_side(OP_clamp_min, t, low, OP_lt);
+}
+
+BACKWARD(clamp_min)
+{
+    unclamp(n, out, g);
 }
 
 Tensor *
 op_clamp_max(Tensor *t, const Value *high)
 {
-    return clamp_one_side(t, high, false);
+    return clamp_one_side(OP_clamp_max, t, high, OP_gt);
+}
+
+BACKWARD(clamp_max)
+{
+    unclamp(n, out, g);
 }
 
 Tensor *
@@ -86,13 +118,24 @@ op_positive(Tensor *t)
     return t;
 }
 
-/* ---------------------------------------------------------------- logit */
-static Tensor *
-clamped(Tensor *t, double low, double high)
+Tensor *
+op_prelu(Tensor *t, Tensor *weight)
 {
-    return t ? op_pointwise(OP_clamp, 1, t, NULL, NULL, PARAM(low), PARAM(high)) : NULL;
+    if (t == NULL || weight == NULL)
+        return NULL;
+    if (weight->ndim > 1)
+        return error(PyExc_RuntimeError, "prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = %d",
+                     weight->ndim);
+    int64_t channels = t->ndim > 1 ? t->dims[1] : 1, dims[NDIM_MAX];
+    if (weight->numel != 1 && weight->numel != channels)
+        return error(PyExc_RuntimeError, "Mismatch of parameter numbers and input channel size. Found parameter numbers = "
+                                         "%lld, and channel size = %lld.", (long long)weight->numel, (long long)channels);
+    for (int d = 0; d < t->ndim; d++)
+        dims[d] = d == (t->ndim > 1) ? weight->numel : 1;
+    return op_prelu_kernel(t, op_reshape(weight, t->ndim, dims));
 }
 
+/* ---------------------------------------------------------------- logit */
 Tensor *
 op_logit(Tensor *t, double eps)
 {
@@ -101,7 +144,7 @@ op_logit(Tensor *t, double eps)
         return NULL;
     Tensor *x = op_detach(t);
     if (eps >= 0)
-        x = clamped(x, eps, 1 - eps);
+        x = op_pointwise(OP_clamp, 1, x, NULL, NULL, PARAM(eps), PARAM(1 - eps));
     Tensor *out = op_log(op_div(x, op_scalar_left(OP_sub, 1, x)));
     Node *n = out ? RECORD(OP_logit, out, t) : NULL;
     node_save(n, 0, t);

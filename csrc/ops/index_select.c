@@ -235,6 +235,8 @@ op_index_fill(Tensor *t, int64_t dim, Tensor *index, const Value *value, bool in
     if (r.low < -r.size || r.high >= r.size)
         return error(PyExc_IndexError, "index %lld is out of bounds for dimension %d with size %lld",
                      (long long)(r.low < -r.size ? r.low : r.high), r.dim, (long long)r.size);
+    if (r.low < 0)                                       /* its gradient selects, and that knows no negative index */
+        r.index = op_scalar(OP_remainder, r.index, (double)r.size);
     Tensor *number = value->tensor;
     if (value->is_scalar)
         number = scope_keep(tensor_from_scalar(value->scalar.value, (Dtype)t->dtype, t->device));
@@ -242,7 +244,7 @@ op_index_fill(Tensor *t, int64_t dim, Tensor *index, const Value *value, bool in
         return error(PyExc_RuntimeError, "index_fill_ only supports a 0-dimensional value tensor, but got tensor with %d "
                                          "dimension(s).", number->ndim);
     Tensor *stored = op_to_dtype(number ? op_detach(number) : NULL, (Dtype)t->dtype);
-    Tensor *out = stored ? index_target(t, "index_fill_", inplace) : NULL;
+    Tensor *out = stored && r.index ? index_target(t, "index_fill_", inplace) : NULL;
     if (out == NULL || run("index_fill", PICK_SET, out, &r, stored) < 0)
         return NULL;
     Node *n = save(index_record(OP_index_fill, out, inplace, value->is_scalar ? 1 : 2, (Tensor *[]){t, number}), &r);

@@ -1,5 +1,5 @@
-/* Losses that compare every element of the input with one of the target: values and gradients are rows of the table,
- * and one node stands for values, weights and reduction together.  Losses composed of other ops are in
+/* Losses that compare every element of the input with one of the target: values and gradients are rows of the
+ * table, and one node stands for values, weights and reduction together.  Losses composed of other ops are in
  * loss_composed.c, those that pick a class in nll.c. */
 #include "ops/loss.h"
 
@@ -13,10 +13,13 @@ loss_reduction(const Value *size_average, const Value *reduce, const char *text,
 {
     static const char *const names[] = {"none", "mean", "sum", "batchmean"};
     if ((size_average && size_average->given) || (reduce && reduce->given)) {
-        bool none = reduce->given && !reduce->scalar.value.i, sum = size_average->given && !size_average->scalar.value.i;
+        bool none = reduce->given && !reduce->scalar.value.i,
+             sum = size_average->given && !size_average->scalar.value.i;
         *out = none ? LOSS_NONE : sum ? LOSS_SUM : LOSS_MEAN;
-        return PyErr_WarnFormat(PyExc_UserWarning, 1, "size_average and reduce args will be deprecated, please use "
-                                                      "reduction='%s' instead.", names[*out]);
+        return PyErr_WarnFormat(PyExc_UserWarning, 1,
+                                "size_average and reduce args will be deprecated, please use "
+                                "reduction='%s' instead.",
+                                names[*out]);
     }
     for (int r = LOSS_NONE; r <= LOSS_SUM; r++)
         if (strcmp(text, names[r]) == 0) {
@@ -44,11 +47,12 @@ same_size(const Tensor *a, const Tensor *b)
 static int
 warn_sizes(const Tensor *x, const Tensor *target)
 {
-    return PyErr_WarnFormat(PyExc_UserWarning, 1,
-                            "Using a target size (torch.Size(%s)) that is different to the input size (torch.Size(%s)). "
-                            "This will likely lead to incorrect results due to broadcasting. Please ensure they have the "
-                            "same size.",
-                            shape_text(target->ndim, target->dims), shape_text(x->ndim, x->dims));
+    return PyErr_WarnFormat(
+        PyExc_UserWarning, 1,
+        "Using a target size (torch.Size(%s)) that is different to the input size (torch.Size(%s)). "
+        "This will likely lead to incorrect results due to broadcasting. Please ensure they have the "
+        "same size.",
+        shape_text(target->ndim, target->dims), shape_text(x->ndim, x->dims));
 }
 
 static int
@@ -70,7 +74,8 @@ begin(Tensor *x, Tensor *target, LOSS_ARGS, LossReduction *r)
     return same_size(x, target) ? 0 : warn_sizes(x, target);
 }
 
-/* ---------------------------------------------------------------- one node for values, weight and reduction */
+/* ---------------------------------------------------------------- one node for values, weight and reduction
+ */
 /* Factors of gradients may be infinite (the mean of nothing): no integer view. */
 static Param
 factor(double value)
@@ -78,10 +83,11 @@ factor(double value)
     return (Param){value, 0};
 }
 
-/* op: the node's row; values: the row of the elements, with its parameter p and perhaps a third operand, which is not
- * differentiated. */
+/* op: the node's row; values: the row of the elements, with its parameter p and perhaps a third operand,
+ * which is not differentiated. */
 static Tensor *
-elementwise(Op op, Op values, Tensor *x, Tensor *target, Tensor *third, Tensor *weight, double p, LossReduction r)
+elementwise(Op op, Op values, Tensor *x, Tensor *target, Tensor *third, Tensor *weight, double p,
+            LossReduction r)
 {
     bool mode = grad_mode;
     grad_mode = false;
@@ -120,7 +126,9 @@ static Tensor *
 weighted_loss(Tensor *each, Tensor *weight, LossReduction r)
 {
     Tensor *product = op_mul(each, weight);
-    return r == LOSS_NONE ? product : r == LOSS_SUM ? op_sum(product) : op_div(op_sum(product), op_sum(weight));
+    return r == LOSS_NONE  ? product
+           : r == LOSS_SUM ? op_sum(product)
+                           : op_div(op_sum(product), op_sum(weight));
 }
 
 Tensor *
@@ -178,7 +186,8 @@ op_huber_loss(Tensor *x, Tensor *target, const char *reduction, double delta, Te
         return NULL;
     if (delta <= 0)
         return error(PyExc_RuntimeError, "huber_loss does not support non-positive values for delta.");
-    Tensor *out = elementwise(OP_huber_loss, OP_huber_values, x, target, NULL, NULL, delta, weight ? LOSS_NONE : r);
+    Tensor *out =
+        elementwise(OP_huber_loss, OP_huber_values, x, target, NULL, NULL, delta, weight ? LOSS_NONE : r);
     return weight ? loss_reduced(op_mul(out, weight), r) : out;
 }
 
@@ -228,11 +237,13 @@ op_binary_cross_entropy(Tensor *x, Tensor *target, Tensor *weight, LOSS_ARGS)
     if (x == NULL || target == NULL || loss_reduction(size_average, reduce, reduction, &r) < 0)
         return NULL;
     if (!same_size(x, target))
-        return error(PyExc_ValueError, "Using a target size (torch.Size(%s)) that is different to the input size "
-                                       "(torch.Size(%s)) is deprecated. Please ensure they have the same size.",
+        return error(PyExc_ValueError,
+                     "Using a target size (torch.Size(%s)) that is different to the input size "
+                     "(torch.Size(%s)) is deprecated. Please ensure they have the same size.",
                      shape_text(target->ndim, target->dims), shape_text(x->ndim, x->dims));
     if (x->dtype != target->dtype)
-        return error(PyExc_RuntimeError, "Found dtype %s but expected %s: the target must have the input's dtype",
+        return error(PyExc_RuntimeError,
+                     "Found dtype %s but expected %s: the target must have the input's dtype",
                      dtype_info[target->dtype].type_name, dtype_info[x->dtype].type_name);
     if (dtype_is_float((Dtype)x->dtype) && check_probabilities(x) < 0)
         return NULL;
@@ -255,10 +266,11 @@ op_bce_with_logits(Tensor *x, Tensor *target, Tensor *weight, LOSS_ARGS, Tensor 
     if (x == NULL || target == NULL || loss_reduction(size_average, reduce, reduction, &r) < 0)
         return NULL;
     if (!same_size(x, target))
-        return error(PyExc_ValueError, "Target size (torch.Size(%s)) must be the same as input size (torch.Size(%s))",
+        return error(PyExc_ValueError,
+                     "Target size (torch.Size(%s)) must be the same as input size (torch.Size(%s))",
                      shape_text(target->ndim, target->dims), shape_text(x->ndim, x->dims));
-    return elementwise(OP_bce_with_logits, pos_weight ? OP_bce_logits_weighted : OP_bce_logits_values, x, target, pos_weight,
-                       weight, 1, r);
+    return elementwise(OP_bce_with_logits, pos_weight ? OP_bce_logits_weighted : OP_bce_logits_values, x,
+                       target, pos_weight, weight, 1, r);
 }
 
 /* d/d target of (1 - t) x - (1 + (w - 1) t) logsigmoid(x), w being 1 without pos_weight. */
@@ -276,10 +288,12 @@ BACKWARD(bce_with_logits)
     Tensor *x = node_saved(n, 0), *target = node_saved(n, 1), *pos_weight = node_saved(n, 3);
     if (PyErr_Occurred())
         return;
-    Tensor *scaled = pos_weight || node_needs(n, 1) ? op_scalar(OP_mul, weighted(n, g), n->params[1].f) : NULL;
+    Tensor *scaled =
+        pos_weight || node_needs(n, 1) ? op_scalar(OP_mul, weighted(n, g), n->params[1].f) : NULL;
     if (pos_weight == NULL)
         GRAD(0, gradient(n, OP_bce_logits_gradient, g, 1));
     else
-        GRAD(0, op_mul(scaled, op_pointwise(OP_bce_logits_slope, 3, x, target, pos_weight, factor(1), factor(1))));
+        GRAD(0, op_mul(scaled,
+                       op_pointwise(OP_bce_logits_slope, 3, x, target, pos_weight, factor(1), factor(1))));
     GRAD(1, op_mul(scaled, logits_target_slope(x, pos_weight)));
 }

@@ -48,10 +48,12 @@ kl_reduction(LOSS_ARGS, LossReduction *r)
         return -1;
     if (*r != LOSS_MEAN || size_average->given || reduce->given)
         return 0;
-    return PyErr_WarnEx(PyExc_UserWarning,
-                        "reduction: 'mean' divides the total loss by both the batch size and the support size."
-                        "'batchmean' divides only by the batch size, and aligns with the KL div math definition."
-                        "'mean' will be changed to behave the same as 'batchmean' in the next major release.", 1);
+    return PyErr_WarnEx(
+        PyExc_UserWarning,
+        "reduction: 'mean' divides the total loss by both the batch size and the support size."
+        "'batchmean' divides only by the batch size, and aligns with the KL div math definition."
+        "'mean' will be changed to behave the same as 'batchmean' in the next major release.",
+        1);
 }
 
 Tensor *
@@ -77,8 +79,8 @@ stirling(Tensor *t)
 }
 
 Tensor *
-op_poisson_nll_loss(Tensor *x, Tensor *target, bool log_input, bool full, const Value *size_average, double eps,
-                    const Value *reduce, const char *reduction)
+op_poisson_nll_loss(Tensor *x, Tensor *target, bool log_input, bool full, const Value *size_average,
+                    double eps, const Value *reduce, const char *reduction)
 {
     LossReduction r;
     if (loss_reduction(size_average, reduce, reduction, &r) < 0)
@@ -107,17 +109,19 @@ variance_for(Tensor *x, const Value *var)
     int last = x->ndim - 1;
     size_t head = last > 0 ? (size_t)last * sizeof x->dims[0] : 0;
     bool same_head = t->ndim >= last && last >= 0 && memcmp(t->dims, x->dims, head) == 0;
-    if (t->ndim == x->ndim && (last < 0 || (same_head && (t->dims[last] == x->dims[last] || t->dims[last] == 1))))
+    if (t->ndim == x->ndim
+        && (last < 0 || (same_head && (t->dims[last] == x->dims[last] || t->dims[last] == 1))))
         return t;
     if (t->ndim == last && same_head)
         return op_unsqueeze(t, -1);
-    return error(PyExc_ValueError, "var is of incorrect size: var has shape %s, the input %s", shape_text(t->ndim, t->dims),
-                 shape_text(x->ndim, x->dims));
+    return error(PyExc_ValueError, "var is of incorrect size: var has shape %s, the input %s",
+                 shape_text(t->ndim, t->dims), shape_text(x->ndim, x->dims));
 }
 
 /* var counts as at least eps, with the gradient of var itself. */
 Tensor *
-op_gaussian_nll_loss(Tensor *x, Tensor *target, const Value *var, bool full, double eps, const char *reduction)
+op_gaussian_nll_loss(Tensor *x, Tensor *target, const Value *var, bool full, double eps,
+                     const char *reduction)
 {
     LossReduction r;
     Tensor *v = variance_for(x, var);
@@ -148,7 +152,9 @@ op_margin_ranking_loss(Tensor *a, Tensor *b, Tensor *target, double margin, LOSS
     LossReduction r;
     if (loss_reduction(size_average, reduce, reduction, &r) < 0)
         return NULL;
-    if (same_ndim("margin_ranking_loss : All input tensors should have same dimension", 3, (Tensor *[]){a, b, target}) < 0)
+    if (same_ndim("margin_ranking_loss : All input tensors should have same dimension", 3,
+                  (Tensor *[]){a, b, target})
+        < 0)
         return NULL;
     return loss_reduced(at_least(op_scalar(OP_add, op_mul(op_neg(target), op_sub(a, b)), margin), 0), r);
 }
@@ -166,18 +172,21 @@ op_cosine_embedding_loss(Tensor *a, Tensor *b, Tensor *target, double margin, LO
     Tensor *norm_b = op_scalar(OP_add, op_sum_dims(op_mul(b, b), 1, &last, false), 1e-12);
     Tensor *cosine = op_div(op_sum_dims(op_mul(a, b), 1, &last, false), op_sqrt(op_mul(norm_a, norm_b)));
     Tensor *alike = where_is(OP_eq, target, 1, op_scalar_left(OP_sub, 1, cosine));
-    return loss_reduced(op_add(alike, where_is(OP_eq, target, -1, at_least(op_scalar(OP_sub, cosine, margin), 0))), r);
+    return loss_reduced(
+        op_add(alike, where_is(OP_eq, target, -1, at_least(op_scalar(OP_sub, cosine, margin), 0))), r);
 }
 
 Tensor *
-op_triplet_margin_loss(Tensor *anchor, Tensor *positive, Tensor *negative, double margin, double p, double eps, bool swap,
-                       LOSS_ARGS)
+op_triplet_margin_loss(Tensor *anchor, Tensor *positive, Tensor *negative, double margin, double p,
+                       double eps, bool swap, LOSS_ARGS)
 {
     LossReduction r;
     if (loss_reduction(size_average, reduce, reduction, &r) < 0)
         return NULL;
-    if (same_ndim("The anchor, positive, and negative tensors are expected to have the same number of dimensions", 3,
-                  (Tensor *[]){anchor, positive, negative}) < 0)
+    if (same_ndim(
+            "The anchor, positive, and negative tensors are expected to have the same number of dimensions",
+            3, (Tensor *[]){anchor, positive, negative})
+        < 0)
         return NULL;
     Tensor *near = op_pairwise_distance(anchor, positive, p, eps, false);
     Tensor *far = op_pairwise_distance(anchor, negative, p, eps, false);

@@ -1,5 +1,5 @@
-/* Variances and standard deviations: two passes, the second over squared deviations from the first one's mean, both in
- * double, so nothing cancels. */
+/* Variances and standard deviations: two passes, the second over squared deviations from the first one's
+ * mean, both in double, so nothing cancels. */
 #include "ops/reduce.h"
 
 #include <math.h>
@@ -9,8 +9,8 @@
 #include "ops/rows.h"
 
 typedef struct Moments {
-    Tensor *mean;                 /* double */
-    Tensor *spread;               /* var or std, of t's dtype */
+    Tensor *mean;   /* double */
+    Tensor *spread; /* var or std, of t's dtype */
 } Moments;
 
 static double
@@ -24,18 +24,22 @@ moments_run(Moments *m, const char *name, Tensor *t, const Span *s, double corre
 {
     m->mean = m->spread = NULL;
     if (!dtype_is_float((Dtype)t->dtype)) {
-        error(PyExc_RuntimeError, "std and var only support floating point and complex dtypes; convert %s with .float()",
+        error(PyExc_RuntimeError,
+              "std and var only support floating point and complex dtypes; convert %s with .float()",
               dtype_info[t->dtype].type_name);
         return -1;
     }
     double divisor = divisor_of((double)s->n_elements, correction);
-    if (divisor <= 0
-        && PyErr_WarnFormat(PyExc_UserWarning, 1, "%s(): degrees of freedom is <= 0. Correction should be strictly less than "
-                            "the reduction factor (input numel divided by output numel).", name) < 0)
+    if (divisor <= 0 &&
+        PyErr_WarnFormat(PyExc_UserWarning, 1,
+                         "%s(): degrees of freedom is <= 0. Correction should be strictly less than "
+                         "the reduction factor (input numel divided by output numel).",
+                         name) < 0)
         return -1;
     m->mean = reduce_run(t, s, FOLD_sum, DTYPE_DOUBLE, FINISH_DIVIDE, (double)s->n_elements, NULL);
     if (m->mean != NULL)
-        m->spread = reduce_run(t, s, FOLD_deviation, (Dtype)t->dtype, root ? FINISH_SQRT : FINISH_DIVIDE, divisor, m->mean);
+        m->spread = reduce_run(t, s, FOLD_deviation, (Dtype)t->dtype, root ? FINISH_SQRT : FINISH_DIVIDE,
+                               divisor, m->mean);
     return m->spread ? 0 : -1;
 }
 
@@ -56,7 +60,8 @@ moment(Op op, Tensor *t, int n, const int64_t *dims, double correction, bool kee
 {
     Span s;
     Moments m;
-    if (t == NULL || span_of(&s, t, n, dims, keepdim) < 0 || moments_run(&m, rows[op].python, t, &s, correction, op == OP_std) < 0)
+    if (t == NULL || span_of(&s, t, n, dims, keepdim) < 0 ||
+        moments_run(&m, rows[op].python, t, &s, correction, op == OP_std) < 0)
         return NULL;
     save(RECORD(op, m.spread, t), t, &s, correction, m.spread);
     return PyErr_Occurred() ? NULL : m.spread;
@@ -112,8 +117,8 @@ moment_and_mean(Op op, Tensor *t, int n, const int64_t *dims, double correction,
 {
     Span s;
     Moments m;
-    if (t == NULL || span_of(&s, t, n, dims, keepdim) < 0
-        || moments_run(&m, rows[op].python, t, &s, correction, op == OP_std_mean) < 0)
+    if (t == NULL || span_of(&s, t, n, dims, keepdim) < 0 ||
+        moments_run(&m, rows[op].python, t, &s, correction, op == OP_std_mean) < 0)
         return NULL;
     Tensor *outs[2] = {m.spread, op_to_dtype(m.mean, (Dtype)t->dtype)}, *inputs[1] = {t};
     if (outs[1] == NULL)

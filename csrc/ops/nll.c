@@ -1,8 +1,8 @@
-/* Losses of one class a line: nll_loss of log-probabilities, cross_entropy of scores.  A line is one element of the
- * target; the classes lie along dimension 1 of the input, or 0 if it has no other.
+/* Losses of one class a line: nll_loss of log-probabilities, cross_entropy of scores.  A line is one element
+ * of the target; the classes lie along dimension 1 of the input, or 0 if it has no other.
  *
- * cross_entropy of class indices is one node over the scores: it keeps two numbers a line (abi/softmax.h), and its
- * gradient is one pass of exponentials less the one-hot. */
+ * cross_entropy of class indices is one node over the scores: it keeps two numbers a line (abi/softmax.h),
+ * and its gradient is one pass of exponentials less the one-hot. */
 #include "ops/loss.h"
 
 #include <string.h>
@@ -14,7 +14,7 @@
 typedef struct Classes {
     Dtype compute;
     Nll nll;
-    Tensor *x, *target, *weight;      /* contiguous, without history; weight may be NULL */
+    Tensor *x, *target, *weight; /* contiguous, without history; weight may be NULL */
     const Backend *backend;
 } Classes;
 
@@ -40,12 +40,22 @@ check_target_size(const Tensor *x, const Tensor *target)
         }
         return 0;
     }
+    if (x->ndim == 4 && target->ndim != 3) {
+        error(PyExc_RuntimeError,
+              "only batches of spatial targets supported (3D tensors) but got targets of dimension: %d",
+              target->ndim);
+        return -1;
+    }
     expected[0] = x->dims[0];
     memcpy(expected + 1, x->dims + 2, (size_t)(x->ndim - 2) * sizeof expected[0]);
     if (target->ndim == x->ndim - 1 && memcmp(expected, target->dims, target->ndim * sizeof expected[0]) == 0)
         return 0;
-    error(PyExc_RuntimeError, "Expected target size %s, got %s", shape_text(x->ndim - 1, expected),
-          shape_text(target->ndim, target->dims));
+    if (x->ndim == 4)
+        error(PyExc_RuntimeError, "size mismatch (got input: %s , target: %s)", shape_text(4, x->dims),
+              shape_text(3, target->dims));
+    else
+        error(PyExc_RuntimeError, "Expected target size %s, got %s", shape_text(x->ndim - 1, expected),
+              shape_text(target->ndim, target->dims));
     return -1;
 }
 
@@ -55,11 +65,13 @@ check_class_weight(const char *prefix, const Tensor *weight, const Tensor *x, in
     if (weight == NULL)
         return 0;
     if (weight->ndim != 1 || weight->dims[0] != n)
-        error(PyExc_RuntimeError, "%sweight tensor should be defined either for all %lld classes or no classes but got "
-                                  "weight tensor of shape: %s",
+        error(PyExc_RuntimeError,
+              "%sweight tensor should be defined either for all %lld classes or no classes but got "
+              "weight tensor of shape: %s",
               prefix, (long long)n, shape_text(weight->ndim, weight->dims));
     else if (weight->dtype != x->dtype)
-        error(PyExc_RuntimeError, "expected scalar type %s but found %s: the weight must have the input's dtype",
+        error(PyExc_RuntimeError,
+              "expected scalar type %s but found %s: the weight must have the input's dtype",
               dtype_info[x->dtype].type_name, dtype_info[weight->dtype].type_name);
     return PyErr_Occurred() ? -1 : 0;
 }
@@ -72,24 +84,26 @@ check_batch(const Tensor *x, const Tensor *target)
     if (x->ndim == 1)
         return 0;
     if (target->ndim == 0)
-        return fail(PyExc_IndexError, "Dimension specified as 0 but tensor has no dimensions: the target of a batch has a "
-                                      "class for each of its rows");
+        return fail(PyExc_IndexError,
+                    "Dimension specified as 0 but tensor has no dimensions: the target of a batch has a "
+                    "class for each of its rows");
     if (x->dims[0] == target->dims[0])
         return 0;
-    error(PyExc_ValueError, "Expected input batch_size (%lld) to match target batch_size (%lld).", (long long)x->dims[0],
-          (long long)target->dims[0]);
+    error(PyExc_ValueError, "Expected input batch_size (%lld) to match target batch_size (%lld).",
+          (long long)x->dims[0], (long long)target->dims[0]);
     return -1;
 }
 
 static int
-check_classes(const char *kernel, const Tensor *x, const Tensor *target, const Tensor *weight)
+check_classes(const char *kernel, Tensor *x, Tensor *target, Tensor *weight)
 {
-    if (check_batch(x, target) < 0)
+    if (check_batch(x, target) < 0 || check_same_device("nll_loss", 3, (Tensor *[]){x, target, weight}) < 0)
         return -1;
     if (!dtype_is_float((Dtype)x->dtype))
         return not_implemented_dtype(kernel, (Dtype)x->dtype);
     if (target->dtype != DTYPE_INT64 && target->dtype != DTYPE_UINT8) {
-        error(PyExc_RuntimeError, "expected target dtype to be Long or Byte, but got %s: convert it with .long()",
+        error(PyExc_RuntimeError,
+              "expected target dtype to be Long or Byte, but got %s: convert it with .long()",
               dtype_info[target->dtype].type_name);
         return -1;
     }
@@ -136,7 +150,8 @@ classes_of(Classes *c, Tensor *x, Tensor *target, Tensor *weight, int64_t ignore
     return 0;
 }
 
-/* What a node keeps of its forward run: (2, lines) log-sum-exps if the input is scores, then the total weight. */
+/* What a node keeps of its forward run: (2, lines) log-sum-exps if the input is scores, then the total
+ * weight. */
 static Tensor *
 make_state(const Classes *c, bool scores)
 {
@@ -153,16 +168,16 @@ state_total(const Tensor *state)
 static int
 run_lse(const Classes *c, Tensor *state)
 {
-    Softmax s = {.kind = SOFTMAX_LSE, .dtype = c->compute, .outer = c->nll.outer, .n = c->nll.n, .inner = c->nll.inner,
-                 .x = c->x->data, .lse = state->data};
+    Softmax s = {.kind = SOFTMAX_LSE, .dtype = c->compute, .outer = c->nll.outer, .n = c->nll.n,
+                 .inner = c->nll.inner, .x = c->x->data, .lse = state->data};
     return softmax_run(c->x, &s);
 }
 
 static Tensor *
 run_forward(Classes *c, Tensor *target, Tensor *state, bool scores, LossReduction r)
 {
-    Tensor *out = scope_keep(tensor_empty(r == LOSS_NONE && c->x->ndim > 1 ? target->ndim : 0, target->dims, c->compute,
-                                          c->x->device));
+    Tensor *out = scope_keep(tensor_empty(r == LOSS_NONE && c->x->ndim > 1 ? target->ndim : 0, target->dims,
+                                          c->compute, c->x->device));
     if (out == NULL || check_targets_in_range(c) < 0 || (scores && run_lse(c, state) < 0))
         return NULL;
     Nll a = c->nll;
@@ -173,17 +188,22 @@ run_forward(Classes *c, Tensor *target, Tensor *state, bool scores, LossReductio
     return c->backend->nll(&a) < 0 ? NULL : out;
 }
 
-/* *total, unless NULL: the sum of the weights of the classes that were not ignored (if there is a reduction). */
+/* *total, unless NULL: the sum of the weights of the classes that were not ignored (if there is a reduction).
+ */
 static Tensor *
-class_loss(Tensor *x, Tensor *target, Tensor *weight, int64_t ignore_index, LossReduction r, bool scores, Tensor **total)
+class_loss(Tensor *x, Tensor *target, Tensor *weight, int64_t ignore_index, LossReduction r, bool scores,
+           Tensor **total)
 {
     Classes c;
-    if (check_classes(scores ? "log_softmax_lastdim_kernel_impl" : "nll_loss_out_frame", x, target, weight) < 0
+    if (check_classes(scores ? "log_softmax_lastdim_kernel_impl" : "nll_loss_out_frame", x, target, weight)
+            < 0
         || classes_of(&c, x, target, weight, ignore_index) < 0)
         return NULL;
     Tensor *state = make_state(&c, scores);
     Tensor *out = state ? op_to_dtype(run_forward(&c, target, state, scores, r), (Dtype)x->dtype) : NULL;
-    Op op = scores ? (x->ndim > 2 ? OP_cross_entropy2d : OP_cross_entropy) : x->ndim > 2 ? OP_nll_loss2d : OP_nll_loss;
+    Op op = scores        ? (x->ndim > 2 ? OP_cross_entropy2d : OP_cross_entropy)
+            : x->ndim > 2 ? OP_nll_loss2d
+                          : OP_nll_loss;
     Node *n = out ? RECORD(op, out, x) : NULL;
     node_save(n, 0, x);
     node_save(n, 1, c.target);
@@ -212,8 +232,8 @@ op_nn_nll_loss(Tensor *x, Tensor *target, Tensor *weight, const Value *size_aver
 }
 
 /* ---------------------------------------------------------------- backward */
-/* The gradient of x, contiguous and in the compute dtype: zeros, or with lse the softmax of the scores times each line's
- * scale; then less the scale where the line's class is. */
+/* The gradient of x, contiguous and in the compute dtype: zeros, or with lse the softmax of the scores times
+ * each line's scale; then less the scale where the line's class is. */
 static Tensor *
 run_backward(Classes *c, Tensor *g, Tensor *state, bool scores, LossReduction r)
 {
@@ -243,7 +263,8 @@ run_backward(Classes *c, Tensor *g, Tensor *state, bool scores, LossReduction r)
 
 /* Linear in g, and recorded as such.  x gives shape, dtype and device. */
 static Tensor *
-nll_backward(Tensor *g, Tensor *x, Tensor *target, Tensor *weight, int64_t ignore_index, LossReduction r, Tensor *state)
+nll_backward(Tensor *g, Tensor *x, Tensor *target, Tensor *weight, int64_t ignore_index, LossReduction r,
+             Tensor *state)
 {
     Classes c;
     if (g == NULL || x == NULL || target == NULL || state == NULL
@@ -258,8 +279,8 @@ nll_backward(Tensor *g, Tensor *x, Tensor *target, Tensor *weight, int64_t ignor
 }
 
 Tensor *
-op_nll_loss_backward(Tensor *g, int ndim, const int64_t *dims, Tensor *target, Tensor *weight, int64_t ignore_index,
-                     int64_t r, Tensor *total)
+op_nll_loss_backward(Tensor *g, int ndim, const int64_t *dims, Tensor *target, Tensor *weight,
+                     int64_t ignore_index, int64_t r, Tensor *total)
 {
     Tensor *x = g ? scope_keep(tensor_empty(ndim, dims, (Dtype)g->dtype, g->device)) : NULL;
     return nll_backward(g, x, target, weight, ignore_index, (LossReduction)r, total);
@@ -295,7 +316,8 @@ BACKWARD(nll_loss2d)
 static Tensor *
 cross_entropy_gradient(Node *n, Tensor *g)
 {
-    Tensor *x = node_saved(n, 0), *target = node_saved(n, 1), *weight = node_saved(n, 2), *state = node_saved(n, 3);
+    Tensor *x = node_saved(n, 0), *target = node_saved(n, 1), *weight = node_saved(n, 2),
+           *state = node_saved(n, 3);
     Classes c;
     if (x == NULL || target == NULL || state == NULL || PyErr_Occurred())
         return NULL;
@@ -335,9 +357,11 @@ probability_loss(Tensor *x, Tensor *target, Tensor *weight, LossReduction r, dou
 {
     int64_t dim = x->ndim > 1, n = x->ndim ? x->dims[dim] : 1;
     if (!dtype_is_float((Dtype)target->dtype))
-        return error(PyExc_RuntimeError, "Expected floating point type for target with class probabilities, got %s: a "
-                                         "target of the input's shape holds probabilities; class indices have one "
-                                         "dimension less", dtype_info[target->dtype].type_name);
+        return error(PyExc_RuntimeError,
+                     "Expected floating point type for target with class probabilities, got %s: a "
+                     "target of the input's shape holds probabilities; class indices have one "
+                     "dimension less",
+                     dtype_info[target->dtype].type_name);
     if (check_class_weight("cross_entropy: ", weight, x, n) < 0)
         return NULL;
     Tensor *log_p = op_log_softmax(x, dim);
@@ -354,7 +378,8 @@ probability_loss(Tensor *x, Tensor *target, Tensor *weight, LossReduction r, dou
 
 /* (1 - s) nll + s / C times the loss of a uniform target, both over the same total weight. */
 static Tensor *
-smoothed_loss(Tensor *x, Tensor *target, Tensor *weight, int64_t ignore_index, LossReduction r, double smoothing)
+smoothed_loss(Tensor *x, Tensor *target, Tensor *weight, int64_t ignore_index, LossReduction r,
+              double smoothing)
 {
     int64_t dim = x->ndim > 1, n = x->ndim ? x->dims[dim] : 1;
     Tensor *log_p = op_log_softmax(x, dim), *total = NULL;
@@ -363,8 +388,11 @@ smoothed_loss(Tensor *x, Tensor *target, Tensor *weight, int64_t ignore_index, L
         return NULL;
     Tensor *each = weight ? op_mul(log_p, along_classes(weight, x)) : log_p;
     Tensor *smooth = op_neg(op_sum_dims(each, 1, &dim, false));
-    Tensor *ignored = smooth ? op_scalar(OP_eq, op_reshape(target, smooth->ndim, smooth->dims), (double)ignore_index) : NULL;
-    Tensor *zero = smooth ? scope_keep(tensor_from_scalar(PARAM(0), (Dtype)smooth->dtype, smooth->device)) : NULL;
+    Tensor *ignored =
+        smooth ? op_scalar(OP_eq, op_reshape(target, smooth->ndim, smooth->dims), (double)ignore_index)
+               : NULL;
+    Tensor *zero =
+        smooth ? scope_keep(tensor_from_scalar(PARAM(0), (Dtype)smooth->dtype, smooth->device)) : NULL;
     smooth = op_masked_fill(smooth, ignored, zero);
     if (r != LOSS_NONE)
         smooth = op_sum(smooth);
@@ -380,11 +408,13 @@ op_cross_entropy(Tensor *x, Tensor *target, Tensor *weight, const Value *size_av
     LossReduction r;
     if (x == NULL || target == NULL || loss_reduction(size_average, reduce, reduction, &r) < 0)
         return NULL;
-    bool probabilities = x->ndim == target->ndim && memcmp(x->dims, target->dims, x->ndim * sizeof x->dims[0]) == 0;
+    bool probabilities =
+        x->ndim == target->ndim && memcmp(x->dims, target->dims, x->ndim * sizeof x->dims[0]) == 0;
     if (probabilities && dtype_is_float((Dtype)target->dtype) && ignore_index >= 0)
         return error(PyExc_RuntimeError, "ignore_index is not supported for floating point target");
     if (!(smoothing >= 0 && smoothing <= 1))
-        return error(PyExc_RuntimeError, "label_smoothing must be between 0.0 and 1.0. Got: %s", float_text(smoothing));
+        return error(PyExc_RuntimeError, "label_smoothing must be between 0.0 and 1.0. Got: %s",
+                     float_text(smoothing));
     if (probabilities)
         return probability_loss(x, target, weight, r, smoothing);
     if (smoothing > 0)

@@ -1,5 +1,5 @@
-/* Vector norms over any dims, and the distance of two tensors.  Squares are added up in double, so float32 norms
- * neither overflow nor vanish before the result does. */
+/* Vector norms over any dims, and the distance of two tensors.  Squares are added up in double, so float32
+ * norms neither overflow nor vanish before the result does. */
 #include "ops/reduce.h"
 
 #include <math.h>
@@ -50,15 +50,18 @@ static int
 check_norm(const char *op, Tensor *t, const Span *s, double p)
 {
     if (!dtype_is_float((Dtype)t->dtype)) {
-        error(PyExc_RuntimeError, "%s: Expected a floating point or complex tensor as input. Got %s; convert with .float()",
-              op, dtype_info[t->dtype].type_name);
+        error(PyExc_RuntimeError,
+              "%s: Expected a floating point or complex tensor as input. Got %s; convert with .float()", op,
+              dtype_info[t->dtype].type_name);
         return -1;
     }
     if (s->n_elements == 0 && (p < 0 || isinf(p))) {
         char text[32];
         snprintf(text, sizeof text, "%g", p);
-        error(PyExc_RuntimeError, "%s cannot compute the %s norm on an empty tensor because the operation does not have an "
-                                  "identity", op, text);
+        error(PyExc_RuntimeError,
+              "%s cannot compute the %s norm on an empty tensor because the operation does not have an "
+              "identity",
+              op, text);
         return -1;
     }
     return 0;
@@ -89,13 +92,15 @@ op_norm_named(Tensor *t, const char *p, const Value *dims, bool keepdim, Dtype d
     if (strcmp(p, "fro") == 0)
         return op_vector_norm(t, 2, dims->given ? (int)dims->n : 0, dims->ints, keepdim, dtype);
     if (strcmp(p, "nuc") == 0)
-        return error(PyExc_NotImplementedError, "norm(p='nuc'): the nuclear norm needs singular values, which ctorch does "
-                                                "not compute yet");
+        return error(PyExc_NotImplementedError,
+                     "norm(p='nuc'): the nuclear norm needs singular values, which ctorch does "
+                     "not compute yet");
     return error(PyExc_RuntimeError, "linalg.matrix_norm: Order %s not supported. Use 'fro' or a number", p);
 }
 
 /* ---------------------------------------------------------------- backward */
-/* d |x|_p / d x times g, which broadcasts against x as y does.  Where the norm is 0 the subgradient 0 is taken. */
+/* d |x|_p / d x times g, which broadcasts against x as y does.  Where the norm is 0 the subgradient 0 is
+ * taken. */
 static Tensor *
 norm_gradient(Tensor *x, Tensor *y, Tensor *g, double p, int n, const int64_t *dims)
 {
@@ -126,8 +131,8 @@ BACKWARD(linalg_vector_norm)
 {
     int64_t dims[NDIM_MAX];
     int count = span_dims(n, dims);
-    GRAD(0, norm_gradient(node_saved(n, 0), span_restore(n, node_saved(n, 1)), span_restore(n, g), n->params[0].f, count,
-                          dims));
+    GRAD(0, norm_gradient(node_saved(n, 0), span_restore(n, node_saved(n, 1)), span_restore(n, g),
+                          n->params[0].f, count, dims));
 }
 
 /* ---------------------------------------------------------------- dist */
@@ -136,7 +141,8 @@ op_dist(Tensor *a, Tensor *b, double p)
 {
     Span s;
     Tensor *difference = a && b ? op_sub(op_detach(a), op_detach(b)) : NULL;
-    if (difference == NULL || span_of(&s, difference, 0, NULL, false) < 0 || check_norm("norm()", difference, &s, p) < 0)
+    if (difference == NULL || span_of(&s, difference, 0, NULL, false) < 0 ||
+        check_norm("norm()", difference, &s, p) < 0)
         return NULL;
     Tensor *out = norm_run(difference, &s, p);
     Node *node = out ? RECORD(OP_dist, out, a, b) : NULL;

@@ -1,5 +1,6 @@
-/* One optimizer step over the parameters of a group: all checks first, so that a refused step changes nothing, then one
- * pass over every parameter and its state.  The rules are in ctorch/optim, the loops in kernels/optim.c. */
+/* One optimizer step over the parameters of a group: all checks first, so that a refused step changes
+ * nothing, then one pass over every parameter and its state.  The rules are in ctorch/optim, the loops in
+ * kernels/optim.c. */
 #include "ops/optim.h"
 
 #include <math.h>
@@ -17,11 +18,11 @@ enum { ITEMS_INLINE = 32 };
 typedef struct Step {
     Optim optim;
     const char *name;
-    PyObject *lists[TENSORS];     /* borrowed lists of one length; NULL where the rule has none */
-    PyObject *steps;              /* Adam's counters */
+    PyObject *lists[TENSORS]; /* borrowed lists of one length; NULL where the rule has none */
+    PyObject *steps;          /* Adam's counters */
     int64_t n;
     OptimItem *items;
-    Tensor *(*tensors)[TENSORS];  /* borrowed from the lists, item by item */
+    Tensor *(*tensors)[TENSORS]; /* borrowed from the lists, item by item */
     Tensor **counters;
 } Step;
 
@@ -58,16 +59,18 @@ check_param(const char *name, Tensor *p)
 static int
 check_like(const char *name, int role, const Tensor *t, const Tensor *p)
 {
-    if (t->ndim == p->ndim && memcmp(t->dims, p->dims, p->ndim * sizeof p->dims[0]) == 0 && t->dtype == p->dtype
-        && device_equal(t->device, p->device))
+    if (t->ndim == p->ndim && memcmp(t->dims, p->dims, p->ndim * sizeof p->dims[0]) == 0
+        && t->dtype == p->dtype && device_equal(t->device, p->device))
         return 0;
-    error(PyExc_RuntimeError, "%s(): the %s is %s %s, its param is %s %s: shape, dtype and device must be the same", name,
+    error(PyExc_RuntimeError,
+          "%s(): the %s is %s %s, its param is %s %s: shape, dtype and device must be the same", name,
           roles[role], dtype_info[t->dtype].name, shape_text(t->ndim, t->dims), dtype_info[p->dtype].name,
           shape_text(p->ndim, p->dims));
     return -1;
 }
 
-/* Parameters are leaves that require grad: what forbids writing to these does not hold here, the rest does. */
+/* Parameters are leaves that require grad: what forbids writing to these does not hold here, the rest does.
+ */
 static int
 check_written(Tensor *t)
 {
@@ -90,10 +93,12 @@ take_tensors(const Step *s, int64_t i, Tensor *tensors[TENSORS])
         if (o == NULL)
             continue;
         if (!tensor_check(o)) {
-            error(PyExc_TypeError, "%s(): %s must be a Tensor, not %s", s->name, roles[k], Py_TYPE(o)->tp_name);
+            error(PyExc_TypeError, "%s(): %s must be a Tensor, not %s", s->name, roles[k],
+                  Py_TYPE(o)->tp_name);
             return -1;
         }
-        if (k == OF_PARAM ? check_param(s->name, tensors[k]) < 0 : check_like(s->name, k, tensors[k], tensors[OF_PARAM]) < 0)
+        if (k == OF_PARAM ? check_param(s->name, tensors[k]) < 0
+                          : check_like(s->name, k, tensors[k], tensors[OF_PARAM]) < 0)
             return -1;
         if (k != OF_GRAD && check_written(tensors[k]) < 0)
             return -1;
@@ -108,8 +113,8 @@ step_counter(const Step *s, int64_t i)
     if (tensor_check(o) && ((Tensor *)o)->numel == 1 && ((Tensor *)o)->device.type != DEVICE_META
         && dtype_is_float((Dtype)((Tensor *)o)->dtype))
         return (Tensor *)o;
-    return error(PyExc_TypeError, "%s(): a step counter must be a float Tensor of one element, not %s", s->name,
-                 Py_TYPE(o)->tp_name);
+    return error(PyExc_TypeError, "%s(): a step counter must be a float Tensor of one element, not %s",
+                 s->name, Py_TYPE(o)->tp_name);
 }
 
 /* ---------------------------------------------------------------- running */
@@ -177,7 +182,8 @@ run_all(Step *s, int64_t n)
         const Backend *backend = backend_of(s->tensors[i][OF_PARAM]);
         if (is_dense(s->tensors[i])) {
             set_pointers(&s->items[i], s->tensors[i]);
-            bool last = i + 1 == n || backend_of(s->tensors[i + 1][OF_PARAM]) != backend || !is_dense(s->tensors[i + 1]);
+            bool last = i + 1 == n || backend_of(s->tensors[i + 1][OF_PARAM]) != backend
+                        || !is_dense(s->tensors[i + 1]);
             if (!last)
                 continue;
             result = run_items(s, backend, i + 1 - first, s->items + first);
@@ -329,8 +335,8 @@ sgd_step(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
     if (check_count("_sgd_step", nargs, 9) < 0 || read_options(args + 3, 4, x, 2, flags) < 0)
         return NULL;
     Step s = {.name = "_sgd_step", .lists = {args[0], args[1], list_or_null(args[2])}};
-    s.optim = (Optim){.kind = OPTIM_SGD, .lr = x[0], .momentum = x[1], .dampening = x[2], .weight_decay = x[3],
-                      .nesterov = flags[0], .maximize = flags[1]};
+    s.optim = (Optim){.kind = OPTIM_SGD, .lr = x[0], .momentum = x[1], .dampening = x[2],
+                      .weight_decay = x[3], .nesterov = flags[0], .maximize = flags[1]};
     return step_run(&s);
 }
 
@@ -346,8 +352,8 @@ adam_step(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
               .lists = {args[0], args[1], args[2], args[3], flags[0] ? list_or_null(args[4]) : NULL}};
     if (flags[0] && s.lists[OF_LARGEST] == NULL)
         return (PyObject *)error(PyExc_TypeError, "_adam_step(): amsgrad needs max_exp_avg_sqs");
-    s.optim = (Optim){.kind = OPTIM_ADAM, .lr = x[0], .beta1 = x[1], .beta2 = x[2], .eps = x[3], .weight_decay = x[4],
-                      .amsgrad = flags[0], .maximize = flags[1], .decoupled = flags[2]};
+    s.optim = (Optim){.kind = OPTIM_ADAM, .lr = x[0], .beta1 = x[1], .beta2 = x[2], .eps = x[3],
+                      .weight_decay = x[4], .amsgrad = flags[0], .maximize = flags[1], .decoupled = flags[2]};
     return step_run(&s);
 }
 
@@ -355,7 +361,8 @@ static PyMethodDef functions[] = {
     {"_sgd_step", (PyCFunction)(void (*)(void))sgd_step, METH_FASTCALL,
      "_sgd_step(params, grads, momentum_buffers, lr, momentum, dampening, weight_decay, nesterov, maximize)"},
     {"_adam_step", (PyCFunction)(void (*)(void))adam_step, METH_FASTCALL,
-     "_adam_step(params, grads, exp_avgs, exp_avg_sqs, max_exp_avg_sqs, steps, lr, beta1, beta2, eps, weight_decay, amsgrad, "
+     "_adam_step(params, grads, exp_avgs, exp_avg_sqs, max_exp_avg_sqs, steps, lr, beta1, beta2, eps, "
+     "weight_decay, amsgrad, "
      "maximize, decoupled)"},
     {NULL, NULL, 0, NULL},
 };

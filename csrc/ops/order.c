@@ -8,8 +8,8 @@
 
 /* ---------------------------------------------------------------- places in a sorted row */
 typedef struct SortedRow {
-    const Tensor *t;              /* the unsorted rows, dense */
-    const int64_t *order;         /* their sorted indices */
+    const Tensor *t;      /* the unsorted rows, dense */
+    const int64_t *order; /* their sorted indices */
     const char *data;
     int64_t n;
 } SortedRow;
@@ -26,7 +26,7 @@ element(const SortedRow *row, int64_t place)
 static int64_t
 first_nan(const SortedRow *row)
 {
-    int64_t low = 0, high = row->n;               /* NaN is sorted behind all numbers */
+    int64_t low = 0, high = row->n; /* NaN is sorted behind all numbers */
     while (low < high) {
         int64_t middle = (low + high) / 2;
         if (isnan(element(row, middle)))
@@ -67,9 +67,11 @@ pick_mode(const SortedRow *row, int64_t k)
     int64_t best = 0, length = 0, start = 0, size = tensor_itemsize(row->t);
     (void)k;
     for (int64_t i = 1; i <= row->n; i++) {
-        const char *a = row->data + row->order[i - 1] * size, *b = i < row->n ? row->data + row->order[i] * size : a;
+        const char *a = row->data + row->order[i - 1] * size,
+                   *b = i < row->n ? row->data + row->order[i] * size : a;
         Param x = dtype_load(a, (Dtype)row->t->dtype), y = dtype_load(b, (Dtype)row->t->dtype);
-        bool equal = dtype_is_float((Dtype)row->t->dtype) ? x.f == y.f || (isnan(x.f) && isnan(y.f)) : x.i == y.i;
+        bool equal =
+            dtype_is_float((Dtype)row->t->dtype) ? x.f == y.f || (isnan(x.f) && isnan(y.f)) : x.i == y.i;
         if (i < row->n && equal)
             continue;
         if (i - start > length) {
@@ -100,7 +102,8 @@ picked_indices(const char *op, Tensor *t, int d, Choice choose, int64_t k)
     if (out == NULL)
         return NULL;
     for (int64_t i = 0; i < out->numel && !tensor_is_meta(t); i++) {
-        SortedRow row = {rows, (const int64_t *)(const void *)order->data + i * n, rows->data + i * n * tensor_itemsize(rows), n};
+        SortedRow row = {rows, (const int64_t *)(const void *)order->data + i * n,
+                         rows->data + i * n * tensor_itemsize(rows), n};
         ((int64_t *)(void *)out->data)[i] = row.order[choose(&row, k)];
     }
     return t->ndim ? op_contiguous(op_transpose(out, d, -1)) : out;
@@ -120,6 +123,8 @@ pick(Op op, ReturnType type, const char *name, Tensor *t, int64_t dim, bool keep
         values = op_detach(op_squeeze(values, dims, 1));
     }
     record_picked(op, values, t, indices, d, keepdim);
+    if (values && values->node && (op == OP_median_dim || op == OP_nanmedian_dim))
+        node_set_variant(values->node, 1);
     return return_pair(type, values, indices);
 }
 
@@ -130,7 +135,8 @@ op_kthvalue(Tensor *t, int64_t k, int64_t dim, bool keepdim)
     if (d < 0)
         return NULL;
     if (k < 1 || k > (t->ndim ? t->dims[d] : 1))
-        return (PyObject *)error(PyExc_RuntimeError, "kthvalue(): selected number k out of range for dimension %d", d);
+        return (PyObject *)error(PyExc_RuntimeError,
+                                 "kthvalue(): selected number k out of range for dimension %d", d);
     return pick(OP_kthvalue, RETURN_KTHVALUE, "kthvalue", t, dim, keepdim, pick_kth, k);
 }
 
@@ -184,7 +190,8 @@ median_of_all(Op op, const char *name, Tensor *t, Choice choose)
         if (out == NULL || fill_data(out, (Scalar){{(double)NAN, INT64_MIN}, CATEGORY_FLOAT}) < 0)
             return NULL;
     } else {
-        Tensor *flat = op_reshape(op_detach(t), 1, (int64_t[]){-1}), *index = flat ? picked_indices(name, flat, 0, choose, 0) : NULL;
+        Tensor *flat = op_reshape(op_detach(t), 1, (int64_t[]){-1}),
+               *index = flat ? picked_indices(name, flat, 0, choose, 0) : NULL;
         out = index ? op_reshape(op_gather(flat, 0, index), 0, NULL) : NULL;
         out = out ? op_detach(out) : NULL;
     }
@@ -199,7 +206,8 @@ static Tensor *
 median_gradient(Node *n, Tensor *g)
 {
     Tensor *x = node_saved(n, 0), *y = node_saved(n, 1);
-    Tensor *equal = op_to_dtype(op_logical_or(op_eq(x, y), op_logical_and(op_isnan(x), op_isnan(y))), (Dtype)g->dtype);
+    Tensor *equal =
+        op_to_dtype(op_logical_or(op_eq(x, y), op_logical_and(op_isnan(x), op_isnan(y))), (Dtype)g->dtype);
     return op_mul(op_div(g, op_sum(equal)), equal);
 }
 
@@ -242,8 +250,9 @@ check_quantile(const char *op, Tensor *t, Tensor *q, const char *interpolation)
     else if (q->dtype != t->dtype)
         error(PyExc_RuntimeError, "%s() q tensor must be same dtype as the input tensor", op);
     else if (!found)
-        error(PyExc_RuntimeError, "%s() interpolation must be one of linear, lower, higher, midpoint or nearest, but got %s",
-              op, interpolation);
+        error(PyExc_RuntimeError,
+              "%s() interpolation must be one of linear, lower, higher, midpoint or nearest, but got %s", op,
+              interpolation);
     return PyErr_Occurred() ? -1 : 0;
 }
 
@@ -265,7 +274,8 @@ check_q_range(const char *op, Tensor *q)
     return -1;
 }
 
-/* Where in sorted rows (..., n) the quantiles q (k) are: (..., k) real numbers.  A row with NaN gives NaN: its last. */
+/* Where in sorted rows (..., n) the quantiles q (k) are: (..., k) real numbers.  A row with NaN gives NaN:
+ * its last. */
 static Tensor *
 quantile_ranks(Tensor *rows, Tensor *q, bool ignore_nan)
 {
@@ -273,7 +283,8 @@ quantile_ranks(Tensor *rows, Tensor *q, bool ignore_nan)
     if (ignore_nan) {
         Tensor *numbers = op_sum_dims(op_logical_not(op_isnan(rows)), 1, &dim, true);
         Tensor *top = op_to_dtype(op_scalar(OP_sub, numbers, 1), (Dtype)rows->dtype), *ranks = op_mul(q, top);
-        return op_masked_fill(ranks, op_scalar(OP_lt, ranks, 0), scope_keep(tensor_from_scalar(PARAM(0), (Dtype)q->dtype, q->device)));
+        return op_masked_fill(ranks, op_scalar(OP_lt, ranks, 0),
+                              scope_keep(tensor_from_scalar(PARAM(0), (Dtype)q->dtype, q->device)));
     }
     Tensor *end = scope_keep(tensor_from_scalar(PARAM(last), (Dtype)q->dtype, q->device));
     return op_masked_fill(op_scalar(OP_mul, q, (double)last), op_any(op_isnan(rows), 1, &dim, true), end);
@@ -299,7 +310,8 @@ at_ranks(Tensor *rows, Tensor *ranks, const char *interpolation)
 }
 
 Tensor *
-op_quantile(Tensor *t, Tensor *q, const int64_t *dim, bool keepdim, const char *interpolation, bool ignore_nan)
+op_quantile(Tensor *t, Tensor *q, const int64_t *dim, bool keepdim, const char *interpolation,
+            bool ignore_nan)
 {
     const char *op = ignore_nan ? "nanquantile" : "quantile";
     if (t == NULL || q == NULL || check_quantile(op, t, q, interpolation) < 0 || check_q_range(op, q) < 0)
@@ -316,13 +328,13 @@ op_quantile(Tensor *t, Tensor *q, const int64_t *dim, bool keepdim, const char *
     dims[rows->ndim - 1] = k;
     Tensor *ranks = quantile_ranks(op_detach(rows), op_reshape(op_detach(q), 1, &k), ignore_nan);
     ranks = ranks ? op_expand(ranks, rows->ndim, dims) : NULL;
-    Tensor *out = op_transpose(at_ranks(rows, ranks, interpolation), d, -1);      /* k where d was */
+    Tensor *out = op_transpose(at_ranks(rows, ranks, interpolation), d, -1); /* k where d was */
     if (out == NULL)
         return NULL;
     int64_t shape[NDIM_MAX];
     int n = 0;
-    out = op_unsqueeze(out, 0);                                                     /* (1, ..., k, ...) */
-    out = out ? op_transpose(out, 0, d + 1) : NULL;                                 /* (k, ..., 1, ...) */
+    out = op_unsqueeze(out, 0);                     /* (1, ..., k, ...) */
+    out = out ? op_transpose(out, 0, d + 1) : NULL; /* (k, ..., 1, ...) */
     if (q->ndim > 0)
         shape[n++] = k;
     for (int i = 0; i < t->ndim; i++)
@@ -332,9 +344,12 @@ op_quantile(Tensor *t, Tensor *q, const int64_t *dim, bool keepdim, const char *
 }
 
 Tensor *
-op_quantile_number(Tensor *t, double q, const int64_t *dim, bool keepdim, const char *interpolation, bool ignore_nan)
+op_quantile_number(Tensor *t, double q, const int64_t *dim, bool keepdim, const char *interpolation,
+                   bool ignore_nan)
 {
-    Tensor *number = t ? scope_keep(tensor_from_scalar(PARAM(q), dtype_is_float((Dtype)t->dtype) ? (Dtype)t->dtype : DTYPE_FLOAT,
-                                                       t->device)) : NULL;
+    Tensor *number =
+        t ? scope_keep(tensor_from_scalar(
+                PARAM(q), dtype_is_float((Dtype)t->dtype) ? (Dtype)t->dtype : DTYPE_FLOAT, t->device))
+          : NULL;
     return number ? op_quantile(t, number, dim, keepdim, interpolation, ignore_nan) : NULL;
 }

@@ -7,6 +7,7 @@
 
 #include "core/cpu.h"
 #include "core/dtype.h"
+#include "core/shape.h"
 #include "ops/ops.h"
 
 GeneratorObject *default_generator;
@@ -18,7 +19,8 @@ generator_of(const Value *generator)
 }
 
 /* ---------------------------------------------------------------- between kernels and tensors */
-/* A dense tensor to fill: t itself, or a buffer of `dtype`; NULL with an error.  fill_end writes the buffer to t. */
+/* Memory to fill from its first byte: t's own where t is dense in some order of its dims, for PyTorch fills in the order
+ * of memory; else a dense buffer of `dtype` with t's order.  NULL with an error.  fill_end writes a buffer to t. */
 static Tensor *
 fill_begin(Tensor *t, Dtype dtype)
 {
@@ -26,9 +28,13 @@ fill_begin(Tensor *t, Dtype dtype)
         return NULL;
     if (t->device.type != DEVICE_CPU && t->device.type != DEVICE_META)
         return error(PyExc_NotImplementedError, "random fills are not implemented on '%s'", backend_of(t)->name);
-    if (t->contiguous && (Dtype)t->dtype == dtype)
+    if ((Dtype)t->dtype == dtype && shape_is_dense(t->ndim, t->dims, t->strides))
         return t;
-    return scope_keep(tensor_empty(t->ndim, t->dims, dtype, t->device));
+    Tensor *buffer = scope_keep(tensor_empty(t->ndim, t->dims, dtype, t->device));
+    Tensor *like = t->contiguous ? NULL : scope_keep(tensor_empty_like(t));
+    if (buffer == NULL || (like != NULL && tensor_set_dims(buffer, like->ndim, like->dims, like->strides) < 0))
+        return NULL;
+    return t->contiguous || like != NULL ? buffer : NULL;
 }
 
 static Tensor *
@@ -37,7 +43,8 @@ fill_end(Tensor *t, Tensor *filled)
     if (filled == NULL || (filled != t && copy_data(t, filled) < 0))
         return NULL;
     tensor_bump(t);
-    return t;
+    node_record_inplace(OP_zero_, t, 1, &t);
+    return PyErr_Occurred() ? NULL : t;
 }
 
 static bool
@@ -334,16 +341,7 @@ op_dropout(Tensor *t, double p, bool training, bool inplace)
         if (fill_data(mask, (Scalar){PARAM(0), CATEGORY_INT}) < 0)
             return NULL;
     } else if (t->device.type == DEVICE_CPU) {
-        if (mask->contiguous)
-            draw_bits(mask, 1 - p, one, &default_generator->state);
-        else {
-            Tensor *dense = scope_keep(tensor_empty(t->ndim, t->dims, (Dtype)t->dtype, t->device));
-            if (dense == NULL)
-                return NULL;
-            draw_bits(dense, 1 - p, one, &default_generator->state);
-            if (copy_data(mask, dense) < 0)
-                return NULL;
-        }
+        draw_bits(mask, 1 - p, one, &default_generator->state);      /* dense, in t's order */
     }
     return inplace ? op_inplace(OP_mul, t, mask, 1) : op_mul(t, mask);
 }

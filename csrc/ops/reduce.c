@@ -1,5 +1,6 @@
-/* Reductions to sums and their like: sum, mean, prod, any, all, counts, logsumexp, trace; and what the family shares.
- * Moments are in moments.c, norms in norms.c, extremes in arg_reduce.c, running reductions in cumulative.c. */
+/* Reductions to sums and their like: sum, mean, prod, any, all, counts, logsumexp, trace; and what the family
+ * shares. Moments are in moments.c, norms in norms.c, extremes in arg_reduce.c, running reductions in
+ * cumulative.c. */
 #include "ops/reduce.h"
 
 #include <math.h>
@@ -24,7 +25,8 @@ span_of(Span *s, Tensor *t, int n, const int64_t *dims, bool keepdim)
         if (d < 0)
             return -1;
         if (s->reduced[d]) {
-            error(PyExc_RuntimeError, "dim %d appears multiple times in the list of dims %s", d, shape_text(n, dims));
+            error(PyExc_RuntimeError, "dim %d appears multiple times in the list of dims %s", d,
+                  shape_text(n, dims));
             return -1;
         }
         s->reduced[d] = true;
@@ -93,28 +95,15 @@ span_count(Node *n)
 }
 
 /* ---------------------------------------------------------------- running */
-Tensor *
-reduce_run(Tensor *t, const Span *s, Fold fold, Dtype result, Finish finish, double divisor, const Tensor *p)
-{
-    Tensor *out = scope_keep(tensor_empty(s->ndim, s->dims, result, t->device));
-    const Backend *backend = backend_of(t);
-    if (out == NULL)
-        return NULL;
-    if (backend->reduce == NULL)
-        return error(PyExc_NotImplementedError, "reductions are not implemented on '%s'", backend->name);
-    Reduce r = {fold, finish, (Dtype)t->dtype, result, t->ndim, t->dims, t->strides, s->reduced, t->data, out->data,
-                p ? (const double *)(const void *)p->data : NULL, divisor};
-    return backend->reduce(&r) < 0 ? NULL : out;
-}
-
 enum { FAST_NUMEL = 1 << 14 };
 
-/* All elements of a dense little float tensor on the CPU: no plan, no tiles.  NULL without an error: not that case. */
+/* All elements of a dense little float tensor on the CPU: no plan, no tiles.  NULL without an error: not that
+ * case. */
 static Tensor *
-fold_all_fast(Tensor *t, Fold fold, double divisor)
+fold_all_fast(Tensor *t, const Span *s, Fold fold, double divisor)
 {
-    if (!t->contiguous || t->numel > FAST_NUMEL || (t->dtype != DTYPE_FLOAT && t->dtype != DTYPE_DOUBLE)
-        || t->device.type != DEVICE_CPU)
+    if (s->ndim > 0 || !t->contiguous || t->numel > FAST_NUMEL ||
+        (t->dtype != DTYPE_FLOAT && t->dtype != DTYPE_DOUBLE) || t->device.type != DEVICE_CPU)
         return NULL;
     Tensor *out = scope_keep(tensor_empty(0, NULL, (Dtype)t->dtype, CPU));
     if (out == NULL)
@@ -127,14 +116,42 @@ fold_all_fast(Tensor *t, Fold fold, double divisor)
     return out;
 }
 
+Tensor *
+reduce_run(Tensor *t, const Span *s, Fold fold, Dtype result, Finish finish, double divisor, const Tensor *p)
+{
+    Tensor *out = p == NULL && finish == FINISH_DIVIDE && result == (Dtype)t->dtype
+                      ? fold_all_fast(t, s, fold, divisor)
+                      : NULL;
+    if (out != NULL || PyErr_Occurred())
+        return out;
+    out = scope_keep(tensor_empty(s->ndim, s->dims, result, t->device));
+    const Backend *backend = backend_of(t);
+    if (out == NULL)
+        return NULL;
+    if (backend->reduce == NULL)
+        return error(PyExc_NotImplementedError, "reductions are not implemented on '%s'", backend->name);
+    Reduce r = {fold,
+                finish,
+                (Dtype)t->dtype,
+                result,
+                t->ndim,
+                t->dims,
+                t->strides,
+                s->reduced,
+                t->data,
+                out->data,
+                p ? (const double *)(const void *)p->data : NULL,
+                divisor};
+    return backend->reduce(&r) < 0 ? NULL : out;
+}
+
 /* Floats keep their dtype, integers and bool are added up in int64. */
 static Tensor *
 fold_span(Op op, Tensor *t, const Span *s, Fold fold, double divisor)
 {
     Dtype dtype = (Dtype)t->dtype;
-    Tensor *out = s->ndim == 0 ? fold_all_fast(t, fold, divisor) : NULL;
-    if (out == NULL && !PyErr_Occurred())
-        out = reduce_run(t, s, fold, dtype_is_float(dtype) ? dtype : DTYPE_INT64, FINISH_DIVIDE, divisor, NULL);
+    Tensor *out =
+        reduce_run(t, s, fold, dtype_is_float(dtype) ? dtype : DTYPE_INT64, FINISH_DIVIDE, divisor, NULL);
     if (out != NULL)
         span_save(RECORD(op, out, t), t, s);
     return checked(out);
@@ -177,7 +194,8 @@ op_sum_dims(Tensor *t, int n, const int64_t *dims, bool keepdim)
 Tensor *
 op_sum_over(Tensor *t, const Value *dims, bool keepdim, Dtype dtype)
 {
-    return with_variant(fold_as(OP_sum_dim, t, dims->given ? (int)dims->n : 0, dims->ints, keepdim, dtype, FOLD_sum), 1);
+    return with_variant(
+        fold_as(OP_sum_dim, t, dims->given ? (int)dims->n : 0, dims->ints, keepdim, dtype, FOLD_sum), 1);
 }
 
 Tensor *
@@ -228,7 +246,8 @@ op_nansum(Tensor *t, const Value *dims, bool keepdim, Dtype dtype)
         return NULL;
     if (!dtype_is_float(computed))
         return op_sum_over(t, dims, keepdim, dtype);
-    Tensor *in = op_to_dtype(t, computed), *out = fold_as(OP_nansum, in, n, dims->ints, keepdim, DTYPE_NONE, FOLD_nansum);
+    Tensor *in = op_to_dtype(t, computed),
+           *out = fold_as(OP_nansum, in, n, dims->ints, keepdim, DTYPE_NONE, FOLD_nansum);
     if (out != NULL && out->node != NULL)
         node_save(out->node, 0, in);
     return checked(out);
@@ -249,8 +268,9 @@ mean_as(Op op, Tensor *t, int n, const int64_t *dims, bool keepdim, Dtype dtype)
         return NULL;
     Dtype wanted = dtype == DTYPE_NONE ? (Dtype)t->dtype : dtype;
     if (!dtype_is_float(wanted))
-        return error(PyExc_RuntimeError, "mean(): could not infer output dtype. %s must be either a floating point or "
-                                         "complex dtype. Got: %s; convert with .float(), or pass dtype=torch.float32",
+        return error(PyExc_RuntimeError,
+                     "mean(): could not infer output dtype. %s must be either a floating point or "
+                     "complex dtype. Got: %s; convert with .float(), or pass dtype=torch.float32",
                      dtype == DTYPE_NONE ? "Input dtype" : "Optional dtype", dtype_info[wanted].type_name);
     t = op_to_dtype(t, wanted);
     return t ? fold_span(op, t, &s, FOLD_sum, (double)s.n_elements) : NULL;
@@ -265,7 +285,8 @@ op_mean_all(Tensor *t, Dtype dtype)
 Tensor *
 op_mean_over(Tensor *t, const Value *dims, bool keepdim, Dtype dtype)
 {
-    return with_variant(mean_as(OP_mean_dim, t, dims->given ? (int)dims->n : 0, dims->ints, keepdim, dtype), 1);
+    return with_variant(mean_as(OP_mean_dim, t, dims->given ? (int)dims->n : 0, dims->ints, keepdim, dtype),
+                        1);
 }
 
 Tensor *
@@ -296,7 +317,8 @@ op_nanmean(Tensor *t, const Value *dims, bool keepdim, Dtype dtype)
     if (t == NULL)
         return NULL;
     if (!dtype_is_float((Dtype)t->dtype))
-        return error(PyExc_RuntimeError, "nanmean(): expected input to have floating point or complex dtype but got %s",
+        return error(PyExc_RuntimeError,
+                     "nanmean(): expected input to have floating point or complex dtype but got %s",
                      dtype_info[t->dtype].type_name);
     Tensor *numbers = op_logical_not(op_isnan(op_detach(t)));
     return op_div(op_nansum(t, dims, keepdim, dtype), op_sum_over(numbers, dims, keepdim, DTYPE_NONE));
@@ -327,7 +349,8 @@ op_prod_dim(Tensor *t, int64_t dim, bool keepdim, Dtype dtype)
     return with_variant(prod_as(OP_prod_dim, t, 1, &dim, keepdim, dtype), 1);
 }
 
-/* The product of all others along dim d, by products from both ends: right where elements are 0, unlike y / x. */
+/* The product of all others along dim d, by products from both ends: right where elements are 0, unlike y /
+ * x. */
 static Tensor *
 product_of_others(Tensor *x, int64_t d)
 {
@@ -414,7 +437,8 @@ op_count_nonzero(Tensor *t, int n, const int64_t *dims)
 }
 
 /* ---------------------------------------------------------------- logsumexp */
-/* The largest element is taken out of the exponent; where it is infinite nothing is, so that inf stays inf. */
+/* The largest element is taken out of the exponent; where it is infinite nothing is, so that inf stays inf.
+ */
 static Tensor *
 exponent_shift(Tensor *t, const Span *s)
 {

@@ -11,7 +11,8 @@ Tensor *op_sum(Tensor *t);
 Tensor *op_sum_dims(Tensor *t, int n, const int64_t *dims, bool keepdim);
 Tensor *op_mean(Tensor *t);
 Tensor *op_mean_dims(Tensor *t, int n, const int64_t *dims, bool keepdim);
-/* Sums t down to dims, which must broadcast to t's: what a broadcast's gradient needs.  t itself if nothing changes. */
+/* Sums t down to dims, which must broadcast to t's: what a broadcast's gradient needs.  t itself if nothing
+ * changes. */
 Tensor *op_sum_to_size(Tensor *t, int ndim, const int64_t *dims);
 Tensor *op_sum_all(Tensor *t, Dtype dtype);
 Tensor *op_sum_over(Tensor *t, const Value *dims, bool keepdim, Dtype dtype);
@@ -42,7 +43,7 @@ Tensor *op_dist(Tensor *a, Tensor *b, double p);
 PyObject *op_max_dim(Tensor *t, int64_t dim, bool keepdim);
 PyObject *op_min_dim(Tensor *t, int64_t dim, bool keepdim);
 Tensor *op_argmax(Tensor *t, int64_t dim, bool keepdim);
-Tensor *op_argmax_over(Tensor *t, const int64_t *dim, bool keepdim);     /* dim NULL: of the flattened t */
+Tensor *op_argmax_over(Tensor *t, const int64_t *dim, bool keepdim); /* dim NULL: of the flattened t */
 Tensor *op_argmin_over(Tensor *t, const int64_t *dim, bool keepdim);
 Tensor *op_amax(Tensor *t, int n, const int64_t *dims, bool keepdim);
 Tensor *op_amin(Tensor *t, int n, const int64_t *dims, bool keepdim);
@@ -68,19 +69,21 @@ typedef struct Span {
     bool reduced[NDIM_MAX];
     int ndim;
     int64_t dims[NDIM_MAX];
-    int64_t n_elements;           /* reduced for each result */
+    int64_t n_elements; /* reduced for each result */
 } Span;
 
-int span_of(Span *s, Tensor *t, int n, const int64_t *dims, bool keepdim);       /* -1 with an error */
-/* The node keeps t's dims and which of them were reduced; span_restore gives a result's gradient (or a saved result)
- * size 1 where it was reduced, so that it broadcasts against t; span_spread expands it to t's shape. */
+int span_of(Span *s, Tensor *t, int n, const int64_t *dims, bool keepdim); /* -1 with an error */
+/* The node keeps t's dims and which of them were reduced; span_restore gives a result's gradient (or a saved
+ * result) size 1 where it was reduced, so that it broadcasts against t; span_spread expands it to t's shape.
+ */
 void span_save(Node *n, Tensor *t, const Span *s);
 Tensor *span_restore(Node *n, Tensor *y);
 Tensor *span_spread(Node *n, Tensor *y);
-int span_dims(Node *n, int64_t *dims);                   /* the reduced dims; how many */
-int64_t span_count(Node *n);                             /* elements reduced for each result */
+int span_dims(Node *n, int64_t *dims); /* the reduced dims; how many */
+int64_t span_count(Node *n);           /* elements reduced for each result */
 /* One reduction of t without checks or recording; new dtype `result`.  p: see struct Reduce. */
-Tensor *reduce_run(Tensor *t, const Span *s, Fold fold, Dtype result, Finish finish, double divisor, const Tensor *p);
+Tensor *reduce_run(Tensor *t, const Span *s, Fold fold, Dtype result, Finish finish, double divisor,
+                   const Tensor *p);
 /* dim wrapped; IndexError also for a dim of size 0, which has no extreme. */
 int check_nonempty_dim(const char *op, Tensor *t, int64_t dim);
 /* A result that picked one element along dim d: its gradient is a scatter. */

@@ -26,7 +26,8 @@ pair_repr(PyObject *self)
     for (int k = 0; k < RETURN_TYPES; k++)
         if (types[k] != NULL && Py_IS_TYPE(self, types[k]))
             return PyUnicode_FromFormat("%s(\n%s=%R,\n%s=%R)", descriptions[k].name, descriptions[k].first,
-                                        PyTuple_GET_ITEM(self, 0), descriptions[k].second, PyTuple_GET_ITEM(self, 1));
+                                        PyTuple_GET_ITEM(self, 0), descriptions[k].second,
+                                        PyTuple_GET_ITEM(self, 1));
     return PyUnicode_FromString(Py_TYPE(self)->tp_name);
 }
 
@@ -35,7 +36,8 @@ return_type(ReturnType type)
 {
     if (types[type] != NULL)
         return types[type];
-    PyStructSequence_Field fields[3] = {{descriptions[type].first, NULL}, {descriptions[type].second, NULL}, {NULL, NULL}};
+    PyStructSequence_Field fields[3] = {
+        {descriptions[type].first, NULL}, {descriptions[type].second, NULL}, {NULL, NULL}};
     PyStructSequence_Desc desc = {descriptions[type].name, NULL, fields, 2};
     PyTypeObject *made = PyStructSequence_NewType(&desc);
     if (made == NULL)

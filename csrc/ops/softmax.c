@@ -1,5 +1,5 @@
-/* Softmax, log-softmax and softmin along a dim, glu, and the comparisons of vectors in nn.functional.  What a loss makes
- * of scores is in loss.c and nll.c; logsumexp is a reduction. */
+/* Softmax, log-softmax and softmin along a dim, glu, and the comparisons of vectors in nn.functional.  What a
+ * loss makes of scores is in loss.c and nll.c; logsumexp is a reduction. */
 #include "ops/softmax.h"
 
 #include "ops/ops.h"
@@ -36,17 +36,20 @@ softmax_run(Tensor *t, const Softmax *s)
     return s->outer * s->n * s->inner == 0 ? 0 : backend->softmax(s);
 }
 
-/* x (and g, which may be NULL) as dense operands along d; a new dense result of x's dtype, without history. */
+/* x (and g, which may be NULL) as dense operands along d; a new dense result of x's dtype, without history.
+ */
 static Tensor *
 along(SoftmaxKind kind, Tensor *x, Tensor *g, int d)
 {
     Dtype dtype = (Dtype)x->dtype, compute = softmax_compute_dtype(dtype);
     Tensor *in = op_contiguous(op_to_dtype(op_detach(x), compute));
     Tensor *in_g = g ? op_contiguous(op_to_dtype(op_detach(g), compute)) : NULL;
-    Tensor *out = in && (g == NULL || in_g) ? scope_keep(tensor_empty(x->ndim, x->dims, compute, x->device)) : NULL;
+    Tensor *out =
+        in && (g == NULL || in_g) ? scope_keep(tensor_empty(x->ndim, x->dims, compute, x->device)) : NULL;
     if (out == NULL)
         return NULL;
-    Softmax s = {.kind = kind, .dtype = compute, .x = in->data, .g = in_g ? in_g->data : NULL, .out = out->data};
+    Softmax s = {
+        .kind = kind, .dtype = compute, .x = in->data, .g = in_g ? in_g->data : NULL, .out = out->data};
     softmax_shape(x, d, &s.outer, &s.n, &s.inner);
     return softmax_run(x, &s) < 0 ? NULL : op_to_dtype(out, dtype);
 }
@@ -102,8 +105,13 @@ softmax_backward_of(Op op, SoftmaxKind kind, Tensor *g, Tensor *y, int64_t dim)
     if (g->ndim != y->ndim || memcmp(g->dims, y->dims, g->ndim * sizeof g->dims[0]) != 0)
         return error(PyExc_RuntimeError, "softmax backward: grad_output %s and output %s must have one shape",
                      shape_text(g->ndim, g->dims), shape_text(y->ndim, y->dims));
+    if (g->dtype != y->dtype || !dtype_is_float((Dtype)y->dtype))
+        return error(PyExc_RuntimeError, "softmax backward: expected scalar type %s but found %s",
+                     dtype_info[y->dtype].type_name, dtype_info[g->dtype].type_name);
     int d = shape_wrap_dim(dim, y->ndim);
-    Tensor *out = d < 0 ? NULL : along(kind, y, g, d);
+    if (d < 0 || check_same_device("softmax backward", 2, (Tensor *[]){g, y}) < 0)
+        return NULL;
+    Tensor *out = along(kind, y, g, d);
     Node *n = out ? RECORD(op, out, g, y) : NULL;
     node_save(n, 0, g);
     node_save(n, 1, y);
@@ -167,9 +175,11 @@ choose_dim(const char *name, Tensor *t, const int64_t *dim, int64_t stacklevel, 
     if (dim != NULL)
         return 0;
     /* stacklevel counts two frames that are Python functions elsewhere and are not there in a call of C. */
-    return PyErr_WarnFormat(PyExc_UserWarning, stacklevel > 2 ? stacklevel - 2 : 1,
-                            "Implicit dimension choice for %s has been deprecated. Change the call to include dim=X as an "
-                            "argument.", name);
+    return PyErr_WarnFormat(
+        PyExc_UserWarning, stacklevel > 2 ? stacklevel - 2 : 1,
+        "Implicit dimension choice for %s has been deprecated. Change the call to include dim=X as an "
+        "argument.",
+        name);
 }
 
 Tensor *

@@ -24,7 +24,13 @@ sort_run(Tensor *t, int64_t k, bool descending, Tensor **values)
         *values = scope_keep(tensor_empty(t->ndim, dims, (Dtype)t->dtype, t->device));
     if (indices == NULL || (values != NULL && *values == NULL))
         return NULL;
-    Sort s = {(Dtype)t->dtype, descending, n ? in->numel / n : 0, n, k, in->data, values ? (*values)->data : NULL,
+    Sort s = {(Dtype)t->dtype,
+              descending,
+              n ? in->numel / n : 0,
+              n,
+              k,
+              in->data,
+              values ? (*values)->data : NULL,
               (int64_t *)(void *)indices->data};
     return backend->sort(&s) < 0 ? NULL : indices;
 }
@@ -93,7 +99,8 @@ op_topk(Tensor *t, int64_t k, int64_t dim, bool largest)
     if (d < 0)
         return NULL;
     if (k < 0 || k > (t->ndim ? t->dims[d] : 1))
-        return (PyObject *)error(PyExc_RuntimeError, "selected index k out of range: topk of %lld among the %lld along dim %d",
+        return (PyObject *)error(PyExc_RuntimeError,
+                                 "selected index k out of range: topk of %lld among the %lld along dim %d",
                                  (long long)k, (long long)(t->ndim ? t->dims[d] : 1), d);
     Tensor *values = NULL, *indices = sort_along(t, d, k, largest, &values);
     record_picked(OP_topk, values, t, indices, d, true);

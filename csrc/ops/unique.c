@@ -1,4 +1,5 @@
-/* unique and unique_consecutive: equal neighbours, of sorted elements or slices or of them as they stand, form groups. */
+/* unique and unique_consecutive: equal neighbours, of sorted elements or slices or of them as they stand,
+ * form groups. */
 #include "ops/ops.h"
 
 #include <string.h>
@@ -68,7 +69,7 @@ slice_order(const Slices *s, bool sort)
 
 /* ---------------------------------------------------------------- groups */
 typedef struct Groups {
-    Tensor *firsts, *inverse, *counts;        /* which slice stands for each group; each slice's group; sizes */
+    Tensor *firsts, *inverse, *counts; /* which slice stands for each group; each slice's group; sizes */
 } Groups;
 
 static int
@@ -83,7 +84,8 @@ find_groups(Groups *groups, const Slices *s, Tensor *order)
     groups->inverse = scope_keep(tensor_empty(1, &s->n, DTYPE_INT64, s->t->device));
     if (groups->firsts == NULL || groups->counts == NULL || groups->inverse == NULL)
         return -1;
-    int64_t *first = (int64_t *)(void *)groups->firsts->data, *count = (int64_t *)(void *)groups->counts->data;
+    int64_t *first = (int64_t *)(void *)groups->firsts->data,
+            *count = (int64_t *)(void *)groups->counts->data;
     int64_t *inverse = (int64_t *)(void *)groups->inverse->data, group = -1;
     for (int64_t i = 0; i < s->n; i++) {
         if (i == 0 || compare(s, at[i - 1], at[i]) != 0) {
@@ -121,8 +123,10 @@ unique(Tensor *t, bool sort, bool return_inverse, bool return_counts, const int6
     if (t == NULL)
         return NULL;
     if (t->device.type != DEVICE_CPU)
-        return (PyObject *)error(PyExc_NotImplementedError, "unique: the number of results depends on data, which '%s' "
-                                                            "tensors do not have here", backend_of(t)->name);
+        return (PyObject *)error(PyExc_NotImplementedError,
+                                 "unique: the number of results depends on data, which '%s' "
+                                 "tensors do not have here",
+                                 backend_of(t)->name);
     Tensor *x = op_detach(t);
     int d = dim ? shape_wrap_dim(*dim, t->ndim) : 0;
     if (d < 0)

@@ -11,6 +11,7 @@
 typedef struct Subscript {
     Tensor *view;                      /* scope-owned, or the tensor itself */
     int dim;                           /* of view: the next item's */
+    int own;                           /* the same dimension as the indexed tensor counts it, for errors */
     int n;                             /* index tensors up to the last one */
     Tensor *indices[NDIM_MAX];         /* in order of dimensions; NULL: all of it */
     int slot;                          /* where the next item's index would stand */
@@ -55,13 +56,20 @@ as_integer(PyObject *item, int64_t *out)
     return *out == -1 && PyErr_Occurred() ? -1 : 0;
 }
 
-static Tensor *
-select_item(Tensor *t, int dim, int64_t i)
+static int
+select_item(Subscript *s, int64_t i)
 {
+    Tensor *t = s->view;
     if (t->ndim == 0)
-        return error(PyExc_IndexError, "invalid index of a 0-dim tensor. Use `tensor.item()` to convert a 0-dim tensor to a "
-                                       "number");
-    return op_select(t, dim, i);
+        s->view = error(PyExc_IndexError, "invalid index of a 0-dim tensor. Use `tensor.item()` to convert a 0-dim tensor to "
+                                          "a number");
+    else if (i < -t->dims[s->dim] || i >= t->dims[s->dim])
+        s->view = error(PyExc_IndexError, "index %lld is out of bounds for dimension %d with size %lld", (long long)i, s->own,
+                        (long long)t->dims[s->dim]);
+    else
+        s->view = op_select(t, s->dim, i);
+    s->own++;
+    return s->view ? 0 : -1;
 }
 
 /* full: a slice that takes everything need not make a view. */
@@ -112,8 +120,7 @@ tensor_item_(Subscript *s, Tensor *t)
         int64_t i = tensor_item(t).i;
         if (mask)
             return truth_item(s, i != 0);
-        s->view = select_item(s->view, s->dim, i);
-        return s->view ? 0 : -1;
+        return select_item(s, i);
     }
     int covers = mask ? t->ndim : 1;
     if (s->dim + covers > s->view->ndim) {
@@ -122,6 +129,7 @@ tensor_item_(Subscript *s, Tensor *t)
     }
     put_index(s, t);
     s->dim += covers;
+    s->own += covers;
     return 0;
 }
 
@@ -152,6 +160,7 @@ pass_dims(Subscript *s, int dims)
     for (int i = 0; i < dims && s->slot < NDIM_MAX; i++)
         s->indices[s->slot++] = NULL;
     s->dim += dims;
+    s->own += dims;
 }
 
 /* rest: the dimensions that an Ellipsis stands for. */
@@ -160,10 +169,9 @@ apply_item(Subscript *s, PyObject *item, int rest)
 {
     if (is_integer(item)) {
         int64_t i;
-        if (as_integer(item, &i) < 0)
-            return -1;
-        s->view = select_item(s->view, s->dim, i);
-    } else if (PySlice_Check(item)) {
+        return as_integer(item, &i) < 0 ? -1 : select_item(s, i);
+    }
+    if (PySlice_Check(item)) {
         s->view = slice_item(s->view, s->dim, item, true);
         pass_dims(s, 1);
     } else if (item == Py_Ellipsis)
@@ -171,6 +179,7 @@ apply_item(Subscript *s, PyObject *item, int rest)
     else if (item == Py_None) {
         s->view = op_unsqueeze(s->view, s->dim);
         pass_dims(s, 1);
+        s->own--;
     } else if (PyBool_Check(item))
         return truth_item(s, item == Py_True);
     else if (tensor_check(item))

@@ -376,7 +376,18 @@ get_retains_grad(Tensor *t, void *closure)
     return PyBool_FromLong(t->retains_grad);
 }
 
+/* Whoever holds the dict may put the tensor itself into it. */
+static PyObject *
+get_dict(PyObject *self, void *closure)
+{
+    PyObject *dict = PyObject_GenericGetDict(self, closure);
+    if (dict != NULL)
+        gc_publish(self);
+    return dict;
+}
+
 static PyGetSetDef tensor_getset[] = {
+    {"__dict__", (getter)get_dict, PyObject_GenericSetDict, "Attributes set by users.", NULL},
     {"shape", (getter)get_shape, NULL, "Sizes of all dimensions, a torch.Size.", NULL},
     {"dtype", (getter)get_dtype, NULL, "Element type.", NULL},
     {"device", (getter)get_device, NULL, "Where the memory lives.", NULL},

@@ -81,3 +81,30 @@ def memory_reserved(device=None):
 
 def reset_peak_memory_stats(device=None):
     """Starts counting the peak anew."""
+
+
+def is_bf16_supported(including_emulation=True):
+    """False: no GPU computes anything."""
+    return False
+
+
+def _tensor_class(name):
+    def refuse(cls, *args):
+        _absent(f"{name}()")
+
+    return type(name, (), {"__new__": refuse, "__module__": __name__, "__doc__": "No tensor is an instance: no GPU."})
+
+
+FloatTensor, DoubleTensor, HalfTensor, LongTensor, IntTensor, ByteTensor, BoolTensor = map(_tensor_class, (
+    "FloatTensor", "DoubleTensor", "HalfTensor", "LongTensor", "IntTensor", "ByteTensor", "BoolTensor"))
+
+
+def __getattr__(name):
+    """Loads amp when it is asked for; says of an absent name that it is absent."""
+    if name == "amp":
+        from importlib import import_module
+
+        return import_module(".amp", __name__)
+    from .._absent import absent
+
+    raise absent("ctorch.cuda", globals(), name)

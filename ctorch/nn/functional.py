@@ -40,45 +40,6 @@ def elu_(input, alpha: float = 1.0):
     return _nn.elu(input, alpha, True)
 
 
-def glu(input, dim: int = -1):
-    """a * sigmoid(b), a and b being the halves of input along dim. Raises RuntimeError if its size is odd."""
-    if input.dim() == 0:
-        raise RuntimeError("glu does not support 0-dimensional tensors")
-    size = input.size(dim)
-    if size % 2:
-        raise RuntimeError(f"Halving dimension must be even, but dimension {dim} is size {size}")
-    a, b = input.chunk(2, dim)
-    return a * b.sigmoid()
-
-
-def _implicit_dim(name: str, ndim: int, stacklevel: int) -> int:
-    """The dimension that softmax takes where none is given, as PyTorch does, with its warning."""
-    warnings.warn(f"Implicit dimension choice for {name} has been deprecated. Change the call to include "
-                  "dim=X as an argument.", stacklevel=stacklevel)
-    return 0 if ndim in (0, 1, 3) else 1
-
-
-def softmax(input, dim: int | None = None, _stacklevel: int = 3, dtype=None):
-    """exp(input) / sum(exp(input)) along dim, computed in dtype if that is given."""
-    if dim is None:
-        dim = _implicit_dim("softmax", input.dim(), _stacklevel)
-    return input.softmax(dim) if dtype is None else input.softmax(dim, dtype=dtype)
-
-
-def log_softmax(input, dim: int | None = None, _stacklevel: int = 3, dtype=None):
-    """log(softmax(input)) along dim, without overflow."""
-    if dim is None:
-        dim = _implicit_dim("log_softmax", input.dim(), _stacklevel)
-    return input.log_softmax(dim) if dtype is None else input.log_softmax(dim, dtype=dtype)
-
-
-def softmin(input, dim: int | None = None, _stacklevel: int = 3, dtype=None):
-    """softmax(-input) along dim."""
-    if dim is None:
-        dim = _implicit_dim("softmin", input.dim(), _stacklevel)
-    return softmax(-input, dim, dtype=dtype)
-
-
 # ---------------------------------------------------------------- dropout of channels
 def _check_probability(p: float) -> None:
     if not 0.0 <= p <= 1.0:
@@ -133,49 +94,6 @@ def alpha_dropout(input, p: float = 0.5, training: bool = False, inplace: bool =
     noise = (kept - 1) * (limit * scale) + limit * scale * p
     kept.mul_(scale)
     return input.mul_(kept).add_(noise) if inplace else input * kept + noise
-
-
-# ---------------------------------------------------------------- vectors
-def normalize(input, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out=None):
-    """input divided by its p-norm along dim, which counts as at least eps."""
-    result = input / input.norm(p, dim, keepdim=True).clamp(min=eps).expand_as(input)
-    return result if out is None else out.copy_(result)
-
-
-def cosine_similarity(x1, x2, dim: int = 1, eps: float = 1e-8):
-    """sum(x1 * x2) / (|x1| |x2|) along dim, each norm counting as at least eps."""
-    norm1 = x1.norm(2, dim, keepdim=True).clamp(min=eps)
-    norm2 = x2.norm(2, dim, keepdim=True).clamp(min=eps)
-    return ((x1 / norm1) * (x2 / norm2)).sum(dim)
-
-
-def pairwise_distance(x1, x2, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False):
-    """The p-norm of x1 - x2 + eps along the last dimension."""
-    return (x1 - x2 + eps).norm(p, -1, keepdim=keepdim)
-
-
-def one_hot(tensor, num_classes: int = -1):
-    """(...) of class indices -> (..., num_classes) of 0 and 1, int64; -1 means as many classes as occur.
-
-    Raises RuntimeError if the tensor is not int64 or an index is not in 0 .. num_classes - 1.
-    """
-    if tensor.dtype != _C.int64:
-        raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor, "
-                           f"but got {tensor.dtype}")
-    if tensor.numel() == 0:
-        if num_classes <= 0:
-            raise RuntimeError("Can not infer total number of classes from empty tensor.")
-        return tensor.new_zeros((*tensor.shape, num_classes))
-    if tensor.min().item() < 0:
-        raise RuntimeError("Class values must be non-negative.")
-    largest = tensor.max().item()
-    if num_classes == -1:
-        num_classes = largest + 1
-    elif num_classes < 1:
-        raise RuntimeError("num_classes should be positive")
-    elif largest >= num_classes:
-        raise RuntimeError("Class values must be smaller than num_classes.")
-    return tensor.new_zeros((*tensor.shape, num_classes)).scatter_(-1, tensor.unsqueeze(-1), 1)
 
 
 # ---------------------------------------------------------------- padding
@@ -235,3 +153,10 @@ def pad(input, pad, mode: str = "constant", value: float | None = None):
             raise RuntimeError(f"padding mode '{mode}' needs paddings of at least 0, got ({before}, {after})")
         input = input.index_select(-k, _border_index(input.size(-k), before, after, mode, input))
     return input
+
+
+def __getattr__(name):
+    """Says of an absent name that it is absent, and what it belongs to."""
+    from .._absent import absent
+
+    raise absent("ctorch.nn.functional", globals(), name)

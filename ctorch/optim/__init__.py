@@ -12,3 +12,10 @@ from .adaptive import RMSprop, Adagrad, Adadelta
 from . import lr_scheduler
 
 __all__ = ["Optimizer", "SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta", "lr_scheduler"]
+
+
+def __getattr__(name):
+    """Says of an absent name that it is absent, and what it belongs to."""
+    from .._absent import absent
+
+    raise absent("ctorch.optim", globals(), name)

@@ -5,4 +5,6 @@ def __getattr__(name: str):
     if name == "data":
         from importlib import import_module
         return import_module(".data", __name__)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from .._absent import absent
+
+    raise absent("ctorch.utils", globals(), name)

@@ -30,7 +30,8 @@ def losses(torch, seed, optimizer):
 @pytest.mark.parametrize("seed", range(10))
 @pytest.mark.parametrize("name", ["SGD", "Adam"])
 def test_100_losses(seed, name):
-    settings = {"SGD": {"lr": 0.05, "momentum": 0.9}, "Adam": {"lr": 0.01}}[name]
+    # Adam divides by sqrt(v) + eps: with its own eps the last bit of a tiny gradient would decide the sign of a step.
+    settings = {"SGD": {"lr": 0.05, "momentum": 0.9}, "Adam": {"lr": 0.01, "eps": 1e-2}}[name]
 
     def optimizer(torch, parameters):
         return getattr(torch.optim, name)(parameters, **settings)

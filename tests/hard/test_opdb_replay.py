@@ -53,7 +53,7 @@ def replay(op, sample, form, theirs, ours):
         got = our_call.run(ours, inplace)
         problem = opdb.compare_results(op.name, their_call, got, expected, exact)
         if not problem and our_call.leaves:
-            problem = opdb.compare_gradients(got, expected, our_call.leaves, their_call.leaves, exact)
+            problem = opdb.compare_gradients(op.name, got, expected, our_call.leaves, their_call.leaves, exact)
         return problem
     except Exception as error:
         return f"raised {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"

@@ -1,30 +1,34 @@
-/* Tests of the 16-bit float conversions on every instruction set of this machine: all 65,536 half and bfloat16
- * numbers up and back, and rounding of floats against the nearest neighbours found by search.  run_gemm.sh builds it. */
+/* Tests of the 16-bit float conversions on every instruction set of this machine: all 65,536 half and
+ * bfloat16 numbers up and back, and rounding of floats against the nearest neighbours found by search.
+ * run_gemm.sh builds it. */
 #define ISA baseline
 #include "../../csrc/abi/convert.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#define DECLARE(isa) \
-    void half_to_float_##isa(const uint16_t *, float *, int64_t); \
-    void float_to_half_##isa(const float *, uint16_t *, int64_t); \
-    void bfloat16_to_float_##isa(const uint16_t *, float *, int64_t); \
+#define DECLARE(isa)                                                                                         \
+    void half_to_float_##isa(const uint16_t *, float *, int64_t);                                            \
+    void float_to_half_##isa(const float *, uint16_t *, int64_t);                                            \
+    void bfloat16_to_float_##isa(const uint16_t *, float *, int64_t);                                        \
     void float_to_bfloat16_##isa(const float *, uint16_t *, int64_t);
 DECLARE(baseline)
 #ifdef __x86_64__
-DECLARE(avx2) DECLARE(avx512)
+DECLARE(avx2)
+DECLARE(avx512)
 #endif
 
-typedef struct Format {
+    typedef struct Format {
     const char *name;
     void (*up)(const uint16_t *, float *, int64_t);
     void (*down)(const float *, uint16_t *, int64_t);
     int exponent_bits, mantissa_bits;
 } Format;
-#define FORMATS(isa) \
-    {"half " #isa, half_to_float_##isa, float_to_half_##isa, 5, 10}, \
-    {"bfloat16 " #isa, bfloat16_to_float_##isa, float_to_bfloat16_##isa, 8, 7}
+#define FORMATS(isa)                                                                                         \
+    {"half " #isa, half_to_float_##isa, float_to_half_##isa, 5, 10},                                         \
+    {                                                                                                        \
+        "bfloat16 " #isa, bfloat16_to_float_##isa, float_to_bfloat16_##isa, 8, 7                             \
+    }
 
 static long failed;
 
@@ -69,7 +73,8 @@ static void test_all_bits(const Format *f)
     }
 }
 
-/* Between every two neighbours: the midpoint goes to the even one, and what is just beside it to the nearer one. */
+/* Between every two neighbours: the midpoint goes to the even one, and what is just beside it to the
+ * nearer one. */
 static void test_rounding(const Format *f)
 {
     uint32_t infinity = ((1u << f->exponent_bits) - 1) << f->mantissa_bits;
@@ -77,7 +82,8 @@ static void test_rounding(const Format *f)
         double low = value(f, h), high = h + 1 == infinity ? 2 * low - value(f, h - 1) : value(f, h + 1);
         float middle = (float)((low + high) / 2);
         float x[16] = {middle, nextafterf(middle, 0), nextafterf(middle, INFINITY), -middle};
-        uint16_t block[16], tail[4], right[4] = {(uint16_t)(h & 1 ? h + 1 : h), (uint16_t)h, (uint16_t)(h + 1), 0};
+        uint16_t block[16], tail[4],
+            right[4] = {(uint16_t)(h & 1 ? h + 1 : h), (uint16_t)h, (uint16_t)(h + 1), 0};
         right[3] = right[0] | 0x8000;
         f->down(x, block, 16);
         f->down(x, tail, 4);
@@ -98,12 +104,14 @@ int main(void)
     static const Format formats[] = {
         FORMATS(baseline),
 #ifdef __x86_64__
-        FORMATS(avx2), FORMATS(avx512),
+        FORMATS(avx2),
+        FORMATS(avx512),
 #endif
     };
     for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
 #ifdef __x86_64__
-        if ((i / 2 == 1 && !__builtin_cpu_supports("avx2")) || (i / 2 == 2 && !__builtin_cpu_supports("avx512bw"))) {
+        if ((i / 2 == 1 && !__builtin_cpu_supports("avx2")) ||
+            (i / 2 == 2 && !__builtin_cpu_supports("avx512bw"))) {
             printf("%s: not on this machine\n", formats[i].name);
             continue;
         }

@@ -1,9 +1,6 @@
-/* Tests of the matrix-product kernels against a plain double-precision product, on every instruction set that this
- * machine has.  Build and run from the project's root:
- *
- *     tests/native/run_gemm.sh            (CC and CFLAGS are honoured, e.g. CFLAGS=-fsanitize=address,undefined)
- *
- * Every matrix lies in an allocation of exactly its size, so that a sanitizer sees a read or write past it. */
+/* Tests of the matrix-product kernels against a plain double-precision product, on every instruction set
+ * that this machine has.  tests/native/run_gemm.sh builds and runs them.  Every matrix lies in an allocation
+ * of exactly its size, so that a sanitizer sees a read or write past it. */
 #define ISA baseline
 #include "../../csrc/abi/gemm.h"
 #include <math.h>
@@ -11,18 +8,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DECLARE(isa) \
-    GemmFunction gemm_f32_##isa, gemm_f64_##isa, gemm_i64_##isa, gemm_i32_##isa, gemm_i16_##isa, gemm_i8_##isa, \
-        gemm_u8_##isa; \
-    int64_t gemm_workspace_##isa(const Gemm *, size_t); \
-    float dot_f32_##isa(int64_t, const float *, int64_t, const float *, int64_t); \
+#define DECLARE(isa)                                                                                         \
+    GemmFunction gemm_f32_##isa, gemm_f64_##isa, gemm_i64_##isa, gemm_i32_##isa, gemm_i16_##isa,             \
+        gemm_i8_##isa, gemm_u8_##isa;                                                                        \
+    int64_t gemm_workspace_##isa(const Gemm *, size_t);                                                      \
+    float dot_f32_##isa(int64_t, const float *, int64_t, const float *, int64_t);                            \
     double dot_f64_##isa(int64_t, const double *, int64_t, const double *, int64_t);
 DECLARE(baseline)
 #ifdef __x86_64__
-DECLARE(avx2) DECLARE(avx512)
+DECLARE(avx2)
+DECLARE(avx512)
 #endif
 
-enum Type { F32, F64, I64, I32, I16, I8, U8, TYPES };
+    enum Type {
+        F32,
+        F64,
+        I64,
+        I32,
+        I16,
+        I8,
+        U8,
+        TYPES
+    };
 static const char *const type_name[TYPES] = {"f32", "f64", "i64", "i32", "i16", "i8", "u8"};
 static const size_t type_size[TYPES] = {4, 8, 8, 4, 2, 1, 1};
 
@@ -33,9 +40,12 @@ typedef struct Kernels {
     float (*dot_f32)(int64_t, const float *, int64_t, const float *, int64_t);
     double (*dot_f64)(int64_t, const double *, int64_t, const double *, int64_t);
 } Kernels;
-#define KERNELS(isa) \
-    {#isa, {gemm_f32_##isa, gemm_f64_##isa, gemm_i64_##isa, gemm_i32_##isa, gemm_i16_##isa, gemm_i8_##isa, \
-            gemm_u8_##isa}, gemm_workspace_##isa, dot_f32_##isa, dot_f64_##isa}
+#define KERNELS(isa)                                                                                         \
+    {                                                                                                        \
+#isa, {gemm_f32_##isa, gemm_f64_##isa, gemm_i64_##isa, gemm_i32_##isa, gemm_i16_##isa,               \
+               gemm_i8_##isa, gemm_u8_##isa },                                                               \
+               gemm_workspace_##isa, dot_f32_##isa, dot_f64_##isa                                            \
+    }
 
 static long checked, failed;
 static uint64_t seed = 88172645463325252u;
@@ -122,7 +132,8 @@ static Matrix new_matrix(enum Type type, enum Layout layout, int64_t rows, int64
     return m;
 }
 
-/* Room for sums of k products of numbers up to 1: gamma_k with the unit roundoff, and for what is added after. */
+/* Room for sums of k products of numbers up to 1: gamma_k with the unit roundoff, and for what is added
+ * after. */
 static double bound(enum Type type, const Gemm *g, double magnitude)
 {
     double unit = type == F32 ? 0x1p-24 : 0x1p-53;
@@ -163,7 +174,7 @@ static void *new_workspace(const Kernels *kernels, const Gemm *g, size_t size)
     if (p == NULL) {
         abort();
     }
-    memset(p, 0xff, (size_t)bytes);      /* NaN: a kernel that reads what it did not pack shows */
+    memset(p, 0xff, (size_t)bytes); /* NaN: a kernel that reads what it did not pack shows */
     return p;
 }
 
@@ -171,13 +182,15 @@ static void report(const Kernels *kernels, enum Type type, const Gemm *g, const 
 {
     failed++;
     if (failed < 20) {
-        printf("%s %s: m %ld n %ld k %ld, a %ld %ld, b %ld %ld, c %ld, bias %d add %d relu %d: %s\n", kernels->name,
-               type_name[type], (long)g->m, (long)g->n, (long)g->k, (long)g->a_row, (long)g->a_col, (long)g->b_row,
-               (long)g->b_col, (long)g->c_row, g->bias != NULL, g->accumulate, g->relu, what);
+        printf("%s %s: m %ld n %ld k %ld, a %ld %ld, b %ld %ld, c %ld, bias %d add %d relu %d: %s\n",
+               kernels->name, type_name[type], (long)g->m, (long)g->n, (long)g->k, (long)g->a_row,
+               (long)g->a_col, (long)g->b_row, (long)g->b_col, (long)g->c_row, g->bias != NULL, g->accumulate,
+               g->relu, what);
     }
 }
 
-/* The product in random ranges of tiles, in random order of ranges, must give the bits of the product in one go. */
+/* The product in random ranges of tiles, in random order of ranges, must give the bits of the product in
+ * one go. */
 static void check_split(const Kernels *kernels, enum Type type, Gemm g, const void *before, size_t bytes)
 {
     int64_t tiles = gemm_tiles(&g), at = 0;
@@ -210,8 +223,21 @@ static void check(const Kernels *kernels, enum Type type, int64_t m, int64_t n, 
     Matrix bias = new_matrix(type, ROWS, 1, n);
     void *before = new_bytes(bytes);
     memcpy(before, c.memory, bytes);
-    Gemm g = {m, n, k, a.at, a.row, a.col, b.at, b.row, b.col, c.memory, c_row, flags & 1 ? bias.at : NULL,
-              (flags & 2) != 0, (flags & 4) != 0, 1 << 20};
+    Gemm g = {m,
+              n,
+              k,
+              a.at,
+              a.row,
+              a.col,
+              b.at,
+              b.row,
+              b.col,
+              c.memory,
+              c_row,
+              flags & 1 ? bias.at : NULL,
+              (flags & 2) != 0,
+              (flags & 4) != 0,
+              1 << 20};
     void *workspace = new_workspace(kernels, &g, type_size[type]);
     kernels->gemm[type](&g, 0, gemm_tiles(&g), workspace);
     int right = 1;
@@ -246,25 +272,28 @@ static void test_small_sizes(const Kernels *kernels)
         for (int n = 0; n <= 40; n += 1 + n / 14) {
             for (int k = 0; k <= 40; k += 1 + k / 6) {
                 for (int type = F32; type <= F64; type++) {
-                    check(kernels, type, m, n, k, random_below(LAYOUTS), random_below(LAYOUTS), random_below(16));
+                    check(kernels, type, m, n, k, random_below(LAYOUTS), random_below(LAYOUTS),
+                          random_below(16));
                 }
             }
         }
     }
     for (int i = 0; i < 2000; i++) {
-        check(kernels, I64 + i % 5, random_below(20), random_below(40), random_below(40), random_below(LAYOUTS),
-              random_below(LAYOUTS), random_below(16));
+        check(kernels, I64 + i % 5, random_below(20), random_below(40), random_below(40),
+              random_below(LAYOUTS), random_below(LAYOUTS), random_below(16));
     }
 }
 
-/* Sizes around the edges of panels, tiles and blocks; vectors; narrow and flat shapes, in all pairs of layouts. */
+/* Sizes around the edges of panels, tiles and blocks; vectors; narrow and flat shapes, in all pairs of
+ * layouts. */
 static void test_shapes(const Kernels *kernels)
 {
     static const int shapes[][3] = {
-        {64, 512, 784}, {64, 10, 512}, {64, 512, 10}, {512, 784, 64}, {10, 512, 64}, {128, 10, 128}, {32, 1, 10},
-        {32, 10, 1}, {32, 10, 10}, {1, 512, 784}, {512, 1, 784}, {1, 10, 512}, {10, 1, 512}, {1, 1, 1000}, {1, 300, 1},
-        {5, 300, 600}, {300, 5, 600}, {300, 3, 600}, {97, 161, 513}, {193, 65, 1025}, {100, 100, 1030}, {37, 400, 50},
-        {400, 37, 50}, {25, 24, 49}, {7, 25, 48}, {61, 8, 70}, {8, 61, 70},
+        {64, 512, 784}, {64, 10, 512},   {64, 512, 10},    {512, 784, 64}, {10, 512, 64}, {128, 10, 128},
+        {32, 1, 10},    {32, 10, 1},     {32, 10, 10},     {1, 512, 784},  {512, 1, 784}, {1, 10, 512},
+        {10, 1, 512},   {1, 1, 1000},    {1, 300, 1},      {5, 300, 600},  {300, 5, 600}, {300, 3, 600},
+        {97, 161, 513}, {193, 65, 1025}, {100, 100, 1030}, {37, 400, 50},  {400, 37, 50}, {25, 24, 49},
+        {7, 25, 48},    {61, 8, 70},     {8, 61, 70},
     };
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
         for (int la = 0; la < LAYOUTS; la++) {
@@ -286,7 +315,8 @@ static void test_big(const Kernels *kernels)
 /* A NaN or an infinity in A reaches its row of C and no other, also through zeros and relu. */
 static void test_not_finite(const Kernels *kernels)
 {
-    static const int shapes[][3] = {{2, 2, 2}, {30, 10, 100}, {40, 70, 50}, {3, 90, 80}, {50, 1, 60}, {1, 50, 60}};
+    static const int shapes[][3] = {{2, 2, 2},   {30, 10, 100}, {40, 70, 50},
+                                    {3, 90, 80}, {50, 1, 60},   {1, 50, 60}};
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
         int64_t m = shapes[s][0], n = shapes[s][1], k = shapes[s][2];
         for (int lb = ROWS; lb <= COLUMNS; lb++) {
@@ -335,7 +365,8 @@ static void test_dot(const Kernels *kernels)
         for (int i = 0; i < n; i++) {
             expected += x[i] * x[i];
         }
-        if (fabs((double)close - right) > 0x1p-24 * (n + 1) * magnitude || close != stepped || squares != expected) {
+        if (fabs((double)close - right) > 0x1p-24 * (n + 1) * magnitude || close != stepped ||
+            squares != expected) {
             failed++;
             printf("%s dot %d wrong\n", kernels->name, n);
         }
@@ -351,7 +382,8 @@ int main(void)
     static const Kernels all[] = {
         KERNELS(baseline),
 #ifdef __x86_64__
-        KERNELS(avx2), KERNELS(avx512),
+        KERNELS(avx2),
+        KERNELS(avx512),
 #endif
     };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {

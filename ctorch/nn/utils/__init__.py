@@ -74,3 +74,10 @@ def _grads(parameters) -> list:
             warnings.warn("`parameters` is an empty generator, no gradient clipping will occur.",
                           stacklevel=4)
     return [parameter.grad for parameter in parameters if parameter.grad is not None]
+
+
+def __getattr__(name):
+    """Says of an absent name that it is absent, and what it belongs to."""
+    from ..._absent import absent
+
+    raise absent("ctorch.nn.utils", globals(), name)

@@ -12,3 +12,10 @@ __all__ = [
     "BatchSampler", "ChainDataset", "ConcatDataset", "DataLoader", "Dataset", "IterableDataset",
     "RandomSampler", "Sampler", "SequentialSampler", "Subset", "SubsetRandomSampler", "TensorDataset",
     "WeightedRandomSampler", "default_collate", "default_convert", "get_worker_info", "random_split"]
+
+
+def __getattr__(name):
+    """Says of an absent name that it is absent, and what it belongs to."""
+    from ..._absent import absent
+
+    raise absent("ctorch.utils.data", globals(), name)
