@@ -26,18 +26,23 @@ _SENTENCES = {
 }
 
 
+def _error(text: str, name: str) -> AttributeError:
+    """With obj given, a traceback does not add a suggestion of Python's own."""
+    return AttributeError(text, name=name, obj=None)
+
+
 def absent(module: str, names, name: str) -> AttributeError:
     """The error for `name`, which `module` lacks; `names` are those that it has."""
     start = f"module '{module}' has no attribute '{name}'"
     if name.startswith("__"):
-        return AttributeError(start)
+        return _error(start, name)
     if name in _SENTENCES:
-        return AttributeError(f"{start}: {_SENTENCES[name]}")
+        return _error(f"{start}: {_SENTENCES[name]}", name)
     for part, listed in _PARTS:
         if any(name == one or (one[-1] == "*" and name.startswith(one[:-1])) for one in listed.split()):
-            return AttributeError(f"{start}: ctorch has no {part} yet")
+            return _error(f"{start}: ctorch has no {part} yet", name)
     from difflib import get_close_matches
 
     near = get_close_matches(name, [n for n in names if not n.startswith("_")], n=1, cutoff=0.75)
     hint = f"; did you mean {module}.{near[0]}?" if near else ""
-    return AttributeError(f"{start}: ctorch does not have it{hint}")
+    return _error(f"{start}: ctorch does not have it{hint}", name)

@@ -96,8 +96,6 @@ def initialisers():
     yield "torch.nn.Linear(3, 2).weight"
     yield "torch.nn.Linear(784, 512).weight"
     yield "torch.nn.Linear(784, 512).bias"
-    yield "torch.nn.Conv2d(3, 8, 5).weight"
-    yield "torch.nn.Conv2d(3, 8, 5).bias"
     yield "torch.nn.Embedding(10, 3).weight"
     yield "next(iter(torch.utils.data.DataLoader(range(10), batch_size=10, shuffle=True)))"
 

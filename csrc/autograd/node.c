@@ -60,6 +60,13 @@ kind_name(int op)
     return op == OP_FUNCTION ? "Function" : op == OP_COPY_SLICES ? "CopySlices" : op == OP_ACCUMULATE ? "AccumulateGrad" : row_node_name(op);
 }
 
+/* As PyTorch prints it, whose node types have no module. */
+static PyObject *
+node_repr(PyObject *n)
+{
+    return PyUnicode_FromFormat("<%s object at %p>", node_name((Node *)n), n);
+}
+
 PyTypeObject *
 node_type(int op, int variant)
 {
@@ -77,7 +84,7 @@ node_type(int op, int variant)
     strcpy(kept, name);
     PyType_Slot slots[] = {
         {Py_tp_dealloc, node_dealloc}, {Py_tp_traverse, node_traverse}, {Py_tp_clear, node_clear},
-        {Py_tp_members, node_members}, {0, NULL},
+        {Py_tp_members, node_members}, {Py_tp_repr, node_repr}, {0, NULL},
     };
     PyType_Spec spec = {kept, sizeof(Node), 0,
                         Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};

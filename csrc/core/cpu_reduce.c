@@ -44,8 +44,8 @@ typedef struct Plan {
 } Plan;
 
 /* ---------------------------------------------------------------- folds as the driver knows them */
-#define LOWEST  -INFINITY
-#define HIGHEST INFINITY
+#define LOWEST (double)-INFINITY
+#define HIGHEST (double)INFINITY
 static const double starts[FOLD_COUNT] = {
 #define FOLD(name, class, lane, start, map, fold) [FOLD_##name] = start,
 #include "abi/folds.def"

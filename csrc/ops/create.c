@@ -417,3 +417,45 @@ op_triu_indices(int64_t rows, int64_t columns, int64_t offset, const Value *opti
 {
     return triangle_indices(rows, columns, offset, false, options);
 }
+
+static int
+check_grid(int64_t n, Tensor *const *tensors, const char *indexing)
+{
+    if (n == 0)
+        error(PyExc_RuntimeError, "meshgrid expects a non-empty TensorList");
+    else if (n > NDIM_MAX)
+        error(PyExc_RuntimeError, "meshgrid: at most %d tensors, got %lld", NDIM_MAX, (long long)n);
+    else if (strcmp(indexing, "ij") != 0 && strcmp(indexing, "xy") != 0)
+        error(PyExc_RuntimeError, "torch.meshgrid: indexing must be one of \"xy\" or \"ij\", but received: %s", indexing);
+    for (int64_t k = 0; k < n && !PyErr_Occurred(); k++) {
+        if (tensors[k]->ndim > 1)
+            error(PyExc_RuntimeError, "torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got shape %s",
+                  shape_text(tensors[k]->ndim, tensors[k]->dims));
+        else if (tensors[k]->dtype != tensors[0]->dtype)
+            error(PyExc_RuntimeError, "meshgrid expects all tensors to have the same dtype");
+    }
+    return PyErr_Occurred() ? -1 : check_same_device("meshgrid", (int)n, tensors);
+}
+
+PyObject *
+op_meshgrid(int64_t n, Tensor *const *tensors, const char *indexing)
+{
+    int64_t dims[NDIM_MAX], own[NDIM_MAX];
+    if (check_grid(n, tensors, indexing) < 0)
+        return NULL;
+    bool swap = n > 1 && strcmp(indexing, "xy") == 0;
+    PyObject *grids = PyTuple_New((Py_ssize_t)n);
+    for (int64_t k = 0; k < n; k++)
+        dims[swap && k < 2 ? 1 - k : k] = tensors[k]->numel;
+    for (int64_t k = 0; grids && k < n; k++) {
+        for (int64_t i = 0; i < n; i++)
+            own[i] = 1;
+        own[swap && k < 2 ? 1 - k : k] = tensors[k]->numel;
+        Tensor *grid = scope_take(op_expand(op_reshape(tensors[k], (int)n, own), (int)n, dims));
+        if (grid == NULL)
+            Py_CLEAR(grids);
+        else
+            PyTuple_SET_ITEM(grids, (Py_ssize_t)k, (PyObject *)grid);
+    }
+    return grids;
+}

@@ -26,10 +26,7 @@ Tensor *op_logspace(double start, double end, int64_t steps, double base, const 
 Tensor *op_tril_indices(int64_t rows, int64_t columns, int64_t offset, const Value *options);
 Tensor *op_triu_indices(int64_t rows, int64_t columns, int64_t offset, const Value *options);
 Tensor *op_scalar_tensor(Scalar value, const Value *options);
-/* ops/grid.c */
 PyObject *op_meshgrid(int64_t n, Tensor *const *tensors, const char *indexing);        /* a tuple */
-Tensor *op_cartesian_prod(int64_t n, Tensor *const *tensors);
-Tensor *op_combinations(Tensor *t, int64_t r, bool with_replacement);
 
 #define SCALAR_INT(x) ((Scalar){{(double)(x), (x)}, CATEGORY_INT})
 /* Whether a number can be stored without overflow; -1 with RuntimeError. */

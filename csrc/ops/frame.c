@@ -412,7 +412,7 @@ run_guard(const Frame *f, const Iter *iter)
     operands.ptr[1] = iter->ptr[2];
     Dtype read = f->compute;
     if (mixed) {                                  /* every guard asks about b alone: read b in its own type */
-        read = (Dtype)iter->dtype[2];
+        read = iter->dtype[2] == DTYPE_BOOL ? DTYPE_UINT8 : (Dtype)iter->dtype[2];  /* the same bytes, 0 or 1 */
         operands.ptr[0] = operands.ptr[1];
         for (int d = 0; d < iter->ndim; d++)
             operands.strides[d][0] = operands.strides[d][1];

@@ -32,7 +32,7 @@ tensor_from_data(PyObject *data, Dtype dtype, Device device, bool copy)
 
 /* ---------------------------------------------------------------- tensor */
 static Signature tensor_signature, as_tensor_signature, asarray_signature, frombuffer_signature, meshgrid_signature,
-    cartesian_prod_signature, new_tensor_signature;
+    new_tensor_signature;
 
 /* The device that options name, else data's own if it is a tensor, else the CPU. */
 static Device
@@ -223,8 +223,8 @@ module_frombuffer(PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyO
     return finished(t, v[4].scalar.value.i);
 }
 
-/* ---------------------------------------------------------------- grids */
-/* f(a, b, ...) or f([a, b, ...]): the tensors as one sequence, a new reference. */
+/* ---------------------------------------------------------------- meshgrid */
+/* meshgrid(a, b, ...) or meshgrid([a, b, ...]): the tensors as one sequence, a new reference. */
 static PyObject *
 as_sequence(PyObject *const *args, Py_ssize_t nargs)
 {
@@ -250,24 +250,6 @@ module_meshgrid(PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObj
     if (signature_parse(&meshgrid_signature, NULL, call, 1, kwnames, v, true) == 1) {
         result = op_meshgrid(v[0].n, v[0].tensors, v[1].given ? v[1].text : "ij");
         signature_release(&meshgrid_signature, v);
-    }
-    scope_end(mark);
-    Py_DECREF(tensors);
-    return result;
-}
-
-static PyObject *
-module_cartesian_prod(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
-{
-    Value v[ARGS_MAX];
-    (void)module;
-    PyObject *tensors = as_sequence(args, nargs), *result = NULL;
-    if (tensors == NULL)
-        return NULL;
-    size_t mark = scope_begin();
-    if (signature_parse(&cartesian_prod_signature, NULL, &tensors, 1, NULL, v, true) == 1) {
-        result = (PyObject *)scope_take(op_cartesian_prod(v[0].n, v[0].tensors));
-        signature_release(&cartesian_prod_signature, v);
     }
     scope_end(mark);
     Py_DECREF(tensors);
@@ -314,8 +296,6 @@ static PyMethodDef functions[] = {
      "bytearray or any buffer, kept alive and, if read-only, protected from in-place ops."},
     {"meshgrid", FAST(module_meshgrid),
      "meshgrid(*tensors, indexing='ij'): a tuple of grids made by expanding 1-d tensors along all the others."},
-    {"cartesian_prod", (PyCFunction)(void (*)(void))module_cartesian_prod, METH_FASTCALL,
-     "cartesian_prod(*tensors): every combination of an element of each 1-d tensor, one a row."},
     {"get_default_dtype", get_default_dtype, METH_NOARGS, "The dtype that Python floats become."},
     {"set_default_dtype", set_default_dtype, METH_O, "set_default_dtype(d): the floating-point dtype that Python floats become."},
     {NULL, NULL, 0, NULL},
@@ -344,7 +324,6 @@ compile_signatures(void)
         {&frombuffer_signature, "frombuffer",
          "object buffer, *, dtype dtype, int count=-1, int offset=0, bool requires_grad=False"},
         {&meshgrid_signature, "meshgrid", "Tensor[] tensors, *, str? indexing=None"},
-        {&cartesian_prod_signature, "cartesian_prod", "Tensor[] tensors"},
         {&new_tensor_signature, "new_tensor",
          "object data, *, dtype? dtype=None, device? device=None, bool requires_grad=False, bool pin_memory=False"},
     };

@@ -1,0 +1,189 @@
+"""Differential fuzzing: random calls, made for PyTorch and ctorch alike, must agree in result, dtype, shape and refusal.
+
+    python tools/fuzz_ops.py --n 100000 --seed 1        prints every difference with the call, and how to run it again
+    python tools/fuzz_ops.py --seed 1 --only 4711       runs one call again
+
+Operands have 0 to 4 dimensions with sides 0 to 5, every dtype, and strides that are transposed, expanded, stepped or
+offset.  PyTorch must be installed; comparing is that of tests/hard/opdb.py.
+"""
+
+import argparse
+import os
+import random
+import sys
+import warnings
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "hard"))
+
+import opdb
+import torch
+
+import ctorch
+
+# What each op takes: x a tensor, b one that broadcasts with the first, B a bool one, f a float one, d a dim, D a list of
+# dims, k keepdim, s a shape of as many elements, n a small number, r a real, i an index tensor, m a matrix, a dtype t.
+OPS = {
+    **dict.fromkeys("abs neg sign exp expm1 exp2 log log1p sqrt rsqrt sin cos tan asin acos atan sinh cosh tanh erf erfc floor "
+                    "ceil round trunc frac sigmoid relu square reciprocal isnan isinf isfinite logical_not bitwise_not t "
+                    "flatten squeeze nonzero unique clone ravel fliplr flipud argmax argmin max min any all sum mean prod var "
+                    "std median numel tril triu diag count_nonzero".split(), "x"),
+    **dict.fromkeys("add sub mul div pow fmod remainder floor_divide maximum minimum fmax fmin atan2 eq ne lt le gt ge "
+                    "logical_and logical_or logical_xor bitwise_and bitwise_or bitwise_xor xlogy logaddexp hypot isclose "
+                    "copysign".split(), "xb"),
+    **dict.fromkeys("add sub mul div pow fmod remainder floor_divide eq lt ge rsub".split(), "x?"),
+    **dict.fromkeys(["add.number", "mul.number", "div.number", "pow.number", "remainder.number", "lt.number"], "xr"),
+    **dict.fromkeys("sum mean prod amax amin all any logsumexp".split(), "xDk"), "max.dim": "xdk", "min.dim": "xdk",
+    "argmax.dim": "xdk", "var.dim": "xD", "std.dim": "xD", "cumsum": "xd", "cumprod": "xd", "sort": "xd", "argsort": "xd",
+    "softmax": "fd", "log_softmax": "fd", "transpose": "xdd", "unsqueeze": "xd", "squeeze.dim": "xd", "select": "xdn",
+    "narrow": "xdnn", "flip": "xD", "roll": "xnd", "unbind": "xd", "chunk": "xnd", "split": "xnd", "diagonal": "xndd",
+    "reshape": "xs", "broadcast_to": "xs", "movedim": "xdd", "matmul": "xb", "mm": "mm", "where": "Bxb", "masked_select": "xB",
+    "masked_fill": "xBr", "gather": "xdi", "index_select": "xdi", "take": "xi", "cat": "ld", "stack": "ld", "outer": "xx",
+    "dot": "xx", "clamp": "xrr", "lerp": "ffr", "addcmul": "xbb", "topk": "xnd", "kthvalue": "xnd", "repeat_interleave": "xn",
+    "tile": "xD", "allclose": "fb", "equal": "xb", "one_hot": "i", "norm": "f", "dist": "fb", "cummax": "xd",
+}
+OPS = {name: kinds for name, kinds in OPS.items() if opdb.find(ctorch, name.partition(".")[0])}
+# Their orders or last digits are free, or they draw differently.
+LOOSE = {"unique"}
+
+
+class Draw(random.Random):
+    """The random choices of one call."""
+
+    def shape(self):
+        return tuple(self.choice([0, 1, 1, 2, 3, 3, 4, 5]) for _ in range(self.choice([0, 1, 1, 2, 2, 2, 3, 3, 4])))
+
+    def fill(self, n, dtype):
+        if dtype == torch.bool:
+            return torch.tensor([self.random() < 0.5 for _ in range(n)], dtype=dtype)
+        if dtype.is_floating_point:
+            special = [0.0, -0.0, 1.0, float("inf"), -float("inf"), float("nan"), 1e-3, 100.0]
+            return torch.tensor([self.choice(special) if self.random() < 0.05 else self.uniform(-4, 4) for _ in range(n)],
+                                dtype=dtype)
+        low = 0 if dtype == torch.uint8 else -7
+        return torch.tensor([self.randint(low, 7) for _ in range(n)], dtype=dtype)
+
+    def tensor(self, shape=None, dtype=None):
+        shape = self.shape() if shape is None else shape
+        dtype = dtype or self.choice(opdb.DTYPES)
+        n = 1
+        for side in shape:
+            n *= side
+        layout = self.choice(["plain", "plain", "plain", "transposed", "expanded", "stepped", "offset"])
+        if layout == "transposed" and len(shape) >= 2:
+            return self.fill(n, dtype).view(*shape[:-2], shape[-1], shape[-2]).transpose(-1, -2)
+        if layout == "expanded" and shape:
+            return self.fill(n // shape[0] if shape[0] else 0, dtype).view(1, *shape[1:]).expand(shape) if n else \
+                self.fill(0, dtype).view(shape)
+        if layout == "stepped" and shape:
+            return self.fill(2 * n, dtype).view(*shape[:-1], 2 * shape[-1])[..., ::2]
+        if layout == "offset":
+            return self.fill(n + 3, dtype)[3:].view(shape)
+        return self.fill(n, dtype).view(shape)
+
+    def broadcast(self, shape):
+        """A shape that usually broadcasts with the given one."""
+        other = [1 if self.random() < 0.25 else side for side in shape]
+        other = other[self.randrange(len(other) + 1):] if self.random() < 0.3 else other
+        return tuple(side + (self.random() < 0.03) for side in other)
+
+    def argument(self, kind, first):
+        """An argument of that kind, beside the first tensor of the call."""
+        ndim = first.dim() if first is not None else 2
+        if kind in "xf":
+            return self.tensor(dtype=self.choice(opdb.DTYPES[:4]) if kind == "f" else None)
+        if kind == "b":
+            return self.tensor(self.broadcast(tuple(first.shape)), first.dtype if self.random() < 0.6 else None)
+        if kind == "B":
+            return self.tensor(tuple(first.shape) if first is not None else None, torch.bool)
+        if kind == "?":
+            return self.tensor((), None)
+        if kind == "d":
+            return self.randint(-ndim, ndim - 1) if ndim and self.random() < 0.95 else self.randint(-6, 6)
+        if kind == "D":
+            return tuple(self.sample(range(ndim), self.randint(1, ndim))) if ndim else ()
+        if kind == "k":
+            return self.random() < 0.5
+        if kind == "s":
+            return tuple(reversed(first.shape)) if self.random() < 0.8 else self.shape()
+        if kind == "n":
+            return self.randint(0, 3) if self.random() < 0.9 else self.randint(-4, 9)
+        if kind == "r":
+            return self.choice([0, 1, 2, -1, True, 0.5, -2.5, 3.0, float("nan"), float("inf")])
+        if kind == "i":
+            shape = tuple(first.shape) if first is not None and self.random() < 0.7 else (self.randint(0, 3),)
+            return torch.tensor([self.randint(0, 2) for _ in range(torch.Size(shape).numel())], dtype=torch.int64).view(shape)
+        if kind == "m":
+            return self.tensor((3, 4) if first is None else (4, 2), torch.float32 if self.random() < 0.5 else torch.int64)
+        shape, dtype = self.shape(), self.choice(opdb.DTYPES)
+        return [self.tensor(shape, dtype) for _ in range(self.randint(1, 3))]
+
+
+class Sample:
+    """What opdb.Call reads: the arguments of one call."""
+
+    def __init__(self, arguments):
+        self.input, self.args, self.kwargs = arguments[0], tuple(arguments[1:]), {}
+
+
+def call_of(seed, number):
+    draw = Draw(f"{seed}:{number}")
+    name, kinds = draw.choice(sorted(OPS.items()))
+    arguments, first = [], None
+    for kind in kinds:
+        arguments.append(draw.argument(kind, first))
+        first = arguments[0] if isinstance(arguments[0], torch.Tensor) else None
+    return name.partition(".")[0], Sample(arguments)
+
+
+def attempt(function, call):
+    """(result, error) of one framework."""
+    try:
+        return call.run(function, False), None
+    except Exception as error:
+        return None, error
+
+
+def compare(seed, number):
+    """How the frameworks differ on call `number`, in a line; "" if they agree."""
+    name, sample = call_of(seed, number)
+    function = opdb.find(torch, name)
+    theirs, ours = opdb.Call(sample, opdb.own_copy), opdb.Call(sample, opdb.tensor_from)
+    expected, refused = attempt(function, theirs)
+    got, refusal = attempt(opdb.find(ctorch, name), ours)
+    if refused is not None:
+        problem = "" if refusal is not None else f"accepted; PyTorch: {type(refused).__name__}: {str(refused):.120}"
+    elif refusal is not None:
+        problem = f"refused: {type(refusal).__name__}: {str(refusal):.120}"
+    elif name in LOOSE:
+        problem = ""
+    else:
+        problem = opdb.compare_results(name, theirs, got, expected, opdb.Exact(sample, function, False))
+    return f"{name}({opdb.say_sample(sample)}): {problem}" if problem else ""
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--n", type=int, default=20000, help="number of calls")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", type=int, help="compare this one call")
+    parser.add_argument("--most", type=int, default=50, help="stop after so many differences")
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
+    numbers = range(options.n) if options.only is None else [options.only]
+    differences = done = 0
+    for number in numbers:
+        line = compare(options.seed, number)
+        done += 1
+        if line:
+            differences += 1
+            print(f"{line}\n    python {os.path.relpath(__file__)} --seed {options.seed} --only {number}", flush=True)
+            if differences == options.most:
+                break
+    print(f"{done} calls of {len(OPS)} ops, {differences} differences, seed {options.seed}")
+    return 1 if differences else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
