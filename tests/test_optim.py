@@ -1,5 +1,5 @@
-"""Optimizer steps: trajectories of every combination of options against the published formulas in NumPy float64 and,
-where it is installed, against PyTorch; and what a step refuses.
+"""Optimizer steps: trajectories of every combination of options against the published formulas in NumPy
+float64 and, where it is installed, against PyTorch; and what a step refuses.
 
 The problem is a least-squares fit of badly scaled data whose gradients stay away from zero.
 """
@@ -55,10 +55,11 @@ def assert_close(ours, theirs, tolerance):
 
 
 SGD_OPTIONS = [dict(momentum=m, dampening=d, weight_decay=w, nesterov=n, maximize=x)
-               for m, d, w, n, x in itertools.product((0, 0.9), (0, 0.3), (0, 0.01), (False, True), (False, True))
+               for m, d, w, n, x in itertools.product((0, 0.9), (0, 0.3), (0, 0.01), *[(False, True)] * 2)
                if not (n and (m == 0 or d != 0))]
 ADAM_OPTIONS = [dict(betas=b, weight_decay=w, amsgrad=a, maximize=x)
-                for b, w, a, x in itertools.product(((0.9, 0.999), (0.3, 0.8)), (0, 0.02), (False, True), (False, True))]
+                for b, w, a, x in itertools.product(((0.9, 0.999), (0.3, 0.8)), (0, 0.02),
+                                                    *[(False, True)] * 2)]
 
 
 def sgd_formula(lr, momentum, dampening, weight_decay, nesterov, maximize):

@@ -1,8 +1,8 @@
 """Softmax, losses and embedding against NumPy in float64 and, where it is installed, against PyTorch itself.
 
-An expression is a string in which `torch` is the package under test, F its nn.functional and x, p, i ... are tensors
-made from the arrays of `OPERANDS`; run under both packages it must give equal dtypes, shapes, values, gradients and
-second gradients, and the same warnings and errors.
+An expression is a string in which `torch` is the package under test, F its nn.functional and x, p, i ... are
+tensors made from the arrays of `OPERANDS`; run under both packages it must give equal dtypes, shapes, values,
+gradients and second gradients, and the same warnings and errors.
 """
 
 import math
@@ -59,51 +59,63 @@ def assert_same(ours, theirs, rtol=1e-12, atol=1e-12):
 
 
 SOFTMAX = """
-torch.softmax(x,1) torch.softmax(x,0) x.softmax(-1) torch.softmax(f,1) torch.softmax(large,1) torch.softmax(large,0)
-torch.softmax(large32,1) torch.softmax(tall,0) torch.softmax(tall,1) torch.softmax(tall,2) torch.softmax(tall.permute(2,0,1),1)
-torch.softmax(v,1) torch.softmax(v[:,:,1:,::2],-1) torch.softmax(x.t(),1) torch.softmax(x[0,0],0) torch.softmax(x[:0],1)
-torch.softmax(x[:,:0],1) torch.softmax(f,1,torch.float64) torch.softmax(i,0,dtype=torch.float32) torch.softmax(f.half(),1)
-torch.softmax(f.bfloat16(),0) x[:1].expand(4,5).softmax(1)
-torch.log_softmax(x,1) torch.log_softmax(x,0) x.log_softmax(-1) torch.log_softmax(f,1) torch.log_softmax(large,1)
+torch.softmax(x,1) torch.softmax(x,0) x.softmax(-1) torch.softmax(f,1) torch.softmax(large,1)
+torch.softmax(large,0) torch.softmax(large32,1) torch.softmax(tall,0) torch.softmax(tall,1)
+torch.softmax(tall,2) torch.softmax(tall.permute(2,0,1),1) torch.softmax(v,1)
+torch.softmax(v[:,:,1:,::2],-1) torch.softmax(x.t(),1) torch.softmax(x[0,0],0) torch.softmax(x[:0],1)
+torch.softmax(x[:,:0],1) torch.softmax(f,1,torch.float64) torch.softmax(i,0,dtype=torch.float32)
+torch.softmax(f.half(),1) torch.softmax(f.bfloat16(),0) x[:1].expand(4,5).softmax(1) torch.log_softmax(x,1)
+torch.log_softmax(x,0) x.log_softmax(-1) torch.log_softmax(f,1) torch.log_softmax(large,1)
 torch.log_softmax(large,0) torch.log_softmax(large32,1) torch.log_softmax(tall,0) torch.log_softmax(tall,2)
-torch.log_softmax(v,1) torch.log_softmax(x.t(),1) torch.log_softmax(f,1,dtype=torch.float64) torch.log_softmax(f.half(),1)
-torch.softmax(inf,1) torch.softmax(inf,0) torch.log_softmax(inf,1) torch.log_softmax(inf,0) torch.softmax(inf.float(),1)
-F.softmax(x,1) F.softmax(x) F.softmax(v[0]) F.softmax(v) F.log_softmax(x) F.log_softmax(x,0) F.softmin(x,1) F.softmin(x[0])
-F.softmax(f,dim=1,dtype=torch.float64) F.glu(v,-1) F.glu(v[:,:4],1) F.glu(x[:,:4]) F.normalize(x) F.normalize(x,p=1,dim=0)
-F.normalize(x,dim=(0,1)) F.normalize(x*0) F.cosine_similarity(x,y) F.cosine_similarity(x,y,dim=0) F.cosine_similarity(x,y[0],dim=-1)
-F.pairwise_distance(x,y) F.pairwise_distance(x,y,p=1,keepdim=True) torch.cosine_similarity(x,y) torch.pairwise_distance(x,y)
+torch.log_softmax(v,1) torch.log_softmax(x.t(),1) torch.log_softmax(f,1,dtype=torch.float64)
+torch.log_softmax(f.half(),1) torch.softmax(inf,1) torch.softmax(inf,0) torch.log_softmax(inf,1)
+torch.log_softmax(inf,0) torch.softmax(inf.float(),1) F.softmax(x,1) F.softmax(x) F.softmax(v[0])
+F.softmax(v) F.log_softmax(x) F.log_softmax(x,0) F.softmin(x,1) F.softmin(x[0])
+F.softmax(f,dim=1,dtype=torch.float64) F.glu(v,-1) F.glu(v[:,:4],1) F.glu(x[:,:4]) F.normalize(x)
+F.normalize(x,p=1,dim=0) F.normalize(x,dim=(0,1)) F.normalize(x*0) F.cosine_similarity(x,y)
+F.cosine_similarity(x,y,dim=0) F.cosine_similarity(x,y[0],dim=-1) F.pairwise_distance(x,y)
+F.pairwise_distance(x,y,p=1,keepdim=True) torch.cosine_similarity(x,y) torch.pairwise_distance(x,y)
 """
 
 PAIRWISE = """
-F.mse_loss(x,y{}) F.mse_loss(f,f*2{}) F.mse_loss(x,y[0]{}) F.mse_loss(x.t(),y.t(){}) F.mse_loss(x,y,weight=p{}) F.mse_loss(x,f{})
-F.mse_loss(x[:0],y[:0]{}) F.mse_loss(f.half(),f.half()+1{}) F.l1_loss(x,y{}) F.l1_loss(x,y,weight=p{}) F.l1_loss(x,y[0]{})
-F.smooth_l1_loss(x,y{}) F.smooth_l1_loss(x,y,beta=0.3{}) F.smooth_l1_loss(x,y,beta=0.0{}) F.smooth_l1_loss(f,f*2{})
-F.huber_loss(x,y{}) F.huber_loss(x,y,delta=0.4{}) F.huber_loss(x,y,delta=2.0,weight=p{}) F.soft_margin_loss(x,sign{})
-F.soft_margin_loss(x*50,sign{}) F.binary_cross_entropy(p,q{}) F.binary_cross_entropy(p,q,weight=w{})
-F.binary_cross_entropy(p.float(),q.float(){}) F.binary_cross_entropy_with_logits(x,q{})
-F.binary_cross_entropy_with_logits(x,q,weight=w{}) F.binary_cross_entropy_with_logits(x,q,pos_weight=w{})
-F.binary_cross_entropy_with_logits(x*40,q,w,pos_weight=w*2{}) F.binary_cross_entropy_with_logits(f,q.float(){})
-F.kl_div(x,q{}) F.kl_div(x,y,log_target=True{}) F.hinge_embedding_loss(x,sign{}) F.hinge_embedding_loss(x,sign,margin=0.2{})
-F.margin_ranking_loss(x,y,sign{}) F.margin_ranking_loss(x,y,sign,margin=0.5{}) F.cosine_embedding_loss(x,y,s4{})
-F.cosine_embedding_loss(x,y,s4,margin=0.2{}) F.triplet_margin_loss(x,y,z{}) F.triplet_margin_loss(x,y,z,margin=2.0,p=1,swap=True{})
+F.mse_loss(x,y{}) F.mse_loss(f,f*2{}) F.mse_loss(x,y[0]{}) F.mse_loss(x.t(),y.t(){})
+F.mse_loss(x,y,weight=p{}) F.mse_loss(x,f{}) F.mse_loss(x[:0],y[:0]{}) F.mse_loss(f.half(),f.half()+1{})
+F.l1_loss(x,y{}) F.l1_loss(x,y,weight=p{}) F.l1_loss(x,y[0]{}) F.smooth_l1_loss(x,y{})
+F.smooth_l1_loss(x,y,beta=0.3{}) F.smooth_l1_loss(x,y,beta=0.0{}) F.smooth_l1_loss(f,f*2{})
+F.huber_loss(x,y{}) F.huber_loss(x,y,delta=0.4{}) F.huber_loss(x,y,delta=2.0,weight=p{})
+F.soft_margin_loss(x,sign{}) F.soft_margin_loss(x*50,sign{}) F.binary_cross_entropy(p,q{})
+F.binary_cross_entropy(p,q,weight=w{}) F.binary_cross_entropy(p.float(),q.float(){})
+F.binary_cross_entropy_with_logits(x,q{}) F.binary_cross_entropy_with_logits(x,q,weight=w{})
+F.binary_cross_entropy_with_logits(x,q,pos_weight=w{})
+F.binary_cross_entropy_with_logits(x*40,q,w,pos_weight=w*2{})
+F.binary_cross_entropy_with_logits(f,q.float(){}) F.kl_div(x,q{}) F.kl_div(x,y,log_target=True{})
+F.hinge_embedding_loss(x,sign{}) F.hinge_embedding_loss(x,sign,margin=0.2{})
+F.margin_ranking_loss(x,y,sign{}) F.margin_ranking_loss(x,y,sign,margin=0.5{})
+F.cosine_embedding_loss(x,y,s4{}) F.cosine_embedding_loss(x,y,s4,margin=0.2{})
+F.triplet_margin_loss(x,y,z{}) F.triplet_margin_loss(x,y,z,margin=2.0,p=1,swap=True{})
 F.poisson_nll_loss(x,q{}) F.poisson_nll_loss(x,count,full=True{}) F.poisson_nll_loss(p,q,log_input=False{})
-F.gaussian_nll_loss(x,y,q{}) F.gaussian_nll_loss(x,y,q,full=True{}) F.gaussian_nll_loss(x,y,0.5{}) F.gaussian_nll_loss(x,y,q[:,0]{})
-F.gaussian_nll_loss(x,y,q[:,:1]{})
+F.gaussian_nll_loss(x,y,q{}) F.gaussian_nll_loss(x,y,q,full=True{}) F.gaussian_nll_loss(x,y,0.5{})
+F.gaussian_nll_loss(x,y,q[:,0]{}) F.gaussian_nll_loss(x,y,q[:,:1]{})
 """
 
 CLASSES = """
-F.nll_loss(x,i{}) F.nll_loss(x,i,weight=w{}) F.nll_loss(x,i,ignore_index=4{}) F.nll_loss(x,i,weight=w,ignore_index=1{})
-F.nll_loss(v,vi{}) F.nll_loss(v,vi,weight=w{}) F.nll_loss(v,vi,ignore_index=2{}) F.nll_loss(x[0],i[0]{}) F.nll_loss(x[0],i[:1]{})
-F.nll_loss(f,i{}) F.nll_loss(f.half(),i{}) F.nll_loss(x,u8{}) F.nll_loss(x.t().contiguous().t(),i{}) F.nll_loss(x[:0],i[:0]{})
-F.cross_entropy(x,i{}) F.cross_entropy(x,i,weight=w{}) F.cross_entropy(x,i,ignore_index=4{}) F.cross_entropy(v,vi{})
-F.cross_entropy(x,i,weight=w,ignore_index=1{}) F.cross_entropy(v,vi,weight=w,ignore_index=0{}) F.cross_entropy(x[0],i[0]{})
-F.cross_entropy(f,i{}) F.cross_entropy(f.half(),i{}) F.cross_entropy(f.bfloat16(),i{}) F.cross_entropy(x,u8{}) F.cross_entropy(large,li{})
-F.cross_entropy(large32,li{}) F.cross_entropy(large32+1e5,li{}) F.cross_entropy(v.permute(3,1,0,2),vi.permute(2,0,1){})
-F.cross_entropy(x,i*0+1,ignore_index=1{}) F.cross_entropy(x[:0],i[:0]{}) F.cross_entropy(x[:,:1],i*0{})
-F.cross_entropy(x,q{}) F.cross_entropy(x,q,weight=w{}) F.cross_entropy(x,q,label_smoothing=0.2{}) F.cross_entropy(x[0],q[0]{})
+F.nll_loss(x,i{}) F.nll_loss(x,i,weight=w{}) F.nll_loss(x,i,ignore_index=4{})
+F.nll_loss(x,i,weight=w,ignore_index=1{}) F.nll_loss(v,vi{}) F.nll_loss(v,vi,weight=w{})
+F.nll_loss(v,vi,ignore_index=2{}) F.nll_loss(x[0],i[0]{}) F.nll_loss(x[0],i[:1]{}) F.nll_loss(f,i{})
+F.nll_loss(f.half(),i{}) F.nll_loss(x,u8{}) F.nll_loss(x.t().contiguous().t(),i{}) F.nll_loss(x[:0],i[:0]{})
+F.cross_entropy(x,i{}) F.cross_entropy(x,i,weight=w{}) F.cross_entropy(x,i,ignore_index=4{})
+F.cross_entropy(v,vi{}) F.cross_entropy(x,i,weight=w,ignore_index=1{})
+F.cross_entropy(v,vi,weight=w,ignore_index=0{}) F.cross_entropy(x[0],i[0]{}) F.cross_entropy(f,i{})
+F.cross_entropy(f.half(),i{}) F.cross_entropy(f.bfloat16(),i{}) F.cross_entropy(x,u8{})
+F.cross_entropy(large,li{}) F.cross_entropy(large32,li{}) F.cross_entropy(large32+1e5,li{})
+F.cross_entropy(v.permute(3,1,0,2),vi.permute(2,0,1){}) F.cross_entropy(x,i*0+1,ignore_index=1{})
+F.cross_entropy(x[:0],i[:0]{}) F.cross_entropy(x[:,:1],i*0{}) F.cross_entropy(x,q{})
+F.cross_entropy(x,q,weight=w{}) F.cross_entropy(x,q,label_smoothing=0.2{}) F.cross_entropy(x[0],q[0]{})
 F.cross_entropy(v,u.softmax(1){}) F.cross_entropy(v,u.softmax(1),weight=w,label_smoothing=0.1{})
-F.cross_entropy(x,i,label_smoothing=0.2{}) F.cross_entropy(x,i,weight=w,label_smoothing=0.2{}) F.cross_entropy(x[0],i[0],label_smoothing=0.2{})
-F.cross_entropy(x,i,weight=w,ignore_index=4,label_smoothing=0.3{}) F.cross_entropy(v,vi,ignore_index=3,label_smoothing=0.3{})
+F.cross_entropy(x,i,label_smoothing=0.2{}) F.cross_entropy(x,i,weight=w,label_smoothing=0.2{})
+F.cross_entropy(x[0],i[0],label_smoothing=0.2{})
+F.cross_entropy(x,i,weight=w,ignore_index=4,label_smoothing=0.3{})
+F.cross_entropy(v,vi,ignore_index=3,label_smoothing=0.3{})
 """
 
 REDUCTIONS = ["", ",reduction='sum'", ",reduction='none'"]
@@ -133,12 +145,15 @@ def derivatives(torch, expression):
     if not out.requires_grad:
         return []
     numbers = np.cos(np.arange(out.numel()) + 1.0).reshape(out.shape)
-    first = torch.autograd.grad((out.double() * torch.from_numpy(numbers)).sum(), list(leaves.values()), create_graph=True,
-                                allow_unused=True)
+    first = torch.autograd.grad((out.double() * torch.from_numpy(numbers)).sum(), list(leaves.values()),
+                                create_graph=True, allow_unused=True)
     used = [(leaf, g) for leaf, g in zip(leaves.values(), first) if g is not None]
     total = sum((g * g * 0.5 + g).sum() for _, g in used)
-    second = torch.autograd.grad(total, [leaf for leaf, _ in used], allow_unused=True) if total.requires_grad else [None] * len(used)
-    return [g for _, g in used] + [torch.zeros_like(leaf) if g is None else g for (leaf, _), g in zip(used, second)]
+    second = [None] * len(used)
+    if total.requires_grad:
+        second = torch.autograd.grad(total, [leaf for leaf, _ in used], allow_unused=True)
+    return [g for _, g in used] + [torch.zeros_like(leaf) if g is None else g
+                                   for (leaf, _), g in zip(used, second)]
 
 
 # Where PyTorch has no derivative, or not that of the target.
@@ -158,14 +173,16 @@ def test_derivatives_as_pytorch(expression):
 
 # The embedding's options and the mask of Stirling's formula are no derivatives of what forward computes.
 SMOOTH = [e for e in SOFTMAX.split() + LOSSES + EMBEDDING
-          if not any(text in e for text in ("F.mse_loss(x,f", "inf", "edge", "padding_idx", "by_freq", "max_norm", "full=True", "x*0", "x*50"))]
+          if not any(text in e for text in ("F.mse_loss(x,f", "inf", "edge", "padding_idx", "by_freq", "max_norm",
+                                            "full=True", "x*0", "x*50"))]
 
 
 @pytest.mark.gradcheck
 @pytest.mark.parametrize("expression", SMOOTH)
 def test_gradient_is_the_difference_quotient(expression):
     """Every float64 operand's gradient, and the gradient of that gradient, along one random direction."""
-    names = [name for name, a in OPERANDS.items() if a.dtype == np.float64 and name not in ("w", "sign", "inf", "edge", "bits")]
+    names = [name for name, a in OPERANDS.items()
+             if a.dtype == np.float64 and name not in ("w", "sign", "inf", "edge", "bits")]
     r = np.random.default_rng(1)
     way = {name: r.standard_normal(OPERANDS[name].shape) for name in names}
 
@@ -181,7 +198,8 @@ def test_gradient_is_the_difference_quotient(expression):
         curve = 0.0
         if slope.requires_grad:
             second = ctorch.autograd.grad(slope, list(leaves.values()), allow_unused=True)
-            curve = sum((g * ctorch.from_numpy(way[name])).sum().item() for name, g in zip(names, second) if g is not None)
+            curve = sum((g * ctorch.from_numpy(way[name])).sum().item()
+                        for name, g in zip(names, second) if g is not None)
         return value.item(), slope.item(), curve
 
     step = 1e-6
@@ -243,7 +261,8 @@ def test_nan_and_infinity_in_every_lane(lane):
     for bad in (math.nan, math.inf):
         x = np.zeros((2, 70), np.float32)
         x[1, lane] = bad
-        for out in (ctorch.softmax(ctorch.from_numpy(x.copy()), 1), ctorch.softmax(ctorch.from_numpy(x.T.copy()), 0).t()):
+        for out in (ctorch.softmax(ctorch.from_numpy(x.copy()), 1),
+                    ctorch.softmax(ctorch.from_numpy(x.T.copy()), 0).t()):
             assert not out[0].isnan().any()
             assert out[1].isnan()[lane]
             assert out[1].isnan().all() if math.isnan(bad) else not out[1].isinf().any()
@@ -304,40 +323,54 @@ ERRORS = {
     "F.nll_loss(x,x[:,0])": (RuntimeError, "expected target dtype to be Long or Byte, but got Double"),
     "F.nll_loss(x,i+1)": (IndexError, "Target 5 is out of bounds."),
     "F.nll_loss(x,i-1)": (IndexError, "Target -1 is out of bounds."),
-    "F.nll_loss(x,i,weight=w[:3])": (RuntimeError, "weight tensor should be defined either for all 5 classes or no classes"),
+    "F.nll_loss(x,i,weight=w[:3])": (
+        RuntimeError, "weight tensor should be defined either for all 5 classes or no classes"),
     "F.nll_loss(x,i,weight=w.float())": (RuntimeError, "expected scalar type Double but found Float"),
     "F.nll_loss(x.long(),i)": (NotImplementedError, "not implemented for 'Long'"),
     "F.nll_loss(x[0,0],i[0])": (ValueError, "Expected 1 or more dimensions (got 0)"),
     "F.nll_loss(v,vi[:,:2])": (RuntimeError, "size mismatch (got input: [2, 5, 3, 4] , target: [2, 2, 4]"),
     "F.nll_loss(v[:,:,0],vi)": (RuntimeError, "Expected target size [2, 4], got [2, 3, 4]"),
-    "F.nll_loss(v,vi[:,0])": (RuntimeError, "only batches of spatial targets supported (3D tensors) but got targets of dimension: 2"),
+    "F.nll_loss(v,vi[:,0])": (
+        RuntimeError, "only batches of spatial targets supported (3D tensors) but got targets of dimension: 2"),
     "F.nll_loss(x[0],i)": (ValueError, "For 1D input, 1D target must have size 1, but got target size: 4"),
     "F.nll_loss(x,i,reduction='foo')": (ValueError, "foo is not a valid value for reduction"),
     "F.cross_entropy(x,i[:2])": (ValueError, "Expected input batch_size (4) to match target batch_size (2)."),
-    "F.cross_entropy(x,x.long())": (RuntimeError, "Expected floating point type for target with class probabilities, got Long"),
-    "F.cross_entropy(x,q,weight=w[:3])": (RuntimeError, "cross_entropy: weight tensor should be defined either for all 5 classes"),
-    "F.cross_entropy(x,i,label_smoothing=1.5)": (RuntimeError, "label_smoothing must be between 0.0 and 1.0. Got: 1.5"),
-    "F.cross_entropy(x,q,ignore_index=2)": (RuntimeError, "ignore_index is not supported for floating point target"),
+    "F.cross_entropy(x,x.long())": (
+        RuntimeError, "Expected floating point type for target with class probabilities, got Long"),
+    "F.cross_entropy(x,q,weight=w[:3])": (
+        RuntimeError, "cross_entropy: weight tensor should be defined either for all 5 classes"),
+    "F.cross_entropy(x,i,label_smoothing=1.5)": (
+        RuntimeError, "label_smoothing must be between 0.0 and 1.0. Got: 1.5"),
+    "F.cross_entropy(x,q,ignore_index=2)": (
+        RuntimeError, "ignore_index is not supported for floating point target"),
     "F.cross_entropy(x.long(),i)": (NotImplementedError, "not implemented for 'Long'"),
     "F.cross_entropy(x,i+1)": (IndexError, "Target 5 is out of bounds."),
-    "F.mse_loss(x,y[:2])": (RuntimeError, "The size of tensor a (4) must match the size of tensor b (2) at non-singleton dimension 0"),
+    "F.mse_loss(x,y[:2])": (
+        RuntimeError, "The size of tensor a (4) must match the size of tensor b (2) at non-singleton dimension 0"),
     "F.mse_loss(i,i)": (NotImplementedError, "not implemented for 'Long'"),
     "F.mse_loss(x,y,reduction='foo')": (ValueError, "foo is not a valid value for reduction"),
     "F.mse_loss(x,y,weight=w)": (ValueError, "Weights and input must have the same size."),
-    "F.smooth_l1_loss(x,y,beta=-1.0)": (RuntimeError, "smooth_l1_loss does not support negative values for beta."),
-    "F.huber_loss(x,y,delta=0.0)": (RuntimeError, "huber_loss does not support non-positive values for delta."),
+    "F.smooth_l1_loss(x,y,beta=-1.0)": (
+        RuntimeError, "smooth_l1_loss does not support negative values for beta."),
+    "F.huber_loss(x,y,delta=0.0)": (
+        RuntimeError, "huber_loss does not support non-positive values for delta."),
     "F.binary_cross_entropy(p,q[0])": (ValueError, "Please ensure they have the same size."),
     "F.binary_cross_entropy(x,q)": (RuntimeError, "all elements of input should be between 0 and 1"),
     "F.binary_cross_entropy(p,q.float())": (RuntimeError, "Found dtype Float but expected Double"),
-    "F.binary_cross_entropy_with_logits(x,q[0])": (ValueError, "Target size (torch.Size([5])) must be the same as input size (torch.Size([4, 5]))"),
-    "torch.softmax(x,5)": (IndexError, "Dimension out of range (expected to be in range of [-2, 1], but got 5)"),
+    "F.binary_cross_entropy_with_logits(x,q[0])": (
+        ValueError, "Target size (torch.Size([5])) must be the same as input size (torch.Size([4, 5]))"),
+    "torch.softmax(x,5)": (
+        IndexError, "Dimension out of range (expected to be in range of [-2, 1], but got 5)"),
     "torch.softmax(i,0)": (NotImplementedError, '"softmax_lastdim_kernel_impl" not implemented for \'Long\''),
-    "torch.log_softmax(i,0)": (NotImplementedError, '"log_softmax_lastdim_kernel_impl" not implemented for \'Long\''),
+    "torch.log_softmax(i,0)": (
+        NotImplementedError, '"log_softmax_lastdim_kernel_impl" not implemented for \'Long\''),
     "torch.softmax(x)": (TypeError, "missing 1 required positional argument"),
     "F.glu(x)": (RuntimeError, "Halving dimension must be even, but dimension 1 is size 5"),
     "F.glu(x[0,0])": (RuntimeError, "glu does not support scalars because halving size must be even"),
-    "F.embedding(x,x)": (RuntimeError, "to have one of the following scalar types: Long, Int; but got torch.DoubleTensor instead"),
-    "F.embedding(i,x)": (IndexError, "index out of range in self"), "F.embedding(i-1,x)": (IndexError, "index out of range in self"),
+    "F.embedding(x,x)": (
+        RuntimeError, "to have one of the following scalar types: Long, Int; but got torch.DoubleTensor instead"),
+    "F.embedding(i,x)": (
+        IndexError, "index out of range in self"), "F.embedding(i-1,x)": (IndexError, "index out of range in self"),
     "F.embedding(i,x[0])": (RuntimeError, "'weight' must be 2-D"),
     "F.embedding(ids,x,padding_idx=9)": (AssertionError, "Padding_idx must be within num_embeddings"),
     "F.one_hot(x)": (RuntimeError, "one_hot is only applicable to index tensor of type LongTensor"),

@@ -1,4 +1,4 @@
-/* Running the graph backwards. */
+/* Running the graph backwards: what autograd/api.c asks of the engine, and the engine of nodes. */
 #ifndef CTORCH_AUTOGRAD_ENGINE_H
 #define CTORCH_AUTOGRAD_ENGINE_H
 

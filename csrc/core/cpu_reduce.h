@@ -1,4 +1,4 @@
-/* The CPU backend's reductions. */
+/* The slots of the CPU backend for reductions, scans and sorting. */
 #ifndef CTORCH_CORE_CPU_REDUCE_H
 #define CTORCH_CORE_CPU_REDUCE_H
 

@@ -1,4 +1,4 @@
-/* Copies and conversions. */
+/* Copies, conversions and fills as C functions; their rows are in abi/ops_copy.def. */
 #ifndef CTORCH_OPS_COPY_H
 #define CTORCH_OPS_COPY_H
 

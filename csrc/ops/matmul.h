@@ -1,4 +1,4 @@
-/* Matrix products. */
+/* Matrix products as C functions; their rows are in abi/ops_matmul.def. */
 #ifndef CTORCH_OPS_MATMUL_H
 #define CTORCH_OPS_MATMUL_H
 
