@@ -20,22 +20,23 @@ class _TorchFinder:
 
         name = "ctorch" + spec.name[len("torch"):]
         try:
-            return import_module(name)
+            module = import_module(name)
         except ModuleNotFoundError as missing:
             if missing.name != name:
                 raise
-            raise ModuleNotFoundError(f"No module named '{spec.name}': ctorch has no {name}", name=spec.name) from None
+            raise ModuleNotFoundError(f"No module named '{spec.name}': ctorch has no module of that name",
+                                      name=spec.name) from None
+        spec.loader_state = module.__spec__
+        return module
 
     @staticmethod
     def exec_module(module):
-        """The module is complete: it was imported under its own name, whose spec it gets back."""
-        name = module.__name__
-        sys.modules["torch" + name[len("ctorch"):]] = module
-        module.__spec__ = sys.modules[name].__dict__.get("_own_spec", module.__spec__)
+        """Nothing to run: the module was imported under its own name. It gets back the spec of that import."""
+        module.__spec__ = module.__spec__.loader_state
 
 
 def install_as_torch():
-    """From now on ``import torch`` gives ctorch in this process.
+    """From now on ``import torch`` gives ctorch in this process; a second call changes nothing.
 
     Raises RuntimeError if the real torch is loaded: two frameworks under one name would mix their tensors.
     """

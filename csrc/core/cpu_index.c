@@ -1,6 +1,6 @@
-/* Index and mask kernels of the CPU backend.  They are bound by memory, not by arithmetic, so they are plain C and
- * switch on the element's size or type once per inner loop.  Ranges were checked by the ops; what is picked and why is
- * not known here. */
+/* Index and mask kernels of the CPU backend.  They are bound by memory, not by arithmetic, so they are plain
+ * C and switch on the element's size or type once per inner loop.  Ranges were checked by the ops; what is
+ * picked and why is not known here. */
 #include "core/cpu_index.h"
 
 #include <string.h>
@@ -35,19 +35,22 @@ typedef struct Run {
     default: EACH(uint64_t, statement); \
     }
 
-/* number: an expression of *d and *v; truth: the same for bools; half: the same for x and y, d and v as floats. */
-#define BY_TYPE(dtype, number, truth, half) \
-    switch (dtype) { \
-    case DTYPE_BOOL: EACH(bool, *d = truth); \
-    case DTYPE_UINT8: EACH(uint8_t, *d = (uint8_t)(number)); \
-    case DTYPE_INT8: EACH(int8_t, *d = (int8_t)(number)); \
-    case DTYPE_INT16: EACH(int16_t, *d = (int16_t)(number)); \
-    case DTYPE_INT32: EACH(int32_t, *d = number); \
-    case DTYPE_INT64: EACH(int64_t, *d = number); \
-    case DTYPE_FLOAT: EACH(float, *d = number); \
-    case DTYPE_DOUBLE: EACH(double, *d = number); \
-    case DTYPE_HALF: EACH(uint16_t, float x = f16_to_float(*d); float y = f16_to_float(*v); *d = float_to_f16(half)); \
-    default: EACH(uint16_t, float x = bf16_to_float(*d); float y = bf16_to_float(*v); *d = float_to_bf16(half)); \
+/* number: an expression of *d and *v; truth: the same for bools; half: the same for x and y, d and v as
+ * floats. */
+#define BY_TYPE(dtype, number, truth, half)                                                                  \
+    switch (dtype) {                                                                                         \
+    case DTYPE_BOOL: EACH(bool, *d = truth);                                                                 \
+    case DTYPE_UINT8: EACH(uint8_t, *d = (uint8_t)(number));                                                 \
+    case DTYPE_INT8: EACH(int8_t, *d = (int8_t)(number));                                                    \
+    case DTYPE_INT16: EACH(int16_t, *d = (int16_t)(number));                                                 \
+    case DTYPE_INT32: EACH(int32_t, *d = number);                                                            \
+    case DTYPE_INT64: EACH(int64_t, *d = number);                                                            \
+    case DTYPE_FLOAT: EACH(float, *d = number);                                                              \
+    case DTYPE_DOUBLE: EACH(double, *d = number);                                                            \
+    case DTYPE_HALF:                                                                                         \
+        EACH(uint16_t, float x = f16_to_float(*d); float y = f16_to_float(*v); *d = float_to_f16(half));     \
+    default:                                                                                                 \
+        EACH(uint16_t, float x = bf16_to_float(*d); float y = bf16_to_float(*v); *d = float_to_bf16(half));  \
     }
 
 static void
@@ -100,8 +103,8 @@ pick_loop(char *const *ptr, const int64_t *stride, int64_t n, const Param *param
     if (n_moving == 0 && pick_row(a, ptr[0], stride, data, n))
         return;
     for (int64_t begin = 0; begin < n; begin += BLOCK) {
-        Run r = {ptr[0] + begin * stride[0], data + begin * stride[1], stride[0], n - begin < BLOCK ? n - begin : BLOCK,
-                 offsets};
+        Run r = {ptr[0] + begin * stride[0], data + begin * stride[1], stride[0],
+                 n - begin < BLOCK ? n - begin : BLOCK, offsets};
         for (int64_t i = 0; i < r.n; i++)
             offsets[i] = i * stride[1];
         for (int m = 0; m < n_moving; m++) {
@@ -158,8 +161,8 @@ cpu_pick(const PickArgs *args, const Iter *iter)
         iter_run(iter, pick_loop, params);
         return 0;
     }
-    Py_BEGIN_ALLOW_THREADS
-    result = args->mode == PICK_GET ? iter_parallel(iter, pick_loop, params, GRAIN) : write_parallel(args, iter);
+    Py_BEGIN_ALLOW_THREADS result =
+        args->mode == PICK_GET ? iter_parallel(iter, pick_loop, params, GRAIN) : write_parallel(args, iter);
     Py_END_ALLOW_THREADS
     if (result < 0 && !PyErr_Occurred())
         PyErr_CheckSignals();

@@ -589,10 +589,6 @@ fill_defaults(const Signature *sig, Value *values, const bool *seen, bool report
         if (seen[i])
             continue;
         if (!sig->args[i].has_default) {
-            if (sig->args[i].varargs) {
-                values[i].given = true;
-                continue;
-            }
             if (report)
                 PyErr_Format(PyExc_TypeError, "%s() missing 1 required positional arguments: \"%U\"", sig->function,
                              sig->args[i].name);

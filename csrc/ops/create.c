@@ -1,5 +1,5 @@
-/* Tensors made from nothing: filled with one number, counted, or left empty.  What they are made of is computed in double
- * or int64 and rounded once; none of them has a history. */
+/* Tensors made from nothing: filled with one number, counted, or left empty.  What they are made of is
+ * computed in double or int64 and rounded once; none of them has a history. */
 #include "ops/create.h"
 
 #include <math.h>
@@ -34,7 +34,8 @@ scalar_check_fits(const Scalar *value, Dtype dtype)
         fits = value->value.i >= low && value->value.i <= high;
     }
     if (!fits)
-        error(PyExc_RuntimeError, "value cannot be converted to type %s without overflow", c_type_name(dtype));
+        error(PyExc_RuntimeError, "value cannot be converted to type %s without overflow",
+              c_type_name(dtype));
     return fits ? 0 : -1;
 }
 
@@ -44,7 +45,8 @@ with_requires_grad(Tensor *t, bool requires_grad)
     if (t == NULL || !requires_grad)
         return t;
     if (!dtype_is_float((Dtype)t->dtype))
-        return error(PyExc_RuntimeError, "Only Tensors of floating point and complex dtype can require gradients: got %s",
+        return error(PyExc_RuntimeError,
+                     "Only Tensors of floating point and complex dtype can require gradients: got %s",
                      dtype_info[t->dtype].name);
     t->requires_grad = true;
     return t;
@@ -82,7 +84,8 @@ make(int ndim, const int64_t *dims, Dtype dtype, Device device, const Value *opt
 {
     if (check_layout(options) < 0)
         return NULL;
-    return with_requires_grad(scope_keep(tensor_empty(ndim, dims, dtype, device)), options[OPTION_REQUIRES_GRAD].scalar.value.i);
+    return with_requires_grad(scope_keep(tensor_empty(ndim, dims, dtype, device)),
+                              options[OPTION_REQUIRES_GRAD].scalar.value.i);
 }
 
 static Tensor *
@@ -104,7 +107,8 @@ filled(Tensor *t, Scalar value)
 Tensor *
 op_empty(const Value *size, const Value *options)
 {
-    return make((int)size->n, size->ints, option_dtype(options, default_dtype), option_device(options, CPU), options);
+    return make((int)size->n, size->ints, option_dtype(options, default_dtype), option_device(options, CPU),
+                options);
 }
 
 Tensor *
@@ -122,7 +126,9 @@ op_ones(const Value *size, const Value *options)
 static Dtype
 dtype_of_scalar(Scalar value)
 {
-    return value.category == CATEGORY_FLOAT ? default_dtype : value.category == CATEGORY_INT ? DTYPE_INT64 : DTYPE_BOOL;
+    return value.category == CATEGORY_FLOAT ? default_dtype
+           : value.category == CATEGORY_INT ? DTYPE_INT64
+                                            : DTYPE_BOOL;
 }
 
 Tensor *
@@ -135,7 +141,8 @@ op_full(const Value *size, Scalar value, const Value *options)
 Tensor *
 op_scalar_tensor(Scalar value, const Value *options)
 {
-    return filled(make(0, NULL, option_dtype(options, default_dtype), option_device(options, CPU), options), value);
+    return filled(make(0, NULL, option_dtype(options, default_dtype), option_device(options, CPU), options),
+                  value);
 }
 
 Tensor *
@@ -144,7 +151,8 @@ op_eye(int64_t n, int64_t m, const Value *options)
     if (n < 0 || m < 0)
         return error(PyExc_RuntimeError, "%s must be greater or equal to 0, got %lld", n < 0 ? "n" : "m",
                      (long long)(n < 0 ? n : m));
-    Tensor *t = filled(make(2, (int64_t[]){n, m}, option_dtype(options, default_dtype), option_device(options, CPU), options),
+    Tensor *t = filled(make(2, (int64_t[]){n, m}, option_dtype(options, default_dtype),
+                            option_device(options, CPU), options),
                        SCALAR_INT(0));
     int64_t length = n < m ? n : m, stride = m + 1;
     if (t == NULL || length == 0)
@@ -163,7 +171,8 @@ strided(const Value *size, const Value *stride, Dtype dtype, Device device, cons
     if (numel < 0)
         return NULL;
     if (size->n != stride->n)
-        return error(PyExc_RuntimeError, "dimensionality of sizes (%lld) must match dimensionality of strides (%lld)",
+        return error(PyExc_RuntimeError,
+                     "dimensionality of sizes (%lld) must match dimensionality of strides (%lld)",
                      (long long)size->n, (long long)stride->n);
     for (int i = 0; i < ndim && numel > 0; i++) {
         int64_t reach;
@@ -187,8 +196,9 @@ op_empty_strided(const Value *size, const Value *stride, const Value *options)
 Tensor *
 op_new_empty_strided(Tensor *t, const Value *size, const Value *stride, const Value *options)
 {
-    return t == NULL ? NULL : strided(size, stride, option_dtype(options, (Dtype)t->dtype), option_device(options, t->device),
-                                      options);
+    return t == NULL ? NULL
+                     : strided(size, stride, option_dtype(options, (Dtype)t->dtype),
+                               option_device(options, t->device), options);
 }
 
 /* ---------------------------------------------------------------- like another tensor */
@@ -209,7 +219,8 @@ op_empty_like(Tensor *t, const Value *options, const Value *format)
     int64_t strides[NDIM_MAX];
     if (t == NULL)
         return NULL;
-    Tensor *out = make(t->ndim, t->dims, option_dtype(options, (Dtype)t->dtype), option_device(options, t->device), options);
+    Tensor *out = make(t->ndim, t->dims, option_dtype(options, (Dtype)t->dtype),
+                       option_device(options, t->device), options);
     if (out == NULL || t->contiguous || wants_contiguous(format))
         return out;
     shape_dense_strides(t->ndim, t->dims, t->strides, strides);
@@ -247,7 +258,8 @@ typedef struct Sequence {
 static double
 between(const Sequence *s, int64_t i)
 {
-    return i < s->count / 2 || s->count == 1 ? s->start + s->step * (double)i : s->end - s->step * (double)(s->count - i - 1);
+    return i < s->count / 2 || s->count == 1 ? s->start + s->step * (double)i
+                                             : s->end - s->step * (double)(s->count - i - 1);
 }
 
 static Param
@@ -289,7 +301,8 @@ check_range(Scalar start, Scalar end, Scalar step)
         error(PyExc_RuntimeError, "unsupported range: %s", text);
     } else if (step.value.f == 0)
         error(PyExc_RuntimeError, "step must be nonzero");
-    else if ((step.value.f > 0 && start.value.f > end.value.f) || (step.value.f < 0 && start.value.f < end.value.f))
+    else if ((step.value.f > 0 && start.value.f > end.value.f) ||
+             (step.value.f < 0 && start.value.f < end.value.f))
         error(PyExc_RuntimeError, "upper bound and lower bound inconsistent with step sign");
     else
         return 0;
@@ -299,7 +312,8 @@ check_range(Scalar start, Scalar end, Scalar step)
 static bool
 all_integers(Scalar start, Scalar end, Scalar step)
 {
-    return start.category != CATEGORY_FLOAT && end.category != CATEGORY_FLOAT && step.category != CATEGORY_FLOAT;
+    return start.category != CATEGORY_FLOAT && end.category != CATEGORY_FLOAT &&
+           step.category != CATEGORY_FLOAT;
 }
 
 /* How many steps fit before end, exactly for integers. */
@@ -327,11 +341,15 @@ op_arange(Scalar start, Scalar end, Scalar step, const Value *options)
         not_implemented_dtype("arange_cpu", dtype);
         return NULL;
     }
-    Sequence s = {.start = start.value.f, .step = step.value.f, .first = start.value.i, .int_step = step.value.i,
-                  .count = steps_before(start, end, step), .kind = dtype_is_float(dtype) ? COUNT_FLOAT : COUNT_INT};
+    Sequence s = {.start = start.value.f,
+                  .step = step.value.f,
+                  .first = start.value.i,
+                  .int_step = step.value.i,
+                  .count = steps_before(start, end, step),
+                  .kind = dtype_is_float(dtype) ? COUNT_FLOAT : COUNT_INT};
     if (s.count < 0)
         return error(PyExc_RuntimeError, "invalid size, possible overflow?");
-    if (!dtype_is_float(dtype) && !all_integers(start, end, step)) {     /* integers counted by truncated steps */
+    if (!dtype_is_float(dtype) && !all_integers(start, end, step)) { /* integers counted by truncated steps */
         s.first = dtype_int_of_double(start.value.f);
         s.int_step = dtype_int_of_double(step.value.f);
     }
@@ -426,10 +444,12 @@ check_grid(int64_t n, Tensor *const *tensors, const char *indexing)
     else if (n > NDIM_MAX)
         error(PyExc_RuntimeError, "meshgrid: at most %d tensors, got %lld", NDIM_MAX, (long long)n);
     else if (strcmp(indexing, "ij") != 0 && strcmp(indexing, "xy") != 0)
-        error(PyExc_RuntimeError, "torch.meshgrid: indexing must be one of \"xy\" or \"ij\", but received: %s", indexing);
+        error(PyExc_RuntimeError,
+              "torch.meshgrid: indexing must be one of \"xy\" or \"ij\", but received: %s", indexing);
     for (int64_t k = 0; k < n && !PyErr_Occurred(); k++) {
         if (tensors[k]->ndim > 1)
-            error(PyExc_RuntimeError, "torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got shape %s",
+            error(PyExc_RuntimeError,
+                  "torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got shape %s",
                   shape_text(tensors[k]->ndim, tensors[k]->dims));
         else if (tensors[k]->dtype != tensors[0]->dtype)
             error(PyExc_RuntimeError, "meshgrid expects all tensors to have the same dtype");

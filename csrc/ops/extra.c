@@ -158,7 +158,7 @@ BACKWARD(logit)
     Tensor *x = node_saved(n, 0);
     Tensor *outside = op_logical_or(with_scalar(OP_lt, x, real(low)), with_scalar(OP_gt, x, real(1 - low)));
     Tensor *slope = op_div(g, op_mul(x, op_scalar_left(OP_sub, 1, x)));
-    GRAD(0, replaced(outside, eps < 0 ? NAN : 0, slope));
+    GRAD(0, replaced(outside, eps < 0 ? (double)NAN : 0, slope));
 }
 
 /* ---------------------------------------------------------------- nan_to_num */
@@ -169,7 +169,7 @@ largest(Dtype dtype)
     case DTYPE_DOUBLE: return DBL_MAX;
     case DTYPE_HALF: return 65504;
     case DTYPE_BF16: return 3.3895313892515355e38;
-    default: return FLT_MAX;
+    default: return (double)FLT_MAX;
     }
 }
 

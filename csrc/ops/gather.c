@@ -1,5 +1,5 @@
-/* gather, scatter and their kin: an index for every element, along one dimension.  The index's shape is the index space;
- * sources and targets may be larger.  A 0-d tensor counts as one of a single element. */
+/* gather, scatter and their kin: an index for every element, along one dimension.  The index's shape is the
+ * index space; sources and targets may be larger.  A 0-d tensor counts as one of a single element. */
 #include <string.h>
 
 #include "ops/ops.h"
@@ -16,7 +16,8 @@ check_ndim(const char *op, const Tensor *t, const Tensor *index, const char *who
 {
     if ((t->ndim ? t->ndim : 1) == (index->ndim ? index->ndim : 1))
         return 0;
-    error(PyExc_RuntimeError, "Index tensor must have the same number of dimensions as %s tensor: %s got %s and %s", whose, op,
+    error(PyExc_RuntimeError,
+          "Index tensor must have the same number of dimensions as %s tensor: %s got %s and %s", whose, op,
           shape_text(index->ndim, index->dims), shape_text(t->ndim, t->dims));
     return -1;
 }
@@ -31,8 +32,8 @@ check_range(const char *op, const Tensor *t, int dim, Tensor *index)
         return -1;
     if (low >= 0 && high < size)
         return 0;
-    error(PyExc_RuntimeError, "index %lld is out of bounds for dimension %d with size %lld", (long long)(low < 0 ? low : high),
-          dim, (long long)size);
+    error(PyExc_RuntimeError, "index %lld is out of bounds for dimension %d with size %lld",
+          (long long)(low < 0 ? low : high), dim, (long long)size);
     return -1;
 }
 
@@ -46,9 +47,10 @@ check_gather(Tensor *t, int64_t dim, Tensor *index)
         return -1;
     for (int i = 0; i < t->ndim; i++)
         if (i != d && size_at(index, i) > t->dims[i] && index->numel > 0) {
-            error(PyExc_RuntimeError, "Size does not match at dimension %d expected index %s to be no larger than self %s apart "
-                                      "from dimension %d", i, shape_text(index->ndim, index->dims),
-                  shape_text(t->ndim, t->dims), d);
+            error(PyExc_RuntimeError,
+                  "Size does not match at dimension %d expected index %s to be no larger than self %s apart "
+                  "from dimension %d",
+                  i, shape_text(index->ndim, index->dims), shape_text(t->ndim, t->dims), d);
             return -1;
         }
     return check_range("gather", t, d, index) < 0 ? -1 : d;
@@ -72,9 +74,11 @@ check_scatter(const char *op, Tensor *t, int64_t dim, Tensor *index, Tensor *src
         return -1;
     bool larger = false;
     for (int i = 0; i < t->ndim; i++)
-        larger |= (i != d && size_at(index, i) > t->dims[i]) || (src != NULL && size_at(index, i) > size_at(src, i));
+        larger |= (i != d && size_at(index, i) > t->dims[i]) ||
+                  (src != NULL && size_at(index, i) > size_at(src, i));
     if (larger) {
-        error(PyExc_RuntimeError, "Expected index %s to be no larger than self %s apart from dimension %d%s%s",
+        error(PyExc_RuntimeError,
+              "Expected index %s to be no larger than self %s apart from dimension %d%s%s",
               shape_text(index->ndim, index->dims), shape_text(t->ndim, t->dims), d,
               src ? " and to be no larger size than src " : "", src ? shape_text(src->ndim, src->dims) : "");
         return -1;
@@ -95,9 +99,17 @@ run(const char *op, PickMode mode, Tensor *data, int dim, Tensor *index, Tensor 
         value_strides[i] = values->ndim ? values->strides[i] : 0;
     }
     Pick pick = {
-        .ndim = index->ndim, .dims = index->dims, .data = data, .data_strides = data_strides, .values = values->data,
-        .value_strides = value_strides, .n_indices = 1, .indices = &index,
-        .index_strides = (const int64_t *[]){index->strides}, .steps = &step, .sizes = &size,
+        .ndim = index->ndim,
+        .dims = index->dims,
+        .data = data,
+        .data_strides = data_strides,
+        .values = values->data,
+        .value_strides = value_strides,
+        .n_indices = 1,
+        .indices = &index,
+        .index_strides = (const int64_t *[]){index->strides},
+        .steps = &step,
+        .sizes = &size,
     };
     return pick_run(op, mode, &pick);
 }
@@ -140,16 +152,21 @@ op_take_along_dim(Tensor *t, Tensor *index, const int64_t *dim)
     if (dim == NULL)
         return op_gather(op_reshape(t, 1, (int64_t[]){-1}), 0, op_reshape(index, 1, (int64_t[]){-1}));
     if (t->ndim != index->ndim)
-        return error(PyExc_RuntimeError, "torch.take_along_dim(): input and indices should have the same number of dimensions, "
-                                         "but got %d dimensions for input, and %d dimensions for indices", t->ndim, index->ndim);
+        return error(PyExc_RuntimeError,
+                     "torch.take_along_dim(): input and indices should have the same number of dimensions, "
+                     "but got %d dimensions for input, and %d dimensions for indices",
+                     t->ndim, index->ndim);
     int d = shape_wrap_dim(*dim, t->ndim);
     if (d < 0)
         return NULL;
     for (int i = 0; i < t->ndim; i++) {                  /* both are broadcast, except along dim */
         int64_t a = t->dims[i], b = index->dims[i];
         if (i != d && a != b && a != 1 && b != 1)
-            return error(PyExc_RuntimeError, "The size of tensor a (%lld) must match the size of tensor b (%lld) at non-singleton "
-                                             "dimension %d", (long long)a, (long long)b, i);
+            return error(
+                PyExc_RuntimeError,
+                "The size of tensor a (%lld) must match the size of tensor b (%lld) at non-singleton "
+                "dimension %d",
+                (long long)a, (long long)b, i);
         dims[i] = i == d ? a : a == 1 ? b : a;
         own[i] = i == d ? b : dims[i];
     }
@@ -158,12 +175,14 @@ op_take_along_dim(Tensor *t, Tensor *index, const int64_t *dim)
 
 /* ---------------------------------------------------------------- scatter */
 /* Writes src (or a 0-d value) into a copy of t, or t, and records it as op. */
-static Tensor *
-scatter(Op op, const char *name, PickMode mode, Tensor *t, int64_t dim, Tensor *index, Tensor *src, bool inplace)
+static Tensor *scatter(Op op, const char *name, PickMode mode, Tensor *t, int64_t dim, Tensor *index,
+                       Tensor *src, bool inplace)
 {
     bool number = op == OP_scatter_value;
     index = index_as_int64(index, name);
-    int d = t == NULL || index == NULL || src == NULL ? -1 : check_scatter(name, t, dim, index, number ? NULL : src);
+    int d = t == NULL || index == NULL || src == NULL
+                ? -1
+                : check_scatter(name, t, dim, index, number ? NULL : src);
     Tensor *out = d < 0 ? NULL : index_target(t, name, inplace);
     if (out == NULL)
         return NULL;
@@ -286,7 +305,9 @@ identity(int reduction, Dtype dtype)
 {
     double infinity = __builtin_inf();
     int bits = 8 * dtype_info[dtype].itemsize;
-    int64_t high = dtype == DTYPE_BOOL ? 1 : dtype == DTYPE_UINT8 ? 255 : (int64_t)(UINT64_MAX >> (65 - bits));
+    int64_t high = dtype == DTYPE_BOOL    ? 1
+                   : dtype == DTYPE_UINT8 ? 255
+                                          : (int64_t)(UINT64_MAX >> (65 - bits));
     int64_t low = dtype == DTYPE_BOOL || dtype == DTYPE_UINT8 ? 0 : -high - 1;
     switch (reduction) {
     case REDUCE_PROD: return (Scalar){PARAM(1), CATEGORY_INT};
@@ -320,8 +341,10 @@ static Tensor *
 reduced(Tensor *t, int64_t dim, Tensor *index, Tensor *src, int r, bool include_self)
 {
     int d = check_scatter("scatter", t, dim, index, src);
-    Tensor *source = d < 0 ? NULL : op_detach(src), *out = source ? index_target(t, "scatter_reduce", false) : NULL;
-    if (out == NULL || (!include_self && !op_scatter_value(out, d, index, identity(r, (Dtype)t->dtype), true)))
+    Tensor *source = d < 0 ? NULL : op_detach(src),
+           *out = source ? index_target(t, "scatter_reduce", false) : NULL;
+    if (out == NULL ||
+        (!include_self && !op_scatter_value(out, d, index, identity(r, (Dtype)t->dtype), true)))
         return NULL;
     if (run("scatter_reduce", reductions[r].mode, out, d, index, source) < 0)
         return NULL;
@@ -339,12 +362,13 @@ reduced(Tensor *t, int64_t dim, Tensor *index, Tensor *src, int r, bool include_
 }
 
 /* In place the old values are kept in a copy: products and extremes need them for their gradients. */
-Tensor *
-op_scatter_reduce(Tensor *t, int64_t dim, Tensor *index, Tensor *src, const char *reduce, bool include_self, bool inplace)
+Tensor *op_scatter_reduce(Tensor *t, int64_t dim, Tensor *index, Tensor *src, const char *reduce,
+                          bool include_self, bool inplace)
 {
     int r = find_reduction(reduce);
     index = index_as_int64(index, "scatter_reduce");
-    if (r < 0 || t == NULL || index == NULL || src == NULL || (inplace && check_writable(t, "scatter_reduce_") < 0))
+    if (r < 0 || t == NULL || index == NULL || src == NULL ||
+        (inplace && check_writable(t, "scatter_reduce_") < 0))
         return NULL;
     Tensor *out = reduced(inplace ? op_clone(t) : t, dim, index, src, r, include_self);
     return !inplace || out == NULL ? out : scope_keep(inplace_adopt(t, out));
@@ -374,7 +398,8 @@ extreme_gradients(const Reduced *r, Tensor **out)
     out[1] = op_mul(src_wins, op_gather(shared, r->dim, r->index));
 }
 
-/* The product over all others: result / factor, and where one factor is zero the product is taken again without it. */
+/* The product over all others: result / factor, and where one factor is zero the product is taken again
+ * without it. */
 static void
 product_gradients(const Reduced *r, Tensor **out)
 {
@@ -388,9 +413,11 @@ product_gradients(const Reduced *r, Tensor **out)
     Tensor *none = index_zeros(r->self->ndim, r->self->dims, (Dtype)r->g->dtype, r->g->device);
     Tensor *per_target = op_gather(op_scatter_add(none, r->dim, r->index, zeros, false), r->dim, r->index);
     Tensor *alone = op_logical_and(zero, op_scalar(OP_eq, per_target, 1));
-    Tensor *others = reduced(r->self, r->dim, r->index, op_masked_fill(r->src, alone, one), REDUCE_PROD, r->include_self);
+    Tensor *others =
+        reduced(r->self, r->dim, r->index, op_masked_fill(r->src, alone, one), REDUCE_PROD, r->include_self);
     Tensor *without = op_gather(op_mul(r->g, others), r->dim, r->index);
-    Tensor *with = op_div(op_gather(op_mul(r->g, r->result), r->dim, r->index), op_masked_fill(r->src, zero, one));
+    Tensor *with =
+        op_div(op_gather(op_mul(r->g, r->result), r->dim, r->index), op_masked_fill(r->src, zero, one));
     out[1] = op_where(alone, without, with);
 }
 

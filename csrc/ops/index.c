@@ -1,6 +1,7 @@
-/* Advanced indexing: t[i, :, j] with index tensors or masks, read and written.  Masks become the coordinates of their
- * true elements; index tensors are broadcast together, and their dimensions stand where the indexed ones stood if those
- * are adjacent, else in front.  What Python's [] means by an object is decided in python/indexing.c. */
+/* Advanced indexing: t[i, :, j] with index tensors or masks, read and written.  Masks become the coordinates
+ * of their true elements; index tensors are broadcast together, and their dimensions stand where the indexed
+ * ones stood if those are adjacent, else in front.  What Python's [] means by an object is decided in
+ * python/indexing.c. */
 #include <string.h>
 
 #include "ops/ops.h"
@@ -33,14 +34,17 @@ add_mask(Advanced *a, Tensor *t, Tensor *mask, int dim)
         return too_many(t);
     for (int i = 0; i < mask->ndim; i++)
         if (mask->dims[i] != t->dims[dim + i]) {
-            error(PyExc_IndexError, "The shape of the mask %s at index %d does not match the shape of the indexed tensor "
-                                    "%s at index %d", shape_text(mask->ndim, mask->dims), i, shape_text(t->ndim, t->dims),
-                  dim + i);
+            error(PyExc_IndexError,
+                  "The shape of the mask %s at index %d does not match the shape of the indexed tensor "
+                  "%s at index %d",
+                  shape_text(mask->ndim, mask->dims), i, shape_text(t->ndim, t->dims), dim + i);
             return -1;
         }
-    if (mask->dtype == DTYPE_UINT8
-        && PyErr_WarnEx(PyExc_UserWarning, "indexing with dtype torch.uint8 is now deprecated, please use a dtype "
-                                           "torch.bool instead.", 1) < 0)
+    if (mask->dtype == DTYPE_UINT8 &&
+        PyErr_WarnEx(PyExc_UserWarning,
+                     "indexing with dtype torch.uint8 is now deprecated, please use a dtype "
+                     "torch.bool instead.",
+                     1) < 0)
         return -1;
     Tensor *places = op_nonzero(op_detach(mask));
     if (places == NULL)
@@ -97,7 +101,8 @@ broadcast_indices(Advanced *a)
             Py_SETREF(text, PyUnicode_FromFormat("%U%s%s", text, i ? ", " : "",
                                                  shape_text(a->index[i]->ndim, a->index[i]->dims)));
         if (text != NULL)
-            error(PyExc_IndexError, "shape mismatch: indexing tensors could not be broadcast together with shapes %U", text);
+            error(PyExc_IndexError,
+                  "shape mismatch: indexing tensors could not be broadcast together with shapes %U", text);
         Py_XDECREF(text);
         return -1;
     }
@@ -193,7 +198,8 @@ fold_indices(Advanced *a, Tensor *t, int64_t *steps, int64_t *sizes)
         Tensor *part[2];
         for (int i = 0; i < 2; i++) {
             int k = a->n - 2 + i;
-            Tensor *wrapped = sizes[k] == INT64_MAX ? a->index[k] : op_scalar(OP_remainder, a->index[k], (double)sizes[k]);
+            Tensor *wrapped =
+                sizes[k] == INT64_MAX ? a->index[k] : op_scalar(OP_remainder, a->index[k], (double)sizes[k]);
             part[i] = op_scalar(OP_mul, wrapped, (double)steps[k]);
         }
         a->n--;
@@ -224,9 +230,17 @@ run(Advanced *a, PickMode mode, Tensor *data, Tensor *values)
         index_at[k] = index_strides[k];
     }
     Pick pick = {
-        .ndim = a->ndim, .dims = a->dims, .data = data, .data_strides = data_strides, .values = values->data,
-        .value_strides = value_strides, .n_indices = folded.n, .indices = folded.index, .index_strides = index_at,
-        .steps = steps, .sizes = sizes,
+        .ndim = a->ndim,
+        .dims = a->dims,
+        .data = data,
+        .data_strides = data_strides,
+        .values = values->data,
+        .value_strides = value_strides,
+        .n_indices = folded.n,
+        .indices = folded.index,
+        .index_strides = index_at,
+        .steps = steps,
+        .sizes = sizes,
     };
     return pick_run("index", mode, &pick);
 }
@@ -263,8 +277,8 @@ saved_indices(Node *n, Tensor **indices)
 static bool
 is_full_mask(const Tensor *t, int n, Tensor *const *indices)
 {
-    return n == 1 && t->ndim > 0 && indices[0] != NULL && indices[0]->dtype == DTYPE_BOOL && indices[0]->ndim == t->ndim
-           && memcmp(indices[0]->dims, t->dims, t->ndim * sizeof t->dims[0]) == 0;
+    return n == 1 && t->ndim > 0 && indices[0] != NULL && indices[0]->dtype == DTYPE_BOOL &&
+           indices[0]->ndim == t->ndim && memcmp(indices[0]->dims, t->dims, t->ndim * sizeof t->dims[0]) == 0;
 }
 
 Tensor *
@@ -295,7 +309,8 @@ BACKWARD(index)
 }
 
 /* ---------------------------------------------------------------- writing */
-/* values without the leading dims of size 1 that the result does not have; NULL with an error if it cannot broadcast. */
+/* values without the leading dims of size 1 that the result does not have; NULL with an error if it cannot
+ * broadcast. */
 static Tensor *
 fit_values(const Advanced *a, Tensor *values)
 {
@@ -304,10 +319,13 @@ fit_values(const Advanced *a, Tensor *values)
     while (values->ndim - extra > a->ndim && values->dims[extra] == 1)
         extra++;
     memcpy(dims, a->dims, (size_t)ndim * sizeof dims[0]);
-    if (values->ndim - extra > a->ndim || shape_broadcast(&ndim, dims, values->ndim - extra, values->dims + extra) < 0
-        || memcmp(dims, a->dims, (size_t)ndim * sizeof dims[0]) != 0)
-        return error(PyExc_RuntimeError, "shape mismatch: value tensor of shape %s cannot be broadcast to indexing result of "
-                                         "shape %s", shape_text(values->ndim, values->dims), shape_text(a->ndim, a->dims));
+    if (values->ndim - extra > a->ndim ||
+        shape_broadcast(&ndim, dims, values->ndim - extra, values->dims + extra) < 0 ||
+        memcmp(dims, a->dims, (size_t)ndim * sizeof dims[0]) != 0)
+        return error(PyExc_RuntimeError,
+                     "shape mismatch: value tensor of shape %s cannot be broadcast to indexing result of "
+                     "shape %s",
+                     shape_text(values->ndim, values->dims), shape_text(a->ndim, a->dims));
     return extra ? op_reshape(values, values->ndim - extra, values->dims + extra) : values;
 }
 
@@ -341,12 +359,15 @@ op_index_put(Tensor *t, int n, Tensor *const *indices, Tensor *values, bool accu
     if (t == NULL || values == NULL)
         return NULL;
     if (values->dtype != t->dtype)
-        return error(PyExc_RuntimeError, "Index put requires the source and destination dtypes match, got %s for the "
-                                         "destination and %s for the source.", dtype_info[t->dtype].type_name,
-                     dtype_info[values->dtype].type_name);
-    if (check_same_device("index_put", 2, (Tensor *[]){t, values}) < 0 || (inplace && check_writable(t, "index_put_") < 0))
+        return error(PyExc_RuntimeError,
+                     "Index put requires the source and destination dtypes match, got %s for the "
+                     "destination and %s for the source.",
+                     dtype_info[t->dtype].type_name, dtype_info[values->dtype].type_name);
+    if (check_same_device("index_put", 2, (Tensor *[]){t, values}) < 0 ||
+        (inplace && check_writable(t, "index_put_") < 0))
         return NULL;
-    if (inplace && !accumulate && values->numel == 1 && is_full_mask(t, n, indices) && !needs_recording(t, values))
+    if (inplace && !accumulate && values->numel == 1 && is_full_mask(t, n, indices) &&
+        !needs_recording(t, values))
         return fill_mask(t, indices[0], values);
     if (take_apart(&a, t, n, indices) < 0)
         return NULL;

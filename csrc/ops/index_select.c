@@ -1,5 +1,5 @@
-/* Rows along one dimension picked by a vector of indices (index_select, index_add, index_copy, index_fill), and elements
- * of the flattened tensor (take, put). */
+/* Rows along one dimension picked by a vector of indices (index_select, index_add, index_copy, index_fill),
+ * and elements of the flattened tensor (take, put). */
 #include <string.h>
 
 #include "ops/ops.h"
@@ -19,12 +19,13 @@ rows_of(Rows *r, const char *op, Tensor *t, int64_t dim, Tensor *index)
     if (t == NULL || index == NULL)
         return -1;
     if (index->ndim > 1) {
-        error(PyExc_IndexError, "%s(): Index is supposed to be a vector, got shape %s", op, shape_text(index->ndim, index->dims));
+        error(PyExc_IndexError, "%s(): Index is supposed to be a vector, got shape %s", op,
+              shape_text(index->ndim, index->dims));
         return -1;
     }
     if (index->dtype != DTYPE_INT64 && index->dtype != DTYPE_INT32) {
-        error(PyExc_RuntimeError, "%s(): Expected dtype int32 or int64 for index (a long tensor), but got %s", op,
-              dtype_info[index->dtype].type_name);
+        error(PyExc_RuntimeError, "%s(): Expected dtype int32 or int64 for index (a long tensor), but got %s",
+              op, dtype_info[index->dtype].type_name);
         return -1;
     }
     r->dim = shape_wrap_dim(dim, t->ndim);
@@ -57,7 +58,8 @@ offender(const Rows *r)
 static int
 run(const char *op, PickMode mode, Tensor *data, const Rows *r, Tensor *values)
 {
-    int64_t dims[NDIM_MAX], data_strides[NDIM_MAX], value_strides[NDIM_MAX] = {0}, index_strides[NDIM_MAX] = {0};
+    int64_t dims[NDIM_MAX], data_strides[NDIM_MAX], value_strides[NDIM_MAX] = {0},
+                                                    index_strides[NDIM_MAX] = {0};
     int64_t step = data->ndim ? data->strides[r->dim] : 1;
     int ndim = data->ndim ? data->ndim : 1;
     if (tensor_is_meta(data))
@@ -104,7 +106,8 @@ op_index_select(Tensor *t, int64_t dim, Tensor *index)
         return error(PyExc_IndexError, "index out of range in self: index %lld, dimension %d has size %lld",
                      (long long)offender(&r), r.dim, (long long)r.size);
     if (t->ndim == 0 && r.index->numel != 1)
-        return error(PyExc_RuntimeError, "index_select(): Index to scalar can have only 1 value, got %lld value(s)",
+        return error(PyExc_RuntimeError,
+                     "index_select(): Index to scalar can have only 1 value, got %lld value(s)",
                      (long long)r.index->numel);
     memcpy(dims, t->dims, t->ndim * sizeof dims[0]);
     if (t->ndim > 0)
@@ -129,20 +132,24 @@ check_source_shape(const char *op, PyObject *type, const Tensor *t, const Rows *
     int64_t rows = source->ndim ? source->dims[r->dim < source->ndim ? r->dim : 0] : 1;
     bool same = source->ndim == t->ndim || (source->ndim <= 1 && t->ndim <= 1);
     if (!same) {
-        error(type, "%s(): When source and destination are not scalars, their dimensionality must match. Source dimensionality "
-                    "(%d), destination dimensionality (%d)", op, source->ndim, t->ndim);
+        error(type,
+              "%s(): When source and destination are not scalars, their dimensionality must match. Source "
+              "dimensionality "
+              "(%d), destination dimensionality (%d)",
+              op, source->ndim, t->ndim);
         return -1;
     }
     if (rows != r->index->numel) {
-        error(type, "%s(): Number of indices (%lld) should be equal to source.size(dim): (%lld), for dim: %d", op,
-              (long long)r->index->numel, (long long)rows, r->dim);
+        error(type, "%s(): Number of indices (%lld) should be equal to source.size(dim): (%lld), for dim: %d",
+              op, (long long)r->index->numel, (long long)rows, r->dim);
         return -1;
     }
     for (int i = 0; i < t->ndim && i < source->ndim; i++)
         if (i != r->dim && t->dims[i] != source->dims[i]) {
-            error(PyExc_RuntimeError, "source tensor shape must match self tensor shape, excluding the specified dimension. Got "
-                                      "self.shape = %s source.shape = %s", shape_text(t->ndim, t->dims),
-                  shape_text(source->ndim, source->dims));
+            error(PyExc_RuntimeError,
+                  "source tensor shape must match self tensor shape, excluding the specified dimension. Got "
+                  "self.shape = %s source.shape = %s",
+                  shape_text(t->ndim, t->dims), shape_text(source->ndim, source->dims));
             return -1;
         }
     return 0;
@@ -161,13 +168,14 @@ op_index_add(Tensor *t, int64_t dim, Tensor *index, Tensor *source, double alpha
     if (source == NULL || rows_of(&r, "index_add_", t, dim, index) < 0)
         return NULL;
     if (t->dtype != source->dtype)
-        return error(PyExc_RuntimeError, "index_add_(): self (%s) and source (%s) must have the same scalar type",
+        return error(PyExc_RuntimeError,
+                     "index_add_(): self (%s) and source (%s) must have the same scalar type",
                      dtype_info[t->dtype].type_name, dtype_info[source->dtype].type_name);
     if (check_source_shape("index_add_", PyExc_RuntimeError, t, &r, source) < 0)
         return NULL;
     if (!in_range(&r))
-        return error(PyExc_RuntimeError, "index %lld is out of bounds for dimension %d with size %lld", (long long)offender(&r),
-                     r.dim, (long long)r.size);
+        return error(PyExc_RuntimeError, "index %lld is out of bounds for dimension %d with size %lld",
+                     (long long)offender(&r), r.dim, (long long)r.size);
     Tensor *out = index_target(t, "index_add_", inplace), *values = op_detach(source);
     if (values != NULL && alpha != 1)
         values = op_scalar(OP_mul, values, alpha);
@@ -198,12 +206,15 @@ op_index_copy(Tensor *t, int64_t dim, Tensor *index, Tensor *source, bool inplac
     if (source == NULL || rows_of(&r, "index_copy_", t, dim, index) < 0)
         return NULL;
     if (t->dtype != source->dtype)
-        return error(PyExc_RuntimeError, "index_copy_(): self and source expected to have the same dtype, but got (self) %s and "
-                                         "(source) %s", dtype_info[t->dtype].type_name, dtype_info[source->dtype].type_name);
+        return error(PyExc_RuntimeError,
+                     "index_copy_(): self and source expected to have the same dtype, but got (self) %s and "
+                     "(source) %s",
+                     dtype_info[t->dtype].type_name, dtype_info[source->dtype].type_name);
     if (check_source_shape("index_copy_", PyExc_IndexError, t, &r, source) < 0)
         return NULL;
     if (!in_range(&r))
-        return error(PyExc_IndexError, "index_copy_(): index %lld is out of bounds for dimension %d with size %lld",
+        return error(PyExc_IndexError,
+                     "index_copy_(): index %lld is out of bounds for dimension %d with size %lld",
                      (long long)offender(&r), r.dim, (long long)r.size);
     Tensor *out = index_target(t, "index_copy_", inplace), *values = out ? apart_from(out, source) : NULL;
     if (values == NULL || run("index_copy", PICK_SET, out, &r, values) < 0)
@@ -235,19 +246,22 @@ op_index_fill(Tensor *t, int64_t dim, Tensor *index, const Value *value, bool in
     if (r.low < -r.size || r.high >= r.size)
         return error(PyExc_IndexError, "index %lld is out of bounds for dimension %d with size %lld",
                      (long long)(r.low < -r.size ? r.low : r.high), r.dim, (long long)r.size);
-    if (r.low < 0)                                       /* its gradient selects, and that knows no negative index */
+    if (r.low < 0) /* its gradient selects, and that knows no negative index */
         r.index = op_scalar(OP_remainder, r.index, (double)r.size);
     Tensor *number = value->tensor;
     if (value->is_scalar)
         number = scope_keep(tensor_from_scalar(value->scalar.value, (Dtype)t->dtype, t->device));
     else if (number->ndim != 0)
-        return error(PyExc_RuntimeError, "index_fill_ only supports a 0-dimensional value tensor, but got tensor with %d "
-                                         "dimension(s).", number->ndim);
+        return error(PyExc_RuntimeError,
+                     "index_fill_ only supports a 0-dimensional value tensor, but got tensor with %d "
+                     "dimension(s).",
+                     number->ndim);
     Tensor *stored = op_to_dtype(number ? op_detach(number) : NULL, (Dtype)t->dtype);
     Tensor *out = stored && r.index ? index_target(t, "index_fill_", inplace) : NULL;
     if (out == NULL || run("index_fill", PICK_SET, out, &r, stored) < 0)
         return NULL;
-    Node *n = save(index_record(OP_index_fill, out, inplace, value->is_scalar ? 1 : 2, (Tensor *[]){t, number}), &r);
+    Node *n = save(
+        index_record(OP_index_fill, out, inplace, value->is_scalar ? 1 : 2, (Tensor *[]){t, number}), &r);
     if (n != NULL && !value->is_scalar)
         node_set_variant(n, 1);
     return checked(out);
@@ -279,7 +293,8 @@ flat_index(const char *op, Tensor *t, Tensor *index)
     if (index_range(op, index, &low, &high) < 0)
         return NULL;
     if (low < -t->numel || high >= t->numel)
-        return error(PyExc_IndexError, "out of range: tried to access index %lld on a tensor of %lld elements.",
+        return error(PyExc_IndexError,
+                     "out of range: tried to access index %lld on a tensor of %lld elements.",
                      (long long)(low < -t->numel ? low : high), (long long)t->numel);
     return index;
 }
@@ -293,9 +308,17 @@ run_flat(const char *op, PickMode mode, Tensor *data, Tensor *index, Tensor *val
         return 0;
     shape_contiguous_strides(index->ndim, index->dims, dense);
     Pick pick = {
-        .ndim = index->ndim, .dims = index->dims, .data = data, .data_strides = none, .values = values->data,
-        .value_strides = dense, .n_indices = 1, .indices = &index, .index_strides = (const int64_t *[]){index->strides},
-        .steps = &step, .sizes = &data->numel,
+        .ndim = index->ndim,
+        .dims = index->dims,
+        .data = data,
+        .data_strides = none,
+        .values = values->data,
+        .value_strides = dense,
+        .n_indices = 1,
+        .indices = &index,
+        .index_strides = (const int64_t *[]){index->strides},
+        .steps = &step,
+        .sizes = &data->numel,
     };
     return pick_run(op, mode, &pick);
 }
@@ -327,12 +350,15 @@ op_put(Tensor *t, Tensor *index, Tensor *source, bool accumulate, bool inplace)
     if (source == NULL || flat_index("put_", t, index) == NULL)
         return NULL;
     if (t->dtype != source->dtype)
-        return error(PyExc_RuntimeError, "put_(): self and source expected to have the same dtype, but got self.dtype = %s and "
-                                         "source.dtype = %s", dtype_info[t->dtype].type_name, dtype_info[source->dtype].type_name);
+        return error(PyExc_RuntimeError,
+                     "put_(): self and source expected to have the same dtype, but got self.dtype = %s and "
+                     "source.dtype = %s",
+                     dtype_info[t->dtype].type_name, dtype_info[source->dtype].type_name);
     if (source->numel != index->numel)
-        return error(PyExc_IndexError, "put_(): Expected source and index to have the same number of elements, but got "
-                                       "source.numel() = %lld, index.numel() = %lld", (long long)source->numel,
-                     (long long)index->numel);
+        return error(PyExc_IndexError,
+                     "put_(): Expected source and index to have the same number of elements, but got "
+                     "source.numel() = %lld, index.numel() = %lld",
+                     (long long)source->numel, (long long)index->numel);
     Tensor *out = index_target(t, "put_", inplace), *values = op_contiguous(op_detach(source));
     Tensor *flat = out && values ? op_contiguous(op_detach(out)) : NULL;
     if (flat == NULL || (inplace && (values = apart_from(t, values)) == NULL)

@@ -1,4 +1,5 @@
-/* Masks: where elements are not zero, and the elements that a mask picks, read in order or written in order. */
+/* Masks: where elements are not zero, and the elements that a mask picks, read in order or written in order.
+ */
 #include <string.h>
 
 #include "ops/ops.h"
@@ -6,8 +7,8 @@
 static int
 not_on_device(const char *op, const Backend *backend)
 {
-    error(PyExc_NotImplementedError, "'%s' is not implemented on '%s': its result's shape depends on the values", op,
-          backend->name);
+    error(PyExc_NotImplementedError,
+          "'%s' is not implemented on '%s': its result's shape depends on the values", op, backend->name);
     return -1;
 }
 
@@ -45,8 +46,12 @@ op_nonzero(Tensor *t)
     Tensor *out = scope_keep(tensor_empty(2, dims, DTYPE_INT64, mask->device));
     if (out == NULL || tensor_set_dims(out, 2, dims, strides) < 0)
         return NULL;
-    NonzeroArgs args = {.mask = (const bool *)mask->data, .ndim = mask->ndim, .dims = mask->dims, .n = mask->numel,
-                        .count = count, .out = (int64_t *)out->data};
+    NonzeroArgs args = {.mask = (const bool *)mask->data,
+                        .ndim = mask->ndim,
+                        .dims = mask->dims,
+                        .n = mask->numel,
+                        .count = count,
+                        .out = (int64_t *)out->data};
     return count > 0 && backend_of(mask)->nonzero(&args) < 0 ? NULL : out;
 }
 
@@ -85,8 +90,12 @@ static int
 move_masked(const char *op, MaskMode mode, Tensor *mask, Tensor *full, Tensor *packed)
 {
     const Backend *backend = backend_of(full);
-    MaskArgs args = {.mode = mode, .itemsize = tensor_itemsize(full), .n = full->numel, .mask = (const bool *)mask->data,
-                     .full = full->data, .packed = packed->data};
+    MaskArgs args = {.mode = mode,
+                     .itemsize = tensor_itemsize(full),
+                     .n = full->numel,
+                     .mask = (const bool *)mask->data,
+                     .full = full->data,
+                     .packed = packed->data};
     if (backend->mask_move == NULL)
         return not_on_device(op, backend);
     return backend->mask_move(&args);
@@ -104,10 +113,11 @@ check_mask(const char *op, Tensor *t, Tensor *mask, int *ndim, int64_t *dims)
     for (int i = 1; i <= t->ndim && i <= mask->ndim; i++) {
         int64_t a = mask->dims[mask->ndim - i], b = t->dims[t->ndim - i];
         if (a != b && a != 1 && b != 1)
-            error(PyExc_RuntimeError, "The size of tensor a (%lld) must match the size of tensor b (%lld) at non-singleton "
-                                      "dimension %d: %s with mask %s and tensor %s", (long long)a, (long long)b,
-                  (mask->ndim > t->ndim ? mask->ndim : t->ndim) - i, op, shape_text(mask->ndim, mask->dims),
-                  shape_text(t->ndim, t->dims));
+            error(PyExc_RuntimeError,
+                  "The size of tensor a (%lld) must match the size of tensor b (%lld) at non-singleton "
+                  "dimension %d: %s with mask %s and tensor %s",
+                  (long long)a, (long long)b, (mask->ndim > t->ndim ? mask->ndim : t->ndim) - i, op,
+                  shape_text(mask->ndim, mask->dims), shape_text(t->ndim, t->dims));
     }
     return -1;
 }
@@ -120,7 +130,8 @@ op_masked_select(Tensor *t, Tensor *mask)
     if (t == NULL || mask == NULL)
         return NULL;
     if (mask->dtype != DTYPE_BOOL)
-        return error(PyExc_RuntimeError, "masked_select: expected BoolTensor for mask, got %s", dtype_info[mask->dtype].name);
+        return error(PyExc_RuntimeError, "masked_select: expected BoolTensor for mask, got %s",
+                     dtype_info[mask->dtype].name);
     if (check_mask("masked_select", t, mask, &ndim, dims) < 0)
         return NULL;
     Tensor *full = op_contiguous(op_expand(op_detach(t), ndim, dims));
@@ -149,10 +160,12 @@ op_masked_scatter(Tensor *t, Tensor *mask, Tensor *source, bool inplace)
     if (t == NULL || mask == NULL || source == NULL)
         return NULL;
     if (mask->dtype != DTYPE_BOOL)
-        return error(PyExc_RuntimeError, "masked_scatter_ only supports boolean masks, but got mask with dtype %s",
+        return error(PyExc_RuntimeError,
+                     "masked_scatter_ only supports boolean masks, but got mask with dtype %s",
                      dtype_info[mask->dtype].type_name);
     if (source->dtype != t->dtype)
-        return error(PyExc_RuntimeError, "masked_scatter: expected self and source to have same dtypes but got %s and %s",
+        return error(PyExc_RuntimeError,
+                     "masked_scatter: expected self and source to have same dtypes but got %s and %s",
                      dtype_info[t->dtype].type_name, dtype_info[source->dtype].type_name);
     if (check_mask("masked_scatter", t, mask, &ndim, dims) < 0)
         return NULL;

@@ -57,18 +57,20 @@ result_object(PyObject *o)
 #define NOT_DIFFERENTIABLE(name)
 #define CALL(name) call_##name
 
+#define POINTWISE(n, kind_, forms_, cls, operands, bools, sig, ...) \
+    [OP_##n] = {.name = #n, .python = #n, .kind = kind_, .forms = forms_, .class = CLASS_##cls, .arity = operands, \
+                .bool_operand = bools, .source = sig, .gradient_text = {__VA_ARGS__}},
+
 Row rows[OP_COUNT] = {
-#define UNARY(n, forms, cls, sig, f, dx) \
-    [OP_##n] = {#n, #n, KIND_UNARY, forms, CLASS_##cls, 1, BOOL_NONE, sig, {#dx}},
-#define PREDICATE(n, forms, cls, f) [OP_##n] = {#n, #n, KIND_PREDICATE, forms, CLASS_##cls, 1, BOOL_NONE, "", {"NONE"}},
-#define BINARY(n, forms, cls, sig, f, da, db) \
-    [OP_##n] = {#n, #n, KIND_BINARY, forms, CLASS_##cls, 2, BOOL_NONE, sig, {#da, #db}},
-#define COMPARE(n, forms, cls, f) \
-    [OP_##n] = {#n, #n, KIND_COMPARE, forms, CLASS_##cls, 2, BOOL_NONE, "", {"NONE", "NONE"}},
+#define UNARY(n, forms, cls, sig, f, dx) POINTWISE(n, KIND_UNARY, forms, cls, 1, BOOL_NONE, sig, #dx)
+#define PREDICATE(n, forms, cls, f) POINTWISE(n, KIND_PREDICATE, forms, cls, 1, BOOL_NONE, "", "NONE")
+#define BINARY(n, forms, cls, sig, f, da, db) POINTWISE(n, KIND_BINARY, forms, cls, 2, BOOL_NONE, sig, #da, #db)
+#define COMPARE(n, forms, cls, f) POINTWISE(n, KIND_COMPARE, forms, cls, 2, BOOL_NONE, "", "NONE", "NONE")
 #define TERNARY(n, forms, cls, bools, sig, f, da, db, dc) \
-    [OP_##n] = {#n, #n, KIND_TERNARY, forms, CLASS_##cls, 3, bools, sig, {#da, #db, #dc}},
-#define OP(n, py, forms, sig, expression, gradient) \
-    [OP_##n] = {#n, #py, KIND_OP, forms, CLASS_ANY, 0, BOOL_NONE, sig, {NULL}, .call = CALL(n), gradient(n)},
+    POINTWISE(n, KIND_TERNARY, forms, cls, 3, bools, sig, #da, #db, #dc)
+#define OP(n, py, forms_, sig, expression, gradient) \
+    [OP_##n] = {.name = #n, .python = #py, .kind = KIND_OP, .forms = forms_, .class = CLASS_ANY, \
+                .bool_operand = BOOL_NONE, .source = sig, .call = CALL(n), gradient(n)},
 #include "abi/ops.def"
 };
 

@@ -1,5 +1,6 @@
-/* Gradients of parts of a tensor (zeros with the part's gradient in its place), the sum into overlapping places that
- * as_strided needs, and the services that all index ops share: targets, ranges, the call of the pick kernel. */
+/* Gradients of parts of a tensor (zeros with the part's gradient in its place), the sum into overlapping
+ * places that as_strided needs, and the services that all index ops share: targets, ranges, the call of the
+ * pick kernel. */
 #include <string.h>
 
 #include "core/iter.h"
@@ -37,7 +38,8 @@ index_as_int64(Tensor *index, const char *op)
     if (index == NULL)
         return NULL;
     if (index->dtype != DTYPE_INT64 && index->dtype != DTYPE_INT32)
-        return error(PyExc_RuntimeError, "%s(): Expected dtype int32/int64 for index, got %s; convert it with .long()", op,
+        return error(PyExc_RuntimeError,
+                     "%s(): Expected dtype int32/int64 for index, got %s; convert it with .long()", op,
                      dtype_info[index->dtype].name);
     return index->dtype == DTYPE_INT64 ? index : op_to_dtype(op_detach(index), DTYPE_INT64);
 }
@@ -96,7 +98,8 @@ pick_run(const char *op, PickMode mode, const Pick *p)
     for (int k = 0; k < p->n_indices; k++) {
         args.step[k] = p->steps[k] * itemsize;
         args.size[k] = p->sizes[k];
-        operands[k + 2] = (IterOperand){p->indices[k]->data, p->ndim, p->dims, p->index_strides[k], sizeof(int64_t)};
+        operands[k + 2] =
+            (IterOperand){p->indices[k]->data, p->ndim, p->dims, p->index_strides[k], sizeof(int64_t)};
     }
     args.data_overlaps = mode != PICK_GET && may_overlap(p->ndim, p->dims, p->data_strides);
     Iter iter;
@@ -119,7 +122,8 @@ op_slice_backward(Tensor *g, int ndim, const int64_t *dims, int64_t dim, int64_t
     if (g->numel > 0) {
         char *at = out->data + start * strides[dim] * tensor_itemsize(out);
         strides[dim] *= step;
-        Tensor *part = scope_keep(tensor_strided(out->storage, at, ndim, g->dims, strides, (Dtype)out->dtype));
+        Tensor *part =
+            scope_keep(tensor_strided(out->storage, at, ndim, g->dims, strides, (Dtype)out->dtype));
         if (part == NULL || copy_data(part, g) < 0)
             return NULL;
     }

@@ -1,5 +1,5 @@
-/* Tensors from Python data: tensor, as_tensor, asarray, frombuffer and the functions around them.  Numbers in nested
- * sequences are nested.c's, arrays numpy.c's, the old constructors legacy.c's. */
+/* Tensors from Python data: tensor, as_tensor, asarray, frombuffer and the functions around them.  Numbers in
+ * nested sequences are nested.c's, arrays numpy.c's, the old constructors legacy.c's. */
 #include "python/construct.h"
 
 #include "ops/ops.h"
@@ -31,8 +31,8 @@ tensor_from_data(PyObject *data, Dtype dtype, Device device, bool copy)
 }
 
 /* ---------------------------------------------------------------- tensor */
-static Signature tensor_signature, as_tensor_signature, asarray_signature, frombuffer_signature, meshgrid_signature,
-    new_tensor_signature;
+static Signature tensor_signature, as_tensor_signature, asarray_signature, frombuffer_signature,
+    meshgrid_signature, new_tensor_signature;
 
 /* The device that options name, else data's own if it is a tensor, else the CPU. */
 static Device
@@ -52,9 +52,11 @@ warn_copy_construct(PyObject *data, const char *name)
 {
     if (!tensor_check(data))
         return 0;
-    return PyErr_WarnFormat(PyExc_UserWarning, 1,
-                            "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
-                            "sourceTensor.detach().clone().requires_grad_(True), rather than %s(sourceTensor).", name);
+    return PyErr_WarnFormat(
+        PyExc_UserWarning, 1,
+        "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
+        "sourceTensor.detach().clone().requires_grad_(True), rather than %s(sourceTensor).",
+        name);
 }
 
 static PyObject *
@@ -91,7 +93,8 @@ tensor_method_new_tensor(PyObject *self, PyObject *const *args, Py_ssize_t nargs
     if (warn_copy_construct(v[0].object, "tensor.new_tensor") < 0)
         return NULL;
     Dtype dtype = v[1].given ? v[1].dtype : (Dtype)t->dtype;
-    return finished(tensor_from_data(v[0].object, dtype, v[2].given ? v[2].device : t->device, true), v[3].scalar.value.i);
+    return finished(tensor_from_data(v[0].object, dtype, v[2].given ? v[2].device : t->device, true),
+                    v[3].scalar.value.i);
 }
 
 /* ---------------------------------------------------------------- as_tensor, asarray */
@@ -102,7 +105,8 @@ as_tensor(PyObject *data, Dtype dtype, const Value *device)
     if (!tensor_check(data))
         return (PyObject *)tensor_from_data(data, dtype, device_for(device, data), false);
     size_t mark = scope_begin();
-    PyObject *out = (PyObject *)scope_take(op_to((Tensor *)data, dtype, device->given ? &device->device : NULL, false));
+    PyObject *out =
+        (PyObject *)scope_take(op_to((Tensor *)data, dtype, device->given ? &device->device : NULL, false));
     scope_end(mark);
     return out;
 }
@@ -163,17 +167,24 @@ check_buffer(int64_t length, int64_t itemsize, int64_t *count, int64_t offset)
 {
     int64_t room = length - offset;
     if (length == 0 || *count == 0)
-        error(PyExc_ValueError, "both buffer length (%lld) and count (%lld) must not be 0", (long long)length, (long long)*count);
+        error(PyExc_ValueError, "both buffer length (%lld) and count (%lld) must not be 0", (long long)length,
+              (long long)*count);
     else if (offset < 0 || offset >= length)
-        error(PyExc_ValueError, "offset (%lld bytes) must be non-negative and no greater than buffer length (%lld bytes) minus 1",
-              (long long)offset, (long long)length);
+        error(
+            PyExc_ValueError,
+            "offset (%lld bytes) must be non-negative and no greater than buffer length (%lld bytes) minus 1",
+            (long long)offset, (long long)length);
     else if (*count > 0 && *count > room / itemsize)
-        error(PyExc_ValueError, "requested buffer length (%lld * %lld bytes) after offset (%lld bytes) must not be greater than "
-                                "actual buffer length (%lld bytes)", (long long)*count, (long long)itemsize, (long long)offset,
-              (long long)length);
+        error(
+            PyExc_ValueError,
+            "requested buffer length (%lld * %lld bytes) after offset (%lld bytes) must not be greater than "
+            "actual buffer length (%lld bytes)",
+            (long long)*count, (long long)itemsize, (long long)offset, (long long)length);
     else if (*count < 0 && room % itemsize != 0)
-        error(PyExc_ValueError, "buffer length (%lld bytes) after offset (%lld bytes) must be a multiple of element size (%lld)",
-              (long long)room, (long long)offset, (long long)itemsize);
+        error(
+            PyExc_ValueError,
+            "buffer length (%lld bytes) after offset (%lld bytes) must be a multiple of element size (%lld)",
+            (long long)room, (long long)offset, (long long)itemsize);
     else {
         *count = *count < 0 ? room / itemsize : *count;
         return 0;
@@ -199,7 +210,8 @@ buffer_to_tensor(PyObject *buffer, Dtype dtype, int64_t count, int64_t offset)
         char *data = (char *)view->buf + offset;
         Storage *storage = NULL;
         if ((uintptr_t)data % (uintptr_t)itemsize != 0)
-            error(PyExc_ValueError, "frombuffer(): the data is not aligned to the element size (%lld); copy it first",
+            error(PyExc_ValueError,
+                  "frombuffer(): the data is not aligned to the element size (%lld); copy it first",
                   (long long)itemsize);
         else
             storage = storage_borrow(data, count * itemsize, memory, view->readonly);
@@ -243,7 +255,8 @@ module_meshgrid(PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObj
     (void)module;
     if (kwnames != NULL && PyTuple_GET_SIZE(kwnames) > 1)
         return (PyObject *)error(PyExc_TypeError, "meshgrid() takes one keyword argument, indexing");
-    PyObject *tensors = as_sequence(args, nargs), *call[2] = {tensors, kwnames ? args[nargs] : NULL}, *result = NULL;
+    PyObject *tensors = as_sequence(args, nargs), *call[2] = {tensors, kwnames ? args[nargs] : NULL},
+             *result = NULL;
     if (tensors == NULL)
         return NULL;
     size_t mark = scope_begin();
@@ -272,7 +285,8 @@ set_default_dtype(PyObject *module, PyObject *object)
     if (PyObject_TypeCheck(object, &DtypeType) && dtype_from_object(object, &dtype) < 0)
         return NULL;
     if (dtype == DTYPE_NONE || !dtype_is_float(dtype))
-        return (PyObject *)error(PyExc_TypeError, "%sonly floating-point types are supported as the default type",
+        return (PyObject *)error(PyExc_TypeError,
+                                 "%sonly floating-point types are supported as the default type",
                                  dtype == DTYPE_NONE ? "invalid dtype object: " : "");
     default_dtype = dtype;
     Py_RETURN_NONE;
@@ -282,28 +296,37 @@ set_default_dtype(PyObject *module, PyObject *object)
 #define FAST(function) (PyCFunction)(void (*)(void))function, METH_FASTCALL | METH_KEYWORDS
 static PyMethodDef functions[] = {
     {"tensor", FAST(module_tensor),
-     "tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=False): a new tensor with a copy of data: a "
-     "number, nested sequences of numbers, an ndarray or a tensor.  Without dtype: bools give bool, ints int64, floats the "
-     "default dtype.  Raises ValueError for ragged sequences, RuntimeError or TypeError for objects that are no numbers."},
+     "tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=False): a new tensor with a "
+     "copy of data: a "
+     "number, nested sequences of numbers, an ndarray or a tensor.  Without dtype: bools give bool, ints "
+     "int64, floats the "
+     "default dtype.  Raises ValueError for ragged sequences, RuntimeError or TypeError for objects that are "
+     "no numbers."},
     {"as_tensor", FAST(module_as_tensor),
-     "as_tensor(data, dtype=None, device=None): data itself if it is such a tensor, a tensor sharing an ndarray's memory if "
+     "as_tensor(data, dtype=None, device=None): data itself if it is such a tensor, a tensor sharing an "
+     "ndarray's memory if "
      "dtype and device agree, else a copy."},
     {"asarray", FAST(module_asarray),
-     "asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False): as_tensor that also takes buffers; copy=True "
+     "asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False): as_tensor that also takes "
+     "buffers; copy=True "
      "always copies, copy=False raises ValueError where sharing is impossible."},
     {"frombuffer", FAST(module_frombuffer),
-     "frombuffer(buffer, *, dtype, count=-1, offset=0, requires_grad=False): a 1-d tensor over the memory of bytes, a "
+     "frombuffer(buffer, *, dtype, count=-1, offset=0, requires_grad=False): a 1-d tensor over the memory of "
+     "bytes, a "
      "bytearray or any buffer, kept alive and, if read-only, protected from in-place ops."},
     {"meshgrid", FAST(module_meshgrid),
-     "meshgrid(*tensors, indexing='ij'): a tuple of grids made by expanding 1-d tensors along all the others."},
+     "meshgrid(*tensors, indexing='ij'): a tuple of grids made by expanding 1-d tensors along all the "
+     "others."},
     {"get_default_dtype", get_default_dtype, METH_NOARGS, "The dtype that Python floats become."},
-    {"set_default_dtype", set_default_dtype, METH_O, "set_default_dtype(d): the floating-point dtype that Python floats become."},
+    {"set_default_dtype", set_default_dtype, METH_O,
+     "set_default_dtype(d): the floating-point dtype that Python floats become."},
     {NULL, NULL, 0, NULL},
 };
 
 static PyMethodDef methods[] = {
     {"new_tensor", FAST(tensor_method_new_tensor),
-     "new_tensor(data, *, dtype=None, device=None, requires_grad=False): tensor(data) with this tensor's dtype and device."},
+     "new_tensor(data, *, dtype=None, device=None, requires_grad=False): tensor(data) with this tensor's "
+     "dtype and device."},
     {"new", (PyCFunction)(void (*)(void))tensor_method_new, METH_VARARGS | METH_KEYWORDS,
      "new(*sizes) or new(data): Tensor(...) with this tensor's dtype and device."},
     {NULL, NULL, 0, NULL},
@@ -317,7 +340,8 @@ compile_signatures(void)
         const char *name, *source;
     } all[] = {
         {&tensor_signature, "tensor",
-         "object data, *, dtype? dtype=None, device? device=None, bool pin_memory=False, bool requires_grad=False"},
+         "object data, *, dtype? dtype=None, device? device=None, bool pin_memory=False, bool "
+         "requires_grad=False"},
         {&as_tensor_signature, "as_tensor", "object data, dtype? dtype=None, device? device=None"},
         {&asarray_signature, "asarray",
          "object obj, *, dtype? dtype=None, device? device=None, bool? copy=None, bool requires_grad=False"},
@@ -325,7 +349,8 @@ compile_signatures(void)
          "object buffer, *, dtype dtype, int count=-1, int offset=0, bool requires_grad=False"},
         {&meshgrid_signature, "meshgrid", "Tensor[] tensors, *, str? indexing=None"},
         {&new_tensor_signature, "new_tensor",
-         "object data, *, dtype? dtype=None, device? device=None, bool requires_grad=False, bool pin_memory=False"},
+         "object data, *, dtype? dtype=None, device? device=None, bool requires_grad=False, bool "
+         "pin_memory=False"},
     };
     for (size_t i = 0; i < Py_ARRAY_LENGTH(all); i++)
         if (signature_compile(all[i].signature, all[i].name, all[i].source) < 0)

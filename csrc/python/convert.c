@@ -169,8 +169,8 @@ tensor_type(PyObject *self, PyObject *args, PyObject *kwargs)
         }
         if (dtype == DTYPE_NONE)
             return (PyObject *)error(PyExc_ValueError, "invalid type: %R", wanted);
-    } else if (PyType_Check(wanted) && PyObject_HasAttrString(wanted, "_legacy_dtype")) {
-        PyObject *legacy = PyObject_GetAttrString(wanted, "_legacy_dtype");
+    } else if (PyType_Check(wanted) && PyObject_HasAttrString(wanted, "dtype")) {
+        PyObject *legacy = PyObject_GetAttrString(wanted, "dtype");
         int got = legacy ? dtype_from_object(legacy, &dtype) : -1;
         Py_XDECREF(legacy);
         if (got < 0)

@@ -1,6 +1,6 @@
-/* t[...], t[...] = v, len, in, iteration.  Integers, slices, None and ... become views one after another; index tensors,
- * masks and sequences are collected by dimension and left to ops/index.c.  Which Python object means what is decided
- * here, PyTorch's rules throughout. */
+/* t[...], t[...] = v, len, in, iteration.  Integers, slices, None and ... become views one after another;
+ * index tensors, masks and sequences are collected by dimension and left to ops/index.c.  Which Python object
+ * means what is decided here, PyTorch's rules throughout. */
 #include <string.h>
 
 #include "ops/ops.h"
@@ -20,8 +20,10 @@ typedef struct Subscript {
 static int
 refuse_item(PyObject *item)
 {
-    error(PyExc_IndexError, "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices "
-                            "(got %s)", Py_TYPE(item)->tp_name);
+    error(PyExc_IndexError,
+          "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices "
+          "(got %s)",
+          Py_TYPE(item)->tp_name);
     return -1;
 }
 
@@ -61,11 +63,12 @@ select_item(Subscript *s, int64_t i)
 {
     Tensor *t = s->view;
     if (t->ndim == 0)
-        s->view = error(PyExc_IndexError, "invalid index of a 0-dim tensor. Use `tensor.item()` to convert a 0-dim tensor to "
-                                          "a number");
+        s->view = error(PyExc_IndexError,
+                        "invalid index of a 0-dim tensor. Use `tensor.item()` to convert a 0-dim tensor to "
+                        "a number");
     else if (i < -t->dims[s->dim] || i >= t->dims[s->dim])
-        s->view = error(PyExc_IndexError, "index %lld is out of bounds for dimension %d with size %lld", (long long)i, s->own,
-                        (long long)t->dims[s->dim]);
+        s->view = error(PyExc_IndexError, "index %lld is out of bounds for dimension %d with size %lld",
+                        (long long)i, s->own, (long long)t->dims[s->dim]);
     else
         s->view = op_select(t, s->dim, i);
     s->own++;
@@ -81,7 +84,8 @@ slice_item(Tensor *t, int dim, PyObject *slice, bool skip_full)
     if (PySlice_Unpack(slice, &start, &stop, &step) < 0)
         return NULL;
     if (step < 0)
-        return error(PyExc_ValueError, "step must be greater than zero: t.flip(%d) reverses a dimension", dim);
+        return error(PyExc_ValueError, "step must be greater than zero: t.flip(%d) reverses a dimension",
+                     dim);
     if (t->ndim == 0)
         return error(PyExc_IndexError, "slice() cannot be applied to a 0-dim tensor.");
     if (skip_full && step == 1 && start == 0 && (s->stop == Py_None || stop >= t->dims[dim]))
@@ -198,7 +202,8 @@ dims_of_item(PyObject *item)
 {
     if (item == Py_None || item == Py_Ellipsis || PyBool_Check(item))
         return 0;
-    if (tensor_check(item) && (((Tensor *)item)->dtype == DTYPE_BOOL || ((Tensor *)item)->dtype == DTYPE_UINT8))
+    if (tensor_check(item) &&
+        (((Tensor *)item)->dtype == DTYPE_BOOL || ((Tensor *)item)->dtype == DTYPE_UINT8))
         return ((Tensor *)item)->ndim;
     return 1;
 }
@@ -211,7 +216,8 @@ means_tuple(PyObject *key)
         return false;
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(key); i++) {
         PyObject *item = PyList_GET_ITEM(key, i);
-        if (tensor_check(item) || PySlice_Check(item) || item == Py_Ellipsis || item == Py_None || PySequence_Check(item))
+        if (tensor_check(item) || PySlice_Check(item) || item == Py_Ellipsis || item == Py_None ||
+            PySequence_Check(item))
             return true;
     }
     return false;
@@ -225,8 +231,10 @@ items_of(PyObject *key)
         return Py_NewRef(key);
     if (!means_tuple(key))
         return PyTuple_Pack(1, key);
-    if (PyErr_WarnEx(PyExc_UserWarning, "Using a non-tuple sequence for multidimensional indexing is deprecated: use "
-                                        "x[tuple(seq)] instead of x[seq], or x[torch.tensor(seq)]", 1) < 0)
+    if (PyErr_WarnEx(PyExc_UserWarning,
+                     "Using a non-tuple sequence for multidimensional indexing is deprecated: use "
+                     "x[tuple(seq)] instead of x[seq], or x[torch.tensor(seq)]",
+                     1) < 0)
         return NULL;
     return PyList_AsTuple(key);
 }
@@ -247,7 +255,16 @@ apply_items(Subscript *s, PyObject *items)
     return 0;
 }
 
-/* Applies key to s->view; index tensors are left in s.  What they refer to lives in *items, to be released. */
+/* The index slots are written before they are read. */
+static void
+start(Subscript *s, Tensor *t)
+{
+    s->view = t;
+    s->dim = s->own = s->n = s->slot = 0;
+}
+
+/* Applies key to s->view; index tensors are left in s.  What they refer to lives in *items, to be released.
+ */
 static int
 apply_key(Subscript *s, PyObject *key, PyObject **items)
 {
@@ -266,7 +283,8 @@ apply_key(Subscript *s, PyObject *key, PyObject **items)
 static Tensor *
 get_item(Tensor *t, PyObject *key, PyObject **items)
 {
-    Subscript s = {.view = t};
+    Subscript s;
+    start(&s, t);
     if (apply_key(&s, key, items) < 0)
         return NULL;
     if (s.n > 0)
@@ -331,7 +349,8 @@ value_of(Tensor *t, PyObject *value, Value *out)
     if (got == 1 && scalar_check_fits(&out->scalar, (Dtype)t->dtype) < 0)
         return -1;
     if (got == 0)
-        error(PyExc_TypeError, "can't assign a %s to a torch.%sTensor: convert it with torch.as_tensor(value)",
+        error(PyExc_TypeError,
+              "can't assign a %s to a torch.%sTensor: convert it with torch.as_tensor(value)",
               Py_TYPE(value)->tp_name, dtype_info[t->dtype].type_name);
     return got == 1 ? 0 : -1;
 }
@@ -350,7 +369,8 @@ assign_view(Tensor *view, const Value *value)
         source = op_reshape(source, source->ndim - extra, source->dims + extra);
     if (source == NULL)
         return -1;
-    bool same = source->ndim == view->ndim && memcmp(source->dims, view->dims, view->ndim * sizeof view->dims[0]) == 0;
+    bool same = source->ndim == view->ndim &&
+                memcmp(source->dims, view->dims, view->ndim * sizeof view->dims[0]) == 0;
     if (!same)
         source = op_expand(source, view->ndim, view->dims);
     return op_copy_(view, source) ? 0 : -1;
@@ -368,8 +388,9 @@ assign_indices(const Subscript *s, const Value *value)
 static int
 set_item(Tensor *t, PyObject *key, PyObject *object, PyObject **items)
 {
-    Subscript s = {.view = t};
+    Subscript s;
     Value value;
+    start(&s, t);
     *items = NULL;
     if (value_of(t, object, &value) < 0 || apply_key(&s, key, items) < 0)
         return -1;
@@ -425,7 +446,8 @@ tensor_contains(PyObject *self, PyObject *element)
     else {
         int got = numpy_is_array(element) ? 0 : scalar_from_object(element, &in[1].scalar);
         if (got == 0)
-            error(PyExc_RuntimeError, "Tensor.__contains__ only supports Tensor or scalar, but you passed in a %s.",
+            error(PyExc_RuntimeError,
+                  "Tensor.__contains__ only supports Tensor or scalar, but you passed in a %s.",
                   Py_TYPE(element)->tp_name);
         if (got != 1)
             return -1;

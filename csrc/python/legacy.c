@@ -1,5 +1,5 @@
-/* The constructors from before tensor(): Tensor(2, 3), FloatTensor([1, 2]), t.new(...).  Integers are sizes, a sequence is
- * data, and the class, not the data, says the dtype. */
+/* The constructors from before tensor(): Tensor(2, 3), FloatTensor([1, 2]), t.new(...).  Integers are sizes,
+ * a sequence is data, and the class, not the data, says the dtype. */
 #include "python/construct.h"
 
 #include "ops/ops.h"
@@ -11,7 +11,8 @@ from_sizes(PyObject *sizes, Dtype dtype, Device device)
     int64_t dims[NDIM_MAX];
     Py_ssize_t n = PyTuple_GET_SIZE(sizes);
     if (n > NDIM_MAX)
-        return error(PyExc_RuntimeError, "tensor has too many dimensions: %zd, at most %d are supported", n, NDIM_MAX);
+        return error(PyExc_RuntimeError, "tensor has too many dimensions: %zd, at most %d are supported", n,
+                     NDIM_MAX);
     for (Py_ssize_t i = 0; i < n; i++) {
         dims[i] = PyLong_AsLongLong(PyTuple_GET_ITEM(sizes, i));
         if (dims[i] == -1 && PyErr_Occurred())
@@ -53,7 +54,8 @@ from_one(PyObject *o, Dtype dtype, Device device, bool any_float)
         return t;
     }
     if (!PySequence_Check(o))
-        return error(PyExc_TypeError, "new(): data must be a sequence (got %s): torch.tensor(data) takes numbers",
+        return error(PyExc_TypeError,
+                     "new(): data must be a sequence (got %s): torch.tensor(data) takes numbers",
                      Py_TYPE(o)->tp_name);
     return tensor_from_data(o, dtype, device, true);
 }
@@ -65,7 +67,8 @@ legacy_make(PyObject *args, PyObject *kwargs, Dtype dtype, Device device, bool a
     PyObject *data = kwargs ? PyDict_GetItemString(kwargs, "data") : NULL;
     Py_ssize_t known = (named != NULL) + (data != NULL);
     if (kwargs != NULL && PyDict_GET_SIZE(kwargs) > known)
-        return error(PyExc_TypeError, "new() got an unexpected keyword argument: only data and device are known");
+        return error(PyExc_TypeError,
+                     "new() got an unexpected keyword argument: only data and device are known");
     if (named != NULL && named != Py_None && device_from_object(named, &device) < 0)
         return NULL;
     if (data != NULL)
@@ -76,8 +79,9 @@ legacy_make(PyObject *args, PyObject *kwargs, Dtype dtype, Device device, bool a
         return from_sizes(args, dtype, device);
     if (PyTuple_GET_SIZE(args) == 1)
         return from_one(PyTuple_GET_ITEM(args, 0), dtype, device, any_float);
-    return error(PyExc_TypeError, "new() received an invalid combination of arguments: it takes sizes as integers, or one "
-                                  "sequence, array or tensor");
+    return error(PyExc_TypeError,
+                 "new() received an invalid combination of arguments: it takes sizes as integers, or one "
+                 "sequence, array or tensor");
 }
 
 /* ---------------------------------------------------------------- Tensor(...), t.new(...) */
@@ -131,7 +135,8 @@ class_instancecheck(PyObject *cls, PyObject *o)
 }
 
 static PyMethodDef class_methods[] = {
-    {"__instancecheck__", class_instancecheck, METH_O, "isinstance(t, FloatTensor): a CPU tensor of that dtype."},
+    {"__instancecheck__", class_instancecheck, METH_O,
+     "isinstance(t, FloatTensor): a CPU tensor of that dtype."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -148,8 +153,9 @@ static int
 add_class(PyObject *module, Dtype dtype)
 {
     PyObject *name = PyUnicode_FromFormat("%sTensor", dtype_info[dtype].type_name);
-    PyObject *cls = name ? PyObject_CallFunction((PyObject *)&LegacyType, "O(){s:s,s:O}", name, "__module__", "torch", "dtype",
-                                                 dtype_object(dtype)) : NULL;
+    PyObject *cls = name ? PyObject_CallFunction((PyObject *)&LegacyType, "O(){s:s,s:O}", name, "__module__",
+                                                 "torch", "dtype", dtype_object(dtype))
+                         : NULL;
     int result = cls ? PyObject_SetAttr(module, name, cls) : -1;
     Py_XDECREF(name);
     Py_XDECREF(cls);

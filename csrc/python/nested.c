@@ -1,6 +1,7 @@
-/* Nested Python sequences of numbers as a tensor: the shape from the first item of each level, the dtype from all
- * numbers, then one walk that stores them.  Converting an item may run any Python code, which may change the lists being
- * read: every item is held while it is used, and lengths are looked at again at every step. */
+/* Nested Python sequences of numbers as a tensor: the shape from the first item of each level, the dtype from
+ * all numbers, then one walk that stores them.  Converting an item may run any Python code, which may change
+ * the lists being read: every item is held while it is used, and lengths are looked at again at every step.
+ */
 #include <string.h>
 
 #include "core/dtype.h"
@@ -59,7 +60,8 @@ infer_shape(Nested *s, PyObject *data)
         if (length < 0)
             goto fail;
         if (s->ndim == NDIM_MAX) {
-            error(PyExc_ValueError, "too many dimensions '%s': at most %d levels of nesting", Py_TYPE(o)->tp_name, NDIM_MAX);
+            error(PyExc_ValueError, "too many dimensions '%s': at most %d levels of nesting",
+                  Py_TYPE(o)->tp_name, NDIM_MAX);
             goto fail;
         }
         s->dims[s->ndim++] = length;
@@ -105,8 +107,10 @@ infer_dtype(const Nested *s, PyObject *o, int depth, Dtype *dtype)
         if (own == DTYPE_NONE && depth == s->ndim && is_level(o))
             return 0;                            /* reported with its place when it is stored */
         if (own == DTYPE_NONE) {
-            error(PyExc_RuntimeError, "Could not infer dtype of %s: numbers, sequences of numbers, tensors and arrays can be "
-                                      "converted", Py_TYPE(o)->tp_name);
+            error(PyExc_RuntimeError,
+                  "Could not infer dtype of %s: numbers, sequences of numbers, tensors and arrays can be "
+                  "converted",
+                  Py_TYPE(o)->tp_name);
             return -1;
         }
         *dtype = *dtype == DTYPE_NONE ? own : dtype_promote(*dtype, own);
@@ -130,8 +134,9 @@ number_of(PyObject *o, Scalar *out)
         PyObject *number = ((Tensor *)o)->numel == 1 ? tensor_number((Tensor *)o) : NULL;
         if (number == NULL) {
             if (!PyErr_Occurred())
-                error(PyExc_ValueError, "only one element tensors can be converted to Python scalars: use torch.stack to join "
-                                        "tensors");
+                error(PyExc_ValueError,
+                      "only one element tensors can be converted to Python scalars: use torch.stack to join "
+                      "tensors");
             return -1;
         }
         int got = scalar_from_object(number, out);
@@ -173,13 +178,14 @@ static int
 check_length(const Nested *s, PyObject *o, int depth)
 {
     if (!is_level(o)) {
-        error(PyExc_TypeError, "not a sequence: expected sequence of length %lld at dim %d (got %s)", (long long)s->dims[depth],
-              depth, Py_TYPE(o)->tp_name);
+        error(PyExc_TypeError, "not a sequence: expected sequence of length %lld at dim %d (got %s)",
+              (long long)s->dims[depth], depth, Py_TYPE(o)->tp_name);
         return -1;
     }
     Py_ssize_t length = PySequence_Length(o);
     if (length >= 0 && length != s->dims[depth])
-        error(PyExc_ValueError, "expected sequence of length %lld at dim %d (got %zd)", (long long)s->dims[depth], depth, length);
+        error(PyExc_ValueError, "expected sequence of length %lld at dim %d (got %zd)",
+              (long long)s->dims[depth], depth, length);
     return length == s->dims[depth] ? 0 : -1;
 }
 

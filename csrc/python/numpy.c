@@ -1,6 +1,6 @@
-/* The bridge to NumPy: arrays seen as tensors and tensors as arrays, sharing memory both ways; Python's buffer protocol
- * and tolist stand here too.  NumPy is not imported before an array exists: an object can only be an ndarray if the user
- * has imported numpy, so a look into sys.modules says no. */
+/* The bridge to NumPy: arrays seen as tensors and tensors as arrays, sharing memory both ways; Python's
+ * buffer protocol and tolist stand here too.  NumPy is not imported before an array exists: an object can
+ * only be an ndarray if the user has imported numpy, so a look into sys.modules says no. */
 #include "python/construct.h"
 
 #include <numpy/arrayobject.h>
@@ -18,7 +18,8 @@ find_ndarray(void)
     static PyObject *name;
     if (name == NULL && (name = PyUnicode_InternFromString("numpy")) == NULL)
         goto absent;
-    PyObject *modules = PyImport_GetModuleDict(), *numpy = modules ? PyDict_GetItemWithError(modules, name) : NULL;
+    PyObject *modules = PyImport_GetModuleDict(),
+             *numpy = modules ? PyDict_GetItemWithError(modules, name) : NULL;
     PyObject *type = numpy ? PyObject_GetAttrString(numpy, "ndarray") : NULL;
     if (type != NULL && PyType_Check(type))
         ndarray_type = (PyTypeObject *)type;
@@ -30,8 +31,8 @@ absent:
 static bool
 is_builtin(PyObject *o)
 {
-    return PyLong_Check(o) || PyFloat_CheckExact(o) || PyUnicode_Check(o) || PyList_Check(o) || PyTuple_Check(o)
-           || PySlice_Check(o) || o == Py_None || o == Py_Ellipsis;
+    return PyLong_Check(o) || PyFloat_CheckExact(o) || PyUnicode_Check(o) || PyList_Check(o) ||
+           PyTuple_Check(o) || PySlice_Check(o) || o == Py_None || o == Py_Ellipsis;
 }
 
 bool
@@ -64,7 +65,8 @@ dtype_of_number(int number)
     case NPY_FLOAT: return DTYPE_FLOAT;
     case NPY_DOUBLE: return DTYPE_DOUBLE;
     default:                                     /* long and long long are two numbers of one size */
-        return PyTypeNum_ISSIGNED(number) && (number == NPY_INT64 || number == NPY_LONGLONG) ? DTYPE_INT64 : DTYPE_NONE;
+        return PyTypeNum_ISSIGNED(number) && (number == NPY_INT64 || number == NPY_LONGLONG) ? DTYPE_INT64
+                                                                                             : DTYPE_NONE;
     }
 }
 
@@ -72,9 +74,10 @@ static int
 number_of_dtype(Dtype dtype)
 {
     static const int numbers[DTYPE_COUNT] = {
-        [DTYPE_BOOL] = NPY_BOOL, [DTYPE_UINT8] = NPY_UINT8, [DTYPE_INT8] = NPY_INT8, [DTYPE_INT16] = NPY_INT16,
-        [DTYPE_INT32] = NPY_INT32, [DTYPE_INT64] = NPY_INT64, [DTYPE_HALF] = NPY_HALF, [DTYPE_BF16] = -1,
-        [DTYPE_FLOAT] = NPY_FLOAT, [DTYPE_DOUBLE] = NPY_DOUBLE,
+        [DTYPE_BOOL] = NPY_BOOL,     [DTYPE_UINT8] = NPY_UINT8, [DTYPE_INT8] = NPY_INT8,
+        [DTYPE_INT16] = NPY_INT16,   [DTYPE_INT32] = NPY_INT32, [DTYPE_INT64] = NPY_INT64,
+        [DTYPE_HALF] = NPY_HALF,     [DTYPE_BF16] = -1,         [DTYPE_FLOAT] = NPY_FLOAT,
+        [DTYPE_DOUBLE] = NPY_DOUBLE,
     };
     return numbers[dtype];
 }
@@ -97,8 +100,10 @@ static Tensor *
 refuse_dtype(PyArrayObject *a)
 {
     PyTypeObject *type = PyArray_DESCR(a)->typeobj;
-    return error(PyExc_TypeError, "can't convert np.ndarray of type %s. The only supported types are: float64, float32, "
-                                  "float16, int64, int32, int16, int8, uint8, and bool.", type->tp_name);
+    return error(PyExc_TypeError,
+                 "can't convert np.ndarray of type %s. The only supported types are: float64, float32, "
+                 "float16, int64, int32, int16, int8, uint8, and bool.",
+                 type->tp_name);
 }
 
 static int
@@ -109,11 +114,13 @@ check_array(PyArrayObject *a)
     if (PyArray_NDIM(a) > NDIM_MAX)
         problem = "given numpy array has more than 64 dimensions";
     if (!PyArray_ISNOTSWAPPED(a))
-        problem = "given numpy array has byte order different from the native byte order. Conversion between byte orders is "
+        problem = "given numpy array has byte order different from the native byte order. Conversion between "
+                  "byte orders is "
                   "not supported: use array.astype(array.dtype.newbyteorder('='))";
     for (int i = 0; i < PyArray_NDIM(a) && problem == NULL; i++) {
         if (PyArray_STRIDE(a, i) < 0)
-            problem = "At least one stride in the given numpy array is negative, and tensors with negative strides are not "
+            problem = "At least one stride in the given numpy array is negative, and tensors with negative "
+                      "strides are not "
                       "supported: use array.copy()";
         else if (PyArray_STRIDE(a, i) % itemsize != 0)
             problem = "given numpy array strides not a multiple of the element byte size: use array.copy()";
@@ -137,7 +144,8 @@ share_array(PyArrayObject *a, Dtype dtype)
     }
     if (PyArray_SIZE(a) == 0)
         span = 0;
-    Storage *storage = storage_borrow(PyArray_DATA(a), span * PyArray_ITEMSIZE(a), (PyObject *)a, !PyArray_ISWRITEABLE(a));
+    Storage *storage =
+        storage_borrow(PyArray_DATA(a), span * PyArray_ITEMSIZE(a), (PyObject *)a, !PyArray_ISWRITEABLE(a));
     if (storage == NULL)
         return NULL;
     Tensor *t = tensor_strided(storage, storage->data, ndim, dims, strides, dtype);
@@ -179,10 +187,13 @@ static int
 check_exportable(Tensor *t, PyObject *type)
 {
     if (t->device.type != DEVICE_CPU)
-        error(type, "can't convert %s device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host memory first.",
+        error(type,
+              "can't convert %s device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host "
+              "memory first.",
               backends[t->device.type]->name);
     else if (t->dtype == DTYPE_BF16)
-        error(type, "Got unsupported ScalarType BFloat16: NumPy has no such dtype; convert with .float() first");
+        error(type,
+              "Got unsupported ScalarType BFloat16: NumPy has no such dtype; convert with .float() first");
     else
         return 0;
     return -1;
@@ -212,9 +223,10 @@ array_of(Tensor *t)
     if (base == NULL)
         return NULL;
     int flags = t->storage->readonly ? 0 : NPY_ARRAY_WRITEABLE;
-    PyObject *array = PyArray_New(&PyArray_Type, t->ndim, dims, number_of_dtype((Dtype)t->dtype), strides, t->data, 0,
-                                  flags | NPY_ARRAY_ALIGNED, NULL);
-    if (array == NULL || PyArray_SetBaseObject((PyArrayObject *)array, (PyObject *)base) < 0) {   /* steals base */
+    PyObject *array = PyArray_New(&PyArray_Type, t->ndim, dims, number_of_dtype((Dtype)t->dtype), strides,
+                                  t->data, 0, flags | NPY_ARRAY_ALIGNED, NULL);
+    if (array == NULL ||
+        PyArray_SetBaseObject((PyArrayObject *)array, (PyObject *)base) < 0) { /* steals base */
         if (array == NULL)
             Py_DECREF(base);
         Py_XDECREF(array);
@@ -234,7 +246,8 @@ method_numpy(PyObject *self, PyObject *args, PyObject *kwargs)
     return !force && check_no_grad(t, PyExc_RuntimeError) < 0 ? NULL : array_of(t);
 }
 
-/* array as dtype (NULL: as it is); copy: True always, False never, None if needed.  Takes over the reference. */
+/* array as dtype (NULL: as it is); copy: True always, False never, None if needed.  Takes over the reference.
+ */
 static PyObject *
 array_as(PyObject *array, PyObject *dtype, PyObject *copy)
 {
@@ -249,7 +262,8 @@ array_as(PyObject *array, PyObject *dtype, PyObject *copy)
     if (same && !always)
         result = Py_NewRef(array);
     else if (copy != Py_None && !always)
-        error(PyExc_ValueError, "Unable to avoid copy while creating an array as requested: the dtype differs");
+        error(PyExc_ValueError,
+              "Unable to avoid copy while creating an array as requested: the dtype differs");
     else {
         Py_XINCREF(descr);                       /* stolen */
         result = PyArray_FromAny(array, descr, 0, 0, NPY_ARRAY_ENSURECOPY | NPY_ARRAY_FORCECAST, NULL);
@@ -312,13 +326,15 @@ get_array_interface(PyObject *self, void *closure)
     char kind = t->dtype == DTYPE_UINT8 ? 'u' : kinds[dtype_info[t->dtype].category];
     char order = itemsize == 1 ? '|' : PY_BIG_ENDIAN ? '>' : '<';
     char type[8] = {order, kind, (char)('0' + itemsize), '\0'};
-    PyObject *dims = tuple_of(t->ndim, t->dims, 1), *strides = dims ? tuple_of(t->ndim, t->strides, itemsize) : NULL;
+    PyObject *dims = tuple_of(t->ndim, t->dims, 1),
+             *strides = dims ? tuple_of(t->ndim, t->strides, itemsize) : NULL;
     if (strides == NULL) {
         Py_XDECREF(dims);
         return NULL;
     }
-    return Py_BuildValue("{s:N,s:s,s:(NO),s:N,s:i}", "shape", dims, "typestr", type, "data", PyLong_FromVoidPtr(t->data),
-                         t->storage->readonly ? Py_True : Py_False, "strides", strides, "version", 3);
+    return Py_BuildValue("{s:N,s:s,s:(NO),s:N,s:i}", "shape", dims, "typestr", type, "data",
+                         PyLong_FromVoidPtr(t->data), t->storage->readonly ? Py_True : Py_False, "strides",
+                         strides, "version", 3);
 }
 
 /* Above ndarray's 0: array * tensor is the tensor's to compute. */
@@ -334,8 +350,9 @@ static const char *
 buffer_format(Dtype dtype)
 {
     static const char *const formats[DTYPE_COUNT] = {
-        [DTYPE_BOOL] = "?", [DTYPE_UINT8] = "B", [DTYPE_INT8] = "b", [DTYPE_INT16] = "h", [DTYPE_INT32] = "i",
-        [DTYPE_INT64] = sizeof(long) == 8 ? "l" : "q", [DTYPE_HALF] = "e", [DTYPE_FLOAT] = "f", [DTYPE_DOUBLE] = "d",
+        [DTYPE_BOOL] = "?",  [DTYPE_UINT8] = "B", [DTYPE_INT8] = "b",
+        [DTYPE_INT16] = "h", [DTYPE_INT32] = "i", [DTYPE_INT64] = sizeof(long) == 8 ? "l" : "q",
+        [DTYPE_HALF] = "e",  [DTYPE_FLOAT] = "f", [DTYPE_DOUBLE] = "d",
     };
     return formats[dtype];
 }
@@ -431,10 +448,12 @@ method_tolist(PyObject *self, PyObject *unused)
 #define KEYWORDS(function) (PyCFunction)(void (*)(void))function, METH_VARARGS | METH_KEYWORDS
 PyMethodDef numpy_methods[] = {
     {"numpy", KEYWORDS(method_numpy),
-     "numpy(*, force=False): an ndarray that shares this tensor's memory.  Raises RuntimeError if the tensor requires grad "
+     "numpy(*, force=False): an ndarray that shares this tensor's memory.  Raises RuntimeError if the tensor "
+     "requires grad "
      "(unless force), TypeError for bfloat16 or a device other than the CPU."},
     {"__array__", KEYWORDS(method_array), "__array__(dtype=None, copy=None): what np.asarray(tensor) calls."},
-    {"__array_wrap__", method_array_wrap, METH_VARARGS, "What np.exp(tensor) and other ufuncs return: a Tensor."},
+    {"__array_wrap__", method_array_wrap, METH_VARARGS,
+     "What np.exp(tensor) and other ufuncs return: a Tensor."},
     {"tolist", method_tolist, METH_NOARGS, "Nested lists of Python numbers; a 0-d tensor gives the number."},
     {NULL, NULL, 0, NULL},
 };
@@ -454,8 +473,10 @@ module_from_numpy(PyObject *module, PyObject *array)
 
 static PyMethodDef module_methods[] = {
     {"from_numpy", module_from_numpy, METH_O,
-     "from_numpy(ndarray): a tensor that shares the array's memory and keeps it alive; writing to one shows in the other, and "
-     "a read-only array gives a tensor that refuses in-place ops.  Raises TypeError for other objects and dtypes, ValueError "
+     "from_numpy(ndarray): a tensor that shares the array's memory and keeps it alive; writing to one shows "
+     "in the other, and "
+     "a read-only array gives a tensor that refuses in-place ops.  Raises TypeError for other objects and "
+     "dtypes, ValueError "
      "for negative strides and foreign byte order."},
     {NULL, NULL, 0, NULL},
 };

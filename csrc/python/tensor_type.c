@@ -200,6 +200,10 @@ set_requires_grad(Tensor *t, PyObject *value, void *closure)
         return -1;
     }
     t->requires_grad = on;
+    if (on && t->node == NULL && t->base != NULL && !t->base->requires_grad) {
+        Py_CLEAR(t->base);                        /* a leaf of its own: writes to it are not the old base's business */
+        t->view_kind = VIEW_NONE;
+    }
     return 0;
 }
 
@@ -705,7 +709,7 @@ int
 tensor_type_init(PyObject *module)
 {
     if (PyType_Ready(&TensorType) < 0 || add_protocol(numpy_methods, numpy_getset) < 0
-        || add_protocol(convert_methods, (PyGetSetDef[]){{NULL}}) < 0)
+        || add_protocol(convert_methods, (PyGetSetDef[]){{.name = NULL}}) < 0)
         return -1;
     if (PyModule_AddFunctions(module, module_methods) < 0)
         return -1;

@@ -4,12 +4,12 @@ The graph and its engine are written in C (csrc/autograd); this package holds th
 `functional` is loaded when it is first asked for.
 """
 
-from ctorch._C import Tensor as Variable
 from ctorch._C import _autograd, is_grad_enabled, is_inference_mode_enabled
 from ctorch.autograd import function, grad_mode, graph
 from ctorch.autograd.function import Function
 from ctorch.autograd.gradcheck import gradcheck, gradgradcheck
 from ctorch.autograd.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
+from ctorch.autograd.variable import Variable
 
 backward = _autograd.backward
 grad = _autograd.grad
@@ -39,4 +39,6 @@ def __getattr__(name: str) -> object:
         import importlib
 
         return importlib.import_module("ctorch.autograd.functional")
-    raise AttributeError(f"module 'ctorch.autograd' has no attribute '{name}'")
+    from .._absent import absent
+
+    raise absent("ctorch.autograd", globals(), name)

@@ -1,32 +1,31 @@
-"""What PyTorch's scripts ask of backends, answered truthfully: ctorch runs on the CPU."""
+"""What PyTorch's scripts ask of backends, answered truthfully: ctorch computes on the CPU with kernels of its own."""
+
+import sys
 
 
-class _Backend:
-    """A backend that is not there: is_available() is False; its switches may be set and change nothing."""
+class _Backend(type(sys)):
+    """A backend that is not there, as a module: is_available() is False; its switches may be set and change nothing."""
 
-    enabled = False
-    benchmark = False
-    deterministic = True
-    allow_tf32 = False
+    def __init__(self, name):
+        super().__init__(f"{__name__}.{name}", "A backend that is not part of ctorch.")
+        self.enabled = self.benchmark = self.allow_tf32 = False
+        self.deterministic = True
+        sys.modules[self.__name__] = self        # so that `import ctorch.backends.cudnn` finds it
 
-    @staticmethod
-    def is_available():
+    def is_available(self):
         """True if the backend can be used."""
         return False
 
-    @staticmethod
-    def is_built():
+    def is_built(self):
         """True if this build contains the backend."""
         return False
 
+    def version(self):
+        """None: there is no version of what is not there."""
+        return None
 
-class _Cuda(_Backend):
-    matmul = _Backend()
 
+cudnn, mps, mkl, mkldnn, openmp, cuda = map(_Backend, ("cudnn", "mps", "mkl", "mkldnn", "openmp", "cuda"))
+cuda.matmul = _Backend("cuda.matmul")
 
-cudnn = _Backend()
-mps = _Backend()
-mkl = _Backend()
-mkldnn = _Backend()
-openmp = _Backend()
-cuda = _Cuda()
+__all__ = ["cuda", "cudnn", "mkl", "mkldnn", "mps", "openmp"]

@@ -10,13 +10,13 @@ from .._C._layers import (CELU, ELU, GELU, GLU, SELU, AlphaDropout, Dropout, Dro
                           Sequential, Sigmoid, SiLU, Softmax, Softmin, Softplus, Softshrink, Softsign, Tanh,
                           Tanhshrink, Threshold, Unflatten)
 from . import functional, init, parameter, utils
-from .modules import (BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, Embedding, HuberLoss, KLDivLoss, L1Loss,
+from .modules import (BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, Embedding, HuberLoss, KLDivLoss, L1Loss, LazyLinear,
                       ModuleDict, ModuleList, MSELoss, NLLLoss, ParameterDict, ParameterList, SmoothL1Loss)
 
 __all__ = ["AlphaDropout", "BCELoss", "BCEWithLogitsLoss", "CELU", "CrossEntropyLoss", "Dropout",
            "Dropout1d", "Dropout2d", "Dropout3d", "ELU", "Embedding", "Flatten", "GELU", "GLU", "Hardshrink",
            "Hardsigmoid", "Hardswish", "Hardtanh", "HuberLoss", "Identity", "KLDivLoss", "L1Loss",
-           "LeakyReLU", "Linear", "LogSigmoid", "LogSoftmax", "MSELoss", "Mish", "Module", "ModuleDict",
+           "LazyLinear", "LeakyReLU", "Linear", "LogSigmoid", "LogSoftmax", "MSELoss", "Mish", "Module", "ModuleDict",
            "ModuleList", "NLLLoss", "PReLU", "Parameter", "ParameterDict", "ParameterList", "ReLU", "ReLU6",
            "SELU", "Sequential", "SiLU", "Sigmoid", "SmoothL1Loss", "Softmax", "Softmin", "Softplus",
            "Softshrink", "Softsign", "Tanh", "Tanhshrink", "Threshold", "Unflatten", "functional", "init",

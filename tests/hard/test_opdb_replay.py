@@ -19,8 +19,8 @@ import ctorch
 pytestmark = pytest.mark.parity
 
 OPS = opdb.present_ops()
-LIMIT = {torch.float32: 40}  # of samples an op and dtype
-LIMIT_OTHERS = 8
+LIMIT = {torch.float32: 32}  # of samples an op and dtype
+LIMIT_OTHERS = 6
 SHOWN = 6
 
 left_out = opdb.LeftOut()
