@@ -1,6 +1,7 @@
 """ctorch: PyTorch's programming model as one small C extension.
 
-``import ctorch as torch`` and scripts written for PyTorch run: tensors with autograd, ``nn``, ``optim``, ``utils.data``.
+``import ctorch as torch`` and scripts written for PyTorch run: tensors with autograd, ``nn``, ``optim`` and
+``utils.data``.
 Everything numeric is in the extension ``ctorch._C``; this package gives it PyTorch's names.
 """
 
@@ -10,7 +11,7 @@ except ImportError as problem:
     if "_C" not in str(problem) or "partially" not in str(problem) and "No module named" not in str(problem):
         raise
     raise ImportError(
-        "ctorch's extension is not built: run `make` (or `pip install -e .`) in the folder that holds setup.py"
+        "ctorch's extension is not built: run `make` (or `pip install -e .`) where setup.py is"
     ) from problem
 
 from ._C import *  # noqa: F403 - every op is a name of PyTorch's
@@ -32,11 +33,12 @@ from . import optim  # noqa: E402
 from ._absent import absent as _absent  # noqa: E402
 from ._compat import install_as_torch  # noqa: E402
 from ._settings import *  # noqa: E402, F403
-from .autograd import enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled  # noqa: E402
+from .autograd import enable_grad, inference_mode, no_grad, set_grad_enabled  # noqa: E402
+from .autograd import is_grad_enabled, is_inference_mode_enabled  # noqa: E402
 from .functional import *  # noqa: E402, F403
 
-_LAZY = ("accelerator", "amp", "backends", "linalg", "random", "special", "storage", "testing", "types", "utils", "version",
-         "vision")
+_LAZY = ("accelerator", "amp", "backends", "linalg", "random", "special", "storage", "testing", "types",
+         "utils", "version", "vision")
 
 
 def __getattr__(name):

@@ -1,20 +1,34 @@
-"""What asking for an absent name says: that it is not there, what part of PyTorch it belongs to if that part is missing
-as a whole, and the nearest name that is there."""
+"""What asking for an absent name says: that it is not there, which part of PyTorch it belongs to if that part
+is missing as a whole, and the nearest name that is there."""
 
 # Names, with * for any ending, and what they belong to.
 _PARTS = (
-    ("convolutions and pooling",
-     "Conv* LazyConv* conv* Max* max_* Avg* avg_pool* Adaptive* adaptive_* Fold Unfold Upsample* interpolate grid_sample "
-     "affine_grid Pixel* pixel_*"),
-    ("normalisation layers", "BatchNorm* LazyBatchNorm* LayerNorm GroupNorm InstanceNorm* RMSNorm SyncBatchNorm batch_norm "
-                             "layer_norm group_norm instance_norm rms_norm"),
+    (
+        "convolutions and pooling",
+        "Conv* LazyConv* conv* Max* max_* Avg* avg_pool* Adaptive* adaptive_* Fold Unfold Upsample* "
+        "interpolate grid_sample affine_grid Pixel* pixel_*",
+    ),
+    (
+        "normalisation layers",
+        "BatchNorm* LazyBatchNorm* LayerNorm GroupNorm InstanceNorm* RMSNorm SyncBatchNorm batch_norm "
+        "layer_norm group_norm instance_norm rms_norm",
+    ),
     ("recurrent layers", "RNN* LSTM* GRU* rnn"),
-    ("attention layers", "MultiheadAttention Transformer* scaled_dot_product_attention multi_head_attention_forward"),
+    (
+        "attention layers",
+        "MultiheadAttention Transformer* scaled_dot_product_attention multi_head_attention_forward",
+    ),
     ("distributed training", "DataParallel DistributedDataParallel distributed parallel DistributedSampler"),
     ("probability distributions", "distributions"),
-    ("matrix decompositions", "svd svdvals qr det logdet slogdet inverse inv pinv pinverse solve solve_triangular lstsq eig "
-                              "eigh eigvals eigvalsh cholesky cholesky_* lu lu_* matrix_exp matrix_rank cond lobpcg"),
-    ("complex numbers", "complex complex64 complex128 polar view_as_complex view_as_real cfloat cdouble fft stft istft"),
+    (
+        "matrix decompositions",
+        "svd svdvals qr det logdet slogdet inverse inv pinv pinverse solve solve_triangular lstsq eig "
+        "eigh eigvals eigvalsh cholesky cholesky_* lu lu_* matrix_exp matrix_rank cond lobpcg",
+    ),
+    (
+        "complex numbers",
+        "complex complex64 complex128 polar view_as_complex view_as_real cfloat cdouble fft stft istft",
+    ),
     ("sparse tensors", "sparse sparse_* spmm smm hspmm"),
     ("graph capture and export", "jit fx onnx export vmap func library ops nested"),
     ("profiling and logging tools", "profiler tensorboard benchmark"),

@@ -18,20 +18,21 @@ class _TorchFinder:
     def create_module(spec):
         from importlib import import_module
 
-        name = "ctorch" + spec.name[len("torch"):]
+        name = "ctorch" + spec.name[len("torch") :]
         try:
             module = import_module(name)
         except ModuleNotFoundError as missing:
             if missing.name != name:
                 raise
-            raise ModuleNotFoundError(f"No module named '{spec.name}': ctorch has no module of that name",
-                                      name=spec.name) from None
+            raise ModuleNotFoundError(
+                f"No module named '{spec.name}': ctorch has no module of that name", name=spec.name
+            ) from None
         spec.loader_state = module.__spec__
         return module
 
     @staticmethod
     def exec_module(module):
-        """Nothing to run: the module was imported under its own name. It gets back the spec of that import."""
+        """Nothing to run: the module was imported under its own name, whose spec it gets back."""
         module.__spec__ = module.__spec__.loader_state
 
 
@@ -46,6 +47,8 @@ def install_as_torch():
     if loaded is ctorch:
         return
     if loaded is not None:
-        raise RuntimeError("install_as_torch(): PyTorch is already loaded as 'torch'; call this before anything imports it")
+        raise RuntimeError(
+            "install_as_torch(): PyTorch is already loaded as 'torch'; call this before anything imports it"
+        )
     sys.meta_path.insert(0, _TorchFinder)
     sys.modules["torch"] = ctorch

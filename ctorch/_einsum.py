@@ -1,7 +1,8 @@
 """einsum: a sum of products written with one letter a dimension.
 
-The equation becomes a list of labels an operand; operands are then contracted from left to right, each pair as one
-batched matrix product.  An ellipsis stands for the labels "...0", "...1" and so on, counted from the last dimension.
+The equation becomes a list of labels an operand; operands are then contracted from left to right, each pair
+as one batched matrix product.  An ellipsis stands for the labels "...0", "...1" and so on, counted from the last
+dimension.
 """
 
 from . import _C
@@ -10,17 +11,19 @@ from . import _C
 def einsum(equation, *operands):
     """Sum of products: einsum("bij,bjk->bik", a, b), einsum("ii->i", a), einsum("...i,i", a, v).
 
-    Without "->" the result has the ellipsis's dimensions, then the letters that occur once, in alphabetical order.
-    Sizes under one letter must be equal or 1.  The form einsum(a, [0, 1], b, [1, 2], [0, 2]) names dimensions by
-    numbers 0 .. 51.  Raises RuntimeError for an equation that does not fit the operands.
+    Without "->" the result has the ellipsis's dimensions, then the letters that occur once, in alphabetical
+    order.  Sizes under one letter must be equal or 1.  The form einsum(a, [0, 1], b, [1, 2], [0, 2]) names
+    dimensions by numbers 0 .. 51.  Raises RuntimeError for an equation that does not fit the operands.
     """
     if not isinstance(equation, str):
         equation, operands = _from_sublists((equation, *operands))
     if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
         operands = operands[0]
     if not operands:
-        raise ValueError("einsum(): must specify the equation string and at least one operand, or at least one operand "
-                         "and its subscripts list")
+        raise ValueError(
+            "einsum(): must specify the equation string and at least one operand, or at least one operand "
+            "and its subscripts list"
+        )
     for k, tensor in enumerate(operands):
         if not isinstance(tensor, _C.Tensor):
             raise TypeError(f"einsum(): expected Tensor as operand {k}, but got {type(tensor).__name__}")
@@ -37,30 +40,37 @@ def einsum(equation, *operands):
 
 def _from_sublists(arguments):
     """The equation that einsum(a, [0, 1], b, [1, 2], [0, 2]) means, and its operands."""
+
     def letters(numbers):
-        return "".join("..." if n is Ellipsis else chr(ord("A") + n if n < 26 else ord("a") + n - 26) for n in numbers)
+        return "".join(
+            "..." if n is Ellipsis else chr(ord("A") + n if n < 26 else ord("a") + n - 26) for n in numbers
+        )
 
     pairs = len(arguments) // 2
     equation = ",".join(letters(arguments[2 * k + 1]) for k in range(pairs))
     if len(arguments) % 2:
         equation += "->" + letters(arguments[-1])
-    return equation, arguments[:2 * pairs:2]
+    return equation, arguments[: 2 * pairs : 2]
 
 
 def _labels(text, ndim, what):
-    """The labels of a term such as "b...ij"; ndim is the operand's, None for the result, whose ellipsis stays as it is."""
+    """The labels of a term such as "b...ij"; ndim is the operand's, None for the result (its "..." stays)."""
     before, ellipsis, after = text.partition("...")
     for index, letter in enumerate(before + after):
         if not (letter.isascii() and letter.isalpha()):
-            raise RuntimeError(f"einsum(): invalid subscript given at index {index} in the equation string, subscripts "
-                               "must be in [a-zA-Z]")
+            raise RuntimeError(
+                f"einsum(): invalid subscript given at index {index} in the equation string, subscripts "
+                "must be in [a-zA-Z]"
+            )
     if ndim is None:
         return list(before) + (["..."] if ellipsis else []) + list(after)
     hidden = ndim - len(before) - len(after)
     if hidden < 0 or (hidden > 0 and not ellipsis):
-        raise RuntimeError(f"einsum(): the number of subscripts in the equation ({len(before) + len(after)}) does not "
-                           f"match the number of dimensions ({ndim}) for operand {what}"
-                           + ("" if ellipsis else " and no ellipsis was given"))
+        raise RuntimeError(
+            f"einsum(): the number of subscripts in the equation ({len(before) + len(after)}) does not "
+            f"match the number of dimensions ({ndim}) for operand {what}"
+            + ("" if ellipsis else " and no ellipsis was given")
+        )
     return list(before) + [f"...{k}" for k in reversed(range(hidden))] + list(after)
 
 
@@ -79,7 +89,9 @@ def _parse(equation, operands):
     result = []
     for name in _labels(output, None, "the result"):
         if name != "..." and name not in every:
-            raise RuntimeError(f"einsum(): output subscript {name} does not appear in the equation for any input operand")
+            raise RuntimeError(
+                f"einsum(): output subscript {name} does not appear in the equation for any input operand"
+            )
         if name in result:
             raise RuntimeError(f"einsum(): output subscript {name} appears more than once in the output")
         result += dots if name == "..." else [name]
@@ -94,10 +106,14 @@ def _sizes(labels, operands):
             seen = sizes.setdefault(name, size)
             if size != seen and 1 not in (size, seen):
                 if names.count(name) > 1:
-                    raise RuntimeError(f"einsum(): subscript {name} is repeated for operand {k} but the sizes don't "
-                                       f"match, {size} != {seen}")
-                raise RuntimeError(f"einsum(): subscript {name} has size {size} for operand {k} which does not broadcast "
-                                   f"with previously seen size {seen}")
+                    raise RuntimeError(
+                        f"einsum(): subscript {name} is repeated for operand {k} but the sizes don't "
+                        f"match, {size} != {seen}"
+                    )
+                raise RuntimeError(
+                    f"einsum(): subscript {name} has size {size} for operand {k} which does not broadcast "
+                    f"with previously seen size {seen}"
+                )
             if seen == 1:
                 sizes[name] = size
     return sizes
@@ -111,8 +127,10 @@ def _diagonals(tensor, names, operand):
             first = names.index(name)
             second = names.index(name, first + 1)
             if tensor.shape[first] != tensor.shape[second]:
-                raise RuntimeError(f"einsum(): subscript {name} is repeated for operand {operand} but the sizes don't "
-                                   f"match, {tensor.shape[second]} != {tensor.shape[first]}")
+                raise RuntimeError(
+                    f"einsum(): subscript {name} is repeated for operand {operand} but the sizes don't "
+                    f"match, {tensor.shape[second]} != {tensor.shape[first]}"
+                )
             tensor = tensor.diagonal(0, first, second).movedim(-1, first)
             del names[second]
     return tensor, names
@@ -136,7 +154,7 @@ def _contract(a, a_names, b, b_names, later, sizes):
     b = b.permute([b_names.index(name) for name in batch + summed + columns])
     if not summed:
         a = a.reshape(a.shape + (1,) * len(columns))
-        b = b.reshape(b.shape[:len(batch)] + (1,) * len(rows) + b.shape[len(batch):])
+        b = b.reshape(b.shape[: len(batch)] + (1,) * len(rows) + b.shape[len(batch) :])
         return a * b, batch + rows + columns
 
     def full(part):
@@ -148,9 +166,14 @@ def _contract(a, a_names, b, b_names, later, sizes):
             total *= sizes[name]
         return total
 
-    a = a.expand(full(batch) + list(a.shape[len(batch):len(batch) + len(rows)]) + full(summed))
-    b = b.expand(full(batch + summed) + list(b.shape[len(batch) + len(summed):]))
-    rows_shape, columns_shape = a.shape[len(batch):len(batch) + len(rows)], b.shape[len(batch) + len(summed):]
-    out = _C.bmm(a.reshape(product(batch), rows_shape.numel(), product(summed)),
-                 b.reshape(product(batch), product(summed), columns_shape.numel()))
+    a = a.expand(full(batch) + list(a.shape[len(batch) : len(batch) + len(rows)]) + full(summed))
+    b = b.expand(full(batch + summed) + list(b.shape[len(batch) + len(summed) :]))
+    rows_shape, columns_shape = (
+        a.shape[len(batch) : len(batch) + len(rows)],
+        b.shape[len(batch) + len(summed) :],
+    )
+    out = _C.bmm(
+        a.reshape(product(batch), rows_shape.numel(), product(summed)),
+        b.reshape(product(batch), product(summed), columns_shape.numel()),
+    )
     return out.reshape(full(batch) + list(rows_shape) + list(columns_shape)), batch + rows + columns

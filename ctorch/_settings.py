@@ -1,5 +1,5 @@
-"""Settings that scripts make at their start, each answered truthfully: some have an effect, the others ask for what
-ctorch does anyway, and what it cannot do raises."""
+"""Settings that scripts make at their start, each answered truthfully: some have an effect, others ask for
+what ctorch does anyway, and what it cannot do raises."""
 
 from . import _C
 
@@ -8,7 +8,7 @@ _deterministic = False
 
 
 def set_float32_matmul_precision(precision):
-    """'highest', 'high' or 'medium': products of float32 are always computed in float32, whatever is asked for."""
+    """'highest', 'high' or 'medium': products of float32 are computed in float32 whatever is asked for."""
     global _matmul_precision
     if precision not in ("highest", "high", "medium"):
         raise RuntimeError(f"{precision!r} is not one of 'highest', 'high', 'medium'")
@@ -34,8 +34,10 @@ def are_deterministic_algorithms_enabled():
 def set_default_device(device):
     """Accepts the CPU, where tensors are made anyway. Raises RuntimeError for any other device."""
     if device is not None and _C.device(device).type != "cpu":
-        raise RuntimeError(f"set_default_device({str(device)!r}): ctorch makes tensors on the CPU; "
-                           "give device= where a tensor is made, or use .to(device)")
+        raise RuntimeError(
+            f"set_default_device({str(device)!r}): ctorch makes tensors on the CPU; "
+            "give device= where a tensor is made, or use .to(device)"
+        )
 
 
 def get_default_device():
@@ -44,10 +46,14 @@ def get_default_device():
 
 
 def set_default_tensor_type(t):
-    """The old spelling of set_default_dtype: FloatTensor, DoubleTensor, HalfTensor, or such a name as a string."""
+    """The old spelling of set_default_dtype: FloatTensor, DoubleTensor, or such a name as a string."""
     name = t if isinstance(t, str) else t.__name__
-    kinds = {"FloatTensor": _C.float32, "DoubleTensor": _C.float64, "HalfTensor": _C.float16,
-             "BFloat16Tensor": _C.bfloat16}
+    kinds = {
+        "FloatTensor": _C.float32,
+        "DoubleTensor": _C.float64,
+        "HalfTensor": _C.float16,
+        "BFloat16Tensor": _C.bfloat16,
+    }
     if "cuda" in name or name.rpartition(".")[2] not in kinds:
         raise TypeError(f"invalid type object: {name} is not a floating-point type of the CPU")
     _C.set_default_dtype(kinds[name.rpartition(".")[2]])
@@ -63,12 +69,12 @@ def set_num_interop_threads(number):
 
 
 def compile(model=None, **options):
-    """model itself: ctorch has no compiler, and calls run as they are written. Without model, such a decorator."""
+    """model itself: ctorch has no compiler, calls run as written. Without model, such a decorator."""
     return (lambda function: function) if model is None else model
 
 
 class autocast:
-    """Context manager and decorator of mixed precision, which changes nothing here: ops compute in their own dtype."""
+    """Context manager and decorator of mixed precision: no effect, ops compute in their own dtype."""
 
     def __init__(self, device_type="cuda", dtype=None, enabled=True, cache_enabled=None):
         self.device_type, self.dtype, self.enabled = device_type, dtype, enabled

@@ -19,17 +19,18 @@ def _rebuild(cls, array_bytes, dtype, shape, requires_grad, attributes):
 def _reduce_ex(self, protocol):
     """Pickles values, dtype, shape, requires_grad and attributes; history is not part of a pickle."""
     data = self.detach().contiguous()
-    return (_rebuild, (type(self), bytes(memoryview(data.view(-1).view(_C.uint8) if data.element_size() == 1 else data)
-                                         .cast("B")) if self.numel() else b"",
-                       self.dtype, tuple(self.shape), self.requires_grad and self.is_leaf, dict(self.__dict__)))
+    data = data.view(-1).view(_C.uint8) if data.element_size() == 1 else data
+    content = bytes(memoryview(data).cast("B")) if self.numel() else b""
+    return (_rebuild, (type(self), content, self.dtype, tuple(self.shape),
+                       self.requires_grad and self.is_leaf, dict(self.__dict__)))
 
 
 def _deepcopy(self, memo):
     """A copy of values, strides, grad and attributes; tensors that share memory share it in the copy too."""
     if not self.is_leaf:
         raise RuntimeError(
-            "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment: "
-            "detach() first")
+            "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the "
+            "moment: detach() first")
     if id(self) in memo:
         return memo[id(self)]
     from copy import deepcopy
@@ -78,7 +79,7 @@ def _map_(self, other, callable):
 
 def _pin_memory(self, device=None):
     """Raises RuntimeError: pinned memory belongs to a GPU."""
-    raise RuntimeError("Cannot access accelerator device when none is available: pin_memory() helps copies to a GPU")
+    raise RuntimeError("Cannot access accelerator device when none is available: pin_memory() needs one")
 
 
 def _share_memory_(self):
@@ -93,7 +94,8 @@ def _itself(self):
 
 
 _C._add_tensor_methods({
-    "__reduce_ex__": _reduce_ex, "__deepcopy__": _deepcopy, "storage": _storage, "untyped_storage": _untyped_storage,
-    "apply_": _apply_, "map_": _map_, "pin_memory": _pin_memory, "share_memory_": _share_memory_, "to_dense": _itself,
-    "conj": _itself, "resolve_conj": _itself, "resolve_neg": _itself, "real": property(_itself),
+    "__reduce_ex__": _reduce_ex, "__deepcopy__": _deepcopy, "storage": _storage,
+    "untyped_storage": _untyped_storage, "apply_": _apply_, "map_": _map_, "pin_memory": _pin_memory,
+    "share_memory_": _share_memory_, "to_dense": _itself, "conj": _itself,
+    "resolve_conj": _itself, "resolve_neg": _itself, "real": property(_itself),
     "layout": property(lambda self: _C.strided, doc="torch.strided: the only layout.")})

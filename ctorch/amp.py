@@ -1,5 +1,5 @@
-"""Mixed precision as scripts write it: autocast changes nothing, and losses need no scaling, since no op computes in
-less than its own dtype's precision."""
+"""Mixed precision as scripts write it: autocast changes nothing, losses need no scaling, since no op computes
+in less than its own dtype's precision."""
 
 from ._settings import autocast
 
@@ -7,8 +7,15 @@ from ._settings import autocast
 class GradScaler:
     """Passes everything through: what PyTorch's does where there is no GPU."""
 
-    def __init__(self, device="cuda", init_scale=65536.0, growth_factor=2.0, backoff_factor=0.5, growth_interval=2000,
-                 enabled=True):
+    def __init__(
+        self,
+        device="cuda",
+        init_scale=65536.0,
+        growth_factor=2.0,
+        backoff_factor=0.5,
+        growth_interval=2000,
+        enabled=True,
+    ):
         pass
 
     def scale(self, outputs):

@@ -9,7 +9,9 @@ def _check(function, *tensors):
     """Refuses what is no tensor, as ops in C do."""
     for k, tensor in enumerate(tensors, 1):
         if not isinstance(tensor, Tensor):
-            raise TypeError(f"{function}(): argument (position {k}) must be Tensor, not {type(tensor).__name__}")
+            raise TypeError(
+                f"{function}(): argument (position {k}) must be Tensor, not {type(tensor).__name__}"
+            )
 
 
 # ---------------------------------------------------------------- shapes
@@ -20,8 +22,10 @@ def broadcast_shapes(*shapes):
     for k, shape in enumerate(shapes):
         for i in range(-len(shape), 0):
             if shape[i] != 1 and result[i] not in (1, shape[i]):
-                raise RuntimeError(f"Attempting to broadcast a dimension of length {shape[i]} at {i}! Mismatching argument "
-                                   f"at index {k} had {shape}; but expected shape should be broadcastable to {result}")
+                raise RuntimeError(
+                    f"Attempting to broadcast a dimension of length {shape[i]} at {i}! Mismatching argument "
+                    f"at index {k} had {shape}; but expected shape should be broadcastable to {result}"
+                )
             if shape[i] != 1:
                 result[i] = shape[i]
     return _C.Size(result)
@@ -47,7 +51,9 @@ def _at_least(ndim, widen):
         return tuple(function(tensor) for tensor in _several(tensors))
 
     function.__name__ = function.__qualname__ = f"atleast_{ndim}d"
-    function.__doc__ = f"The tensor seen with at least {ndim} dimension{'s' * (ndim > 1)}; a tuple for several tensors."
+    function.__doc__ = (
+        f"The tensor seen with at least {ndim} dimension{'s' * (ndim > 1)}; a tuple for several tensors."
+    )
     return function
 
 
@@ -69,16 +75,20 @@ def column_stack(tensors):
 def _split_along(input, indices_or_sections, dim, least, name):
     _check(name, input)
     if input.dim() < least:
-        raise RuntimeError(f"torch.{name} requires a tensor with at least {least} dimension{'s' * (least > 1)}, but got a "
-                           f"tensor with {input.dim()} dimensions!")
+        raise RuntimeError(
+            f"torch.{name} requires a tensor with at least {least} dimension{'s' * (least > 1)}, but got a "
+            f"tensor with {input.dim()} dimensions!"
+        )
     if isinstance(indices_or_sections, int) and input.size(dim) % indices_or_sections:
-        raise RuntimeError(f"torch.{name} attempted to split along dimension {dim}, but the size of the dimension "
-                           f"{input.size(dim)} is not divisible by the split_size {indices_or_sections}!")
+        raise RuntimeError(
+            f"torch.{name} attempted to split along dimension {dim}, but the size of the dimension "
+            f"{input.size(dim)} is not divisible by the split_size {indices_or_sections}!"
+        )
     return _C.tensor_split(input, indices_or_sections, dim)
 
 
 def hsplit(input, indices_or_sections):
-    """input cut along its columns (dimension 1; 0 of a vector): into n equal parts, or at the given indices."""
+    """input cut along its columns (a vector: its elements): into n equal parts, or at the given indices."""
     _check("hsplit", input)
     return _split_along(input, indices_or_sections, 0 if input.dim() == 1 else 1, 1, "hsplit")
 
@@ -98,14 +108,18 @@ def block_diag(*tensors):
     _check("block_diag", *tensors)
     for k, tensor in enumerate(tensors):
         if tensor.dim() > 2:
-            raise RuntimeError("torch.block_diag: Input tensors must have 2 or fewer dimensions. "
-                               f"Input {k} has {tensor.dim()} dimensions")
+            raise RuntimeError(
+                "torch.block_diag: Input tensors must have 2 or fewer dimensions. "
+                f"Input {k} has {tensor.dim()} dimensions"
+            )
     blocks = [atleast_2d(tensor) for tensor in tensors]
     width = sum(block.size(1) for block in blocks)
     rows, left = [], 0
     for block in blocks:
         right = width - left - block.size(1)
-        rows.append(_C.cat([block.new_zeros(block.size(0), left), block, block.new_zeros(block.size(0), right)], 1))
+        rows.append(
+            _C.cat([block.new_zeros(block.size(0), left), block, block.new_zeros(block.size(0), right)], 1)
+        )
         left += block.size(1)
     return _C.cat(rows)
 
@@ -133,7 +147,7 @@ def combinations(input, r=2, with_replacement=False):
 
 # ---------------------------------------------------------------- products
 def tensordot(a, b, dims=2, out=None):
-    """Product of a and b summed over dims: a number n (a's last n with b's first n), or two lists of dimensions.
+    """Product summed over dims: a number n (a's last with b's first n), or two lists of dimensions.
 
     Raises RuntimeError where the sizes of a pair of dimensions differ.
     """
@@ -147,8 +161,10 @@ def tensordot(a, b, dims=2, out=None):
     a_dims, b_dims = ([d] if isinstance(d, int) else list(d) for d in dims)
     for d, e in zip(a_dims, b_dims):
         if a.size(d) != b.size(e) and 1 not in (a.size(d), b.size(e)):
-            raise RuntimeError(f"contracted dimensions need to match, but first has size {a.size(d)} in dim {d} and "
-                               f"second has size {b.size(e)} in dim {e}")
+            raise RuntimeError(
+                f"contracted dimensions need to match, but first has size {a.size(d)} in dim {d} and "
+                f"second has size {b.size(e)} in dim {e}"
+            )
     a_dims, b_dims = [d % a.dim() for d in a_dims], [d % b.dim() for d in b_dims]
     a_rest = [d for d in range(a.dim()) if d not in a_dims]
     b_rest = [d for d in range(b.dim()) if d not in b_dims]
@@ -192,21 +208,24 @@ def cdist(x1, x2, p=2.0, compute_mode="use_mm_for_euclid_dist_if_necessary"):
         if x.dim() < 2:
             raise RuntimeError(f"cdist only supports at least 2D tensors, {name} got: {x.dim()}D")
     if x1.size(-1) != x2.size(-1):
-        raise RuntimeError("X1 and X2 must have the same number of columns. "
-                           f"X1: {x1.size(-1)} X2: {x2.size(-1)}")
+        raise RuntimeError(
+            "X1 and X2 must have the same number of columns. " f"X1: {x1.size(-1)} X2: {x2.size(-1)}"
+        )
     return (x1.unsqueeze(-2) - x2.unsqueeze(-3)).norm(p, -1)
 
 
 # ---------------------------------------------------------------- statistics and calculus
 def cov(input, *, correction=1, fweights=None, aweights=None):
-    """Covariance matrix of the variables in the rows of input (variables, observations); of a vector, its variance.
+    """Covariance matrix of the variables in the rows of input (variables, observations); a vector's variance.
 
     fweights: how often each observation counts (int); aweights: its weight (float).
     """
     _check("cov", input)
     if input.dim() > 2:
-        raise RuntimeError("cov(): expected input to have two or fewer dimensions but got an input with "
-                           f"{input.dim()} dimensions")
+        raise RuntimeError(
+            "cov(): expected input to have two or fewer dimensions but got an input with "
+            f"{input.dim()} dimensions"
+        )
     x = input.reshape(1, -1) if input.dim() < 2 else input
     weights = fweights if aweights is None else aweights if fweights is None else fweights * aweights
     if weights is None:
@@ -215,8 +234,11 @@ def cov(input, *, correction=1, fweights=None, aweights=None):
     else:
         total = weights.sum()
         mean = (x * weights).sum(1, keepdim=True) / total
-    norm = total - correction if aweights is None or correction == 0 else (
-        total - correction * (weights * aweights).sum() / total)
+    norm = (
+        total - correction
+        if aweights is None or correction == 0
+        else (total - correction * (weights * aweights).sum() / total)
+    )
     centred = x - mean
     scaled = centred if weights is None else centred * weights
     norm = max(norm, 0) if isinstance(norm, int) else norm.clamp(min=0)
@@ -227,8 +249,10 @@ def corrcoef(input):
     """Pearson's correlation of the variables in the rows of input, limited to [-1, 1]."""
     _check("corrcoef", input)
     if input.dim() > 2:
-        raise RuntimeError("corrcoef(): expected input to have two or fewer dimensions but got an input with "
-                           f"{input.dim()} dimensions")
+        raise RuntimeError(
+            "corrcoef(): expected input to have two or fewer dimensions but got an input with "
+            f"{input.dim()} dimensions"
+        )
     c = cov(input)
     if c.dim() == 0:
         return c / c
@@ -283,7 +307,7 @@ def _check_whole(name, *tensors):
     _check(name, *tensors)
     for tensor in tensors:
         if tensor.is_floating_point() or tensor.dtype == _C.bool:
-            raise NotImplementedError(f"\"{name}\" not implemented for {tensor.dtype}: it needs whole numbers")
+            raise NotImplementedError(f'"{name}" not implemented for {tensor.dtype}: it needs whole numbers')
 
 
 def gcd(input, other):
@@ -303,8 +327,9 @@ def lcm(input, other):
 
 def isin(elements, test_elements, *, assume_unique=False, invert=False):
     """Whether each element occurs in test_elements, a bool tensor of elements' shape."""
-    elements, test_elements = (value if isinstance(value, Tensor) else _C.tensor(value)
-                               for value in (elements, test_elements))
+    elements, test_elements = (
+        value if isinstance(value, Tensor) else _C.tensor(value) for value in (elements, test_elements)
+    )
     found = (elements.unsqueeze(-1) == test_elements.reshape(-1)).any(-1)
     return ~found if invert else found
 
@@ -333,8 +358,11 @@ def is_complex(input):
 def is_nonzero(input):
     """The truth of a one-element tensor. Raises RuntimeError for any other number of elements."""
     if input.numel() != 1:
-        raise RuntimeError("Boolean value of Tensor with more than one value is ambiguous" if input.numel() else
-                           "Boolean value of Tensor with no values is ambiguous")
+        raise RuntimeError(
+            "Boolean value of Tensor with more than one value is ambiguous"
+            if input.numel()
+            else "Boolean value of Tensor with no values is ambiguous"
+        )
     return bool(input)
 
 
@@ -363,11 +391,63 @@ def isneginf(input):
     return input == float("-inf")
 
 
-_C._add_tensor_methods({function.__name__: function for function in (
-    hsplit, vsplit, dsplit, kron, cov, corrcoef, diff, gcd, lcm, is_nonzero, isreal, isposinf, isneginf)})
+_C._add_tensor_methods(
+    {
+        function.__name__: function
+        for function in (
+            hsplit,
+            vsplit,
+            dsplit,
+            kron,
+            cov,
+            corrcoef,
+            diff,
+            gcd,
+            lcm,
+            is_nonzero,
+            isreal,
+            isposinf,
+            isneginf,
+        )
+    }
+)
 
 __all__ = [
-    "atleast_1d", "atleast_2d", "atleast_3d", "block_diag", "broadcast_shapes", "broadcast_tensors", "cartesian_prod",
-    "cdist", "chain_matmul", "column_stack", "combinations", "corrcoef", "cov", "detach_", "diff", "dsplit", "dstack", "einsum",
-    "gcd", "get_device", "hsplit", "is_complex", "is_floating_point", "is_nonzero", "is_tensor", "isin", "isneginf", "isposinf",
-    "isreal", "kron", "lcm", "numel", "tensordot", "trapezoid", "trapz", "vander", "vsplit"]
+    "atleast_1d",
+    "atleast_2d",
+    "atleast_3d",
+    "block_diag",
+    "broadcast_shapes",
+    "broadcast_tensors",
+    "cartesian_prod",
+    "cdist",
+    "chain_matmul",
+    "column_stack",
+    "combinations",
+    "corrcoef",
+    "cov",
+    "detach_",
+    "diff",
+    "dsplit",
+    "dstack",
+    "einsum",
+    "gcd",
+    "get_device",
+    "hsplit",
+    "is_complex",
+    "is_floating_point",
+    "is_nonzero",
+    "is_tensor",
+    "isin",
+    "isneginf",
+    "isposinf",
+    "isreal",
+    "kron",
+    "lcm",
+    "numel",
+    "tensordot",
+    "trapezoid",
+    "trapz",
+    "vander",
+    "vsplit",
+]

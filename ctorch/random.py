@@ -4,7 +4,7 @@ from . import get_rng_state, initial_seed, manual_seed, seed, set_rng_state
 
 
 class fork_rng:
-    """Context manager: the default generator's stream goes on afterwards as if nothing had been drawn inside."""
+    """Context manager: afterwards the default stream goes on as if nothing had been drawn inside."""
 
     def __init__(self, devices=None, enabled=True):
         self.enabled = enabled

@@ -26,7 +26,11 @@ class TypedStorage:
         return iter(self._flat.tolist())
 
     def __eq__(self, other):
-        return isinstance(other, TypedStorage) and self.data_ptr() == other.data_ptr() and len(self) == len(other)
+        return (
+            isinstance(other, TypedStorage)
+            and self.data_ptr() == other.data_ptr()
+            and len(self) == len(other)
+        )
 
     __hash__ = None
 
@@ -56,7 +60,8 @@ class TypedStorage:
 
     def __repr__(self):
         lines = "\n ".join(str(value) for value in self.tolist())
-        return f" {lines}\n[torch.storage.{type(self).__name__}(dtype={self.dtype}, device={self.device}) of size {len(self)}]"
+        kind = f"torch.storage.TypedStorage(dtype={self.dtype}, device={self.device})"
+        return f" {lines}\n[{kind} of size {len(self)}]"
 
 
 class UntypedStorage(TypedStorage):
@@ -64,7 +69,11 @@ class UntypedStorage(TypedStorage):
 
     def __init__(self, tensor):
         flat = TypedStorage(tensor)._flat
-        self._flat = _C.frombuffer(memoryview(flat.numpy()).cast("B"), dtype=_C.uint8) if len(flat) else flat.to(_C.uint8)
+        self._flat = (
+            _C.frombuffer(memoryview(flat.numpy()).cast("B"), dtype=_C.uint8)
+            if len(flat)
+            else flat.to(_C.uint8)
+        )
 
     def __repr__(self):
         lines = "\n ".join(str(value) for value in self.tolist())

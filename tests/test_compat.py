@@ -1,4 +1,4 @@
-"""ctorch under PyTorch's name: install_as_torch(), `python -m ctorch script.py`, every form of import that scripts use.
+"""ctorch under PyTorch's name: install_as_torch(), `python -m ctorch script.py`, the forms of import in use.
 
 Each case is a process of its own: what `import torch` means can be decided once only.
 """
@@ -49,8 +49,13 @@ from torch.cuda.amp import autocast, GradScaler
 def python(*arguments, code=None):
     """The finished process of a fresh interpreter that finds this ctorch first."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.run([sys.executable, *arguments, *(["-c", code] if code is not None else [])],
-                          capture_output=True, text=True, env=environment, timeout=120)
+    return subprocess.run(
+        [sys.executable, *arguments, *(["-c", code] if code is not None else [])],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=120,
+    )
 
 
 def printed(code):
@@ -75,7 +80,8 @@ print(torch is ctorch, torch.nn is ctorch.nn)
 for name in ("nn", "nn.functional", "nn.modules.linear", "utils.data", "optim.lr_scheduler"):
     __import__("torch." + name)
     module = sys.modules["torch." + name]
-    print(module is sys.modules["ctorch." + name], module.__name__ == module.__spec__.name == "ctorch." + name)
+    own = "ctorch." + name
+    print(module is sys.modules[own], module.__name__ == module.__spec__.name == own)
 """
     assert printed(code) == "True True\n" * 6
 
@@ -118,9 +124,11 @@ for name in ("torch.distributions", "torch.nn.quantized"):
     except ModuleNotFoundError as error:
         print(error, "|", error.name)
 """
-    assert printed(code) == ("No module named 'torch.distributions': ctorch has no module of that name | "
-                             "torch.distributions\nNo module named 'torch.nn.quantized': ctorch has no module of "
-                             "that name | torch.nn.quantized\n")
+    assert printed(code) == (
+        "No module named 'torch.distributions': ctorch has no module of that name | "
+        "torch.distributions\nNo module named 'torch.nn.quantized': ctorch has no module of "
+        "that name | torch.nn.quantized\n"
+    )
 
 
 # ---------------------------------------------------------------- python -m ctorch
@@ -178,7 +186,9 @@ def test_a_script_that_fails_shows_its_own_lines_only(script):
     path = script("import torch\ntorch.ones(2) @ torch.ones(3)\n")
     done = python("-m", "ctorch", path)
     assert done.returncode == 1
-    assert done.stderr.startswith(f'Traceback (most recent call last):\n  File "{path}", line 2, in <module>\n')
+    assert done.stderr.startswith(
+        f'Traceback (most recent call last):\n  File "{path}", line 2, in <module>\n'
+    )
     assert "runpy" not in done.stderr and "__main__.py" not in done.stderr
 
 

@@ -1,5 +1,5 @@
-"""Functions made of other ops against NumPy in float64: einsum, products, shapes, statistics; ops that change geometry
-in place; Embedding and PReLU."""
+"""Functions made of other ops against NumPy in float64: einsum, products, shapes, statistics; ops that change
+geometry in place; Embedding and PReLU."""
 
 import numpy as np
 import pytest
@@ -30,13 +30,31 @@ def check_gradients(function, *arrays):
 
 # ---------------------------------------------------------------- einsum
 EQUATIONS = [
-    ("ij,jk->ik", (2, 3), (3, 4)), ("ij,jk", (2, 3), (3, 4)), ("bij,bjk->bik", (2, 3, 4), (2, 4, 5)),
-    ("ii->i", (3, 3)), ("ii", (3, 3)), ("ij->ji", (2, 3)), ("ij->", (2, 3)), ("ij->j", (2, 3)), ("ba", (2, 3)),
-    ("i,j->ij", (3,), (4,)), ("i,i", (3,), (3,)), ("i,i->i", (3,), (3,)), ("iij->j", (3, 3, 2)), ("iji->j", (3, 2, 3)),
-    ("...ij,...jk->...ik", (2, 5, 2, 3), (5, 3, 4)), ("...i->...", (2, 3, 4)), ("a...b->b...a", (2, 3, 4, 5)),
-    ("bqhd,bkhd->bhqk", (2, 3, 2, 4), (2, 5, 2, 4)), ("ab,bc,cd->ad", (2, 3), (3, 4), (4, 5)),
-    ("ij,ij->ij", (2, 3), (2, 3)), ("ij,ij->", (2, 3), (2, 3)), (" i j , j k -> k i ", (2, 3), (3, 4)),
-    ("ij,jk->ik", (0, 3), (3, 4)), ("ij,jk->ik", (2, 0), (0, 4)), ("ijj,j->i", (2, 3, 3), (3,)),
+    ("ij,jk->ik", (2, 3), (3, 4)),
+    ("ij,jk", (2, 3), (3, 4)),
+    ("bij,bjk->bik", (2, 3, 4), (2, 4, 5)),
+    ("ii->i", (3, 3)),
+    ("ii", (3, 3)),
+    ("ij->ji", (2, 3)),
+    ("ij->", (2, 3)),
+    ("ij->j", (2, 3)),
+    ("ba", (2, 3)),
+    ("i,j->ij", (3,), (4,)),
+    ("i,i", (3,), (3,)),
+    ("i,i->i", (3,), (3,)),
+    ("iij->j", (3, 3, 2)),
+    ("iji->j", (3, 2, 3)),
+    ("...ij,...jk->...ik", (2, 5, 2, 3), (5, 3, 4)),
+    ("...i->...", (2, 3, 4)),
+    ("a...b->b...a", (2, 3, 4, 5)),
+    ("bqhd,bkhd->bhqk", (2, 3, 2, 4), (2, 5, 2, 4)),
+    ("ab,bc,cd->ad", (2, 3), (3, 4), (4, 5)),
+    ("ij,ij->ij", (2, 3), (2, 3)),
+    ("ij,ij->", (2, 3), (2, 3)),
+    (" i j , j k -> k i ", (2, 3), (3, 4)),
+    ("ij,jk->ik", (0, 3), (3, 4)),
+    ("ij,jk->ik", (2, 0), (0, 4)),
+    ("ijj,j->i", (2, 3, 3), (3,)),
 ]
 
 
@@ -60,33 +78,60 @@ def test_einsum_of_whole_numbers():
     assert ctorch.einsum("ij,jk->ik", a, b).tolist() == (a @ b).tolist()
 
 
-@pytest.mark.parametrize("equation, shapes", [
-    ("ij,jk->ik", [(2, 3), (3, 2)]), ("ii->i", [(3, 3)]), ("...ij,...jk->...ik", [(2, 1, 2, 3), (2, 3, 2)]),
-    ("ab,bc,cd->ad", [(2, 2), (2, 3), (3, 2)]), ("bi,bi->b", [(2, 3), (2, 3)])])
+@pytest.mark.parametrize(
+    "equation, shapes",
+    [
+        ("ij,jk->ik", [(2, 3), (3, 2)]),
+        ("ii->i", [(3, 3)]),
+        ("...ij,...jk->...ik", [(2, 1, 2, 3), (2, 3, 2)]),
+        ("ab,bc,cd->ad", [(2, 2), (2, 3), (3, 2)]),
+        ("bi,bi->b", [(2, 3), (2, 3)]),
+    ],
+)
 def test_einsum_is_differentiable_twice(equation, shapes):
-    check_gradients(lambda *xs: ctorch.einsum(equation, *xs), *(array(*s, seed=k) for k, s in enumerate(shapes)))
+    check_gradients(
+        lambda *xs: ctorch.einsum(equation, *xs), *(array(*s, seed=k) for k, s in enumerate(shapes))
+    )
 
 
-@pytest.mark.parametrize("equation, shapes, phrase", [
-    ("ij,jk->ik", [(2,), (2,)], r"number of subscripts in the equation \(2\) does not match the number of dimensions "
-                                r"\(1\) for operand 0 and no ellipsis was given"),
-    ("ij->ij", [(2, 3, 4)], "does not match the number of dimensions"),
-    ("i,i->k", [(2,), (2,)], "output subscript k does not appear in the equation for any input operand"),
-    ("i->ii", [(2,)], "output subscript i appears more than once in the output"),
-    ("ii->i", [(2, 3)], "subscript i is repeated for operand 0 but the sizes don't match, 3 != 2"),
-    ("i,i->i", [(2,), (3,)], "subscript i has size 3 for operand 1 which does not broadcast with previously seen size 2"),
-    ("i1->i", [(2, 3)], "invalid subscript given at index 1"),
-    ("i,j->ij", [(2,)], "fewer operands were provided"),
-    ("i->i", [(2,), (2,)], "more operands were provided"),
-])
+@pytest.mark.parametrize(
+    "equation, shapes, phrase",
+    [
+        (
+            "ij,jk->ik",
+            [(2,), (2,)],
+            r"number of subscripts in the equation \(2\) does not match the number of dimensions "
+            r"\(1\) for operand 0 and no ellipsis was given",
+        ),
+        ("ij->ij", [(2, 3, 4)], "does not match the number of dimensions"),
+        ("i,i->k", [(2,), (2,)], "output subscript k does not appear in the equation for any input operand"),
+        ("i->ii", [(2,)], "output subscript i appears more than once in the output"),
+        ("ii->i", [(2, 3)], "subscript i is repeated for operand 0 but the sizes don't match, 3 != 2"),
+        (
+            "i,i->i",
+            [(2,), (3,)],
+            "subscript i has size 3 for operand 1 which does not broadcast with previously seen size 2",
+        ),
+        ("i1->i", [(2, 3)], "invalid subscript given at index 1"),
+        ("i,j->ij", [(2,)], "fewer operands were provided"),
+        ("i->i", [(2,), (2,)], "more operands were provided"),
+    ],
+)
 def test_einsum_refuses_an_equation_that_does_not_fit(equation, shapes, phrase):
     with pytest.raises(RuntimeError, match=phrase):
         ctorch.einsum(equation, *tensors(array(*shape) for shape in shapes))
 
 
 # ---------------------------------------------------------------- products
-@pytest.mark.parametrize("a, b, dims", [
-    ((2, 3, 4), (3, 4, 5), 2), ((2, 3), (4, 5), 0), ((3, 4), (4,), 1), ((2, 3, 4), (4, 3, 2), ([1, 2], [1, 0]))])
+@pytest.mark.parametrize(
+    "a, b, dims",
+    [
+        ((2, 3, 4), (3, 4, 5), 2),
+        ((2, 3), (4, 5), 0),
+        ((3, 4), (4,), 1),
+        ((2, 3, 4), (4, 3, 2), ([1, 2], [1, 0])),
+    ],
+)
 def test_tensordot(a, b, dims):
     a, b = array(*a), array(*b, seed=1)
     check(ctorch.tensordot(*tensors([a, b]), dims=dims), np.tensordot(a, b, dims))
@@ -166,7 +211,9 @@ def test_stacks_and_splits():
     check(ctorch.column_stack(tensors([a, b])), np.column_stack([a, b]))
     x = array(4, 6, 2)
     for name in ("hsplit", "vsplit", "dsplit"):
-        for result, expected in zip(getattr(ctorch, name)(*tensors([x]), 2), getattr(np, name)(x, 2), strict=True):
+        for result, expected in zip(
+            getattr(ctorch, name)(*tensors([x]), 2), getattr(np, name)(x, 2), strict=True
+        ):
             check(result, expected)
     with pytest.raises(RuntimeError, match="is not divisible by the split_size 4"):
         ctorch.hsplit(ctorch.ones(4, 6), 4)
@@ -204,8 +251,12 @@ def test_whole_numbers():
 
 
 def test_what_is_no_tensor_is_refused_by_type():
-    for call in (lambda: ctorch.kron(1, ctorch.ones(2)), lambda: ctorch.einsum("i->i", 3.0),
-                 lambda: ctorch.cov([1, 2]), lambda: ctorch.atleast_1d(2.0)):
+    for call in (
+        lambda: ctorch.kron(1, ctorch.ones(2)),
+        lambda: ctorch.einsum("i->i", 3.0),
+        lambda: ctorch.cov([1, 2]),
+        lambda: ctorch.atleast_1d(2.0),
+    ):
         with pytest.raises(TypeError, match="Tensor"):
             call()
 
@@ -288,7 +339,10 @@ def test_storage_is_what_views_share():
     assert x.untyped_storage().nbytes() == 16
     x.storage()[3] = 9
     assert part.tolist() == [2, 9]
-    assert repr(ctorch.ones(1).storage()) == " 1.0\n[torch.storage.TypedStorage(dtype=torch.float32, device=cpu) of size 1]"
+    assert (
+        repr(ctorch.ones(1).storage())
+        == " 1.0\n[torch.storage.TypedStorage(dtype=torch.float32, device=cpu) of size 1]"
+    )
 
 
 def test_elements_by_a_python_function():

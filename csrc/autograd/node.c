@@ -33,6 +33,12 @@ static void node_dealloc(Node *n);
 extern PyMethodDef node_methods[];
 extern PyGetSetDef node_getset[];
 
+static PyObject *
+node_repr(Node *n)
+{
+    return PyUnicode_FromFormat("<%s object at %p>", node_name(n), n);
+}
+
 static PyMemberDef node_members[] = {
     {"__dictoffset__", T_PYSSIZET, offsetof(Node, dict), READONLY, NULL},
     {"__weaklistoffset__", T_PYSSIZET, offsetof(Node, weakrefs), READONLY, NULL},
@@ -48,6 +54,7 @@ PyTypeObject NodeType = {
     .tp_doc = "A step of the recorded graph: knows its inputs (next_functions) and how to differentiate itself.",
     .tp_traverse = (traverseproc)node_traverse,
     .tp_clear = (inquiry)node_clear,
+    .tp_repr = (reprfunc)node_repr,
     .tp_weaklistoffset = offsetof(Node, weakrefs),
     .tp_dictoffset = offsetof(Node, dict),
     .tp_getattro = PyObject_GenericGetAttr,
@@ -58,13 +65,6 @@ static const char *
 kind_name(int op)
 {
     return op == OP_FUNCTION ? "Function" : op == OP_COPY_SLICES ? "CopySlices" : op == OP_ACCUMULATE ? "AccumulateGrad" : row_node_name(op);
-}
-
-/* As PyTorch prints it, whose node types have no module. */
-static PyObject *
-node_repr(PyObject *n)
-{
-    return PyUnicode_FromFormat("<%s object at %p>", node_name((Node *)n), n);
 }
 
 PyTypeObject *
@@ -84,7 +84,7 @@ node_type(int op, int variant)
     strcpy(kept, name);
     PyType_Slot slots[] = {
         {Py_tp_dealloc, node_dealloc}, {Py_tp_traverse, node_traverse}, {Py_tp_clear, node_clear},
-        {Py_tp_members, node_members}, {Py_tp_repr, node_repr}, {0, NULL},
+        {Py_tp_members, node_members}, {0, NULL},
     };
     PyType_Spec spec = {kept, sizeof(Node), 0,
                         Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};

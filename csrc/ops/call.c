@@ -74,6 +74,8 @@ run_pointwise(const Row *row, const Value *v, bool inplace)
             params[n_params++] = v[k].scalar.value;
         else if (row->signature.args[k].kind == ARG_BOOL)
             inplace |= v[k].scalar.value.i != 0;
+    if (row == &rows[OP_clamp] && !v[1].given && !v[2].given)
+        return (PyObject *)error(PyExc_RuntimeError, "torch.clamp: At least one of 'min' or 'max' must not be None");
     return (PyObject *)pointwise((Op)(row - rows), in, params, inplace ? in[0].tensor : NULL);
 }
 

@@ -91,8 +91,8 @@ op_to(Tensor *t, Dtype dtype, const Device *device, bool copy)
     if (t->device.type == DEVICE_META && target.type != DEVICE_META)
         return error(PyExc_NotImplementedError, "Cannot copy out of meta tensor; no data!");
     if (backends[target.type] == NULL)
-        return error(PyExc_RuntimeError, "this build of ctorch has no CUDA backend: use .to(\"cpu\"), or ask "
-                                         "torch.cuda.is_available() first");
+        return error(PyExc_AssertionError, "Torch not compiled with CUDA enabled: this build of ctorch has no CUDA backend; "
+                                           "use .to(\"cpu\"), or ask torch.cuda.is_available() first");
     Tensor *out = empty_like_as(t, dtype, target);
     if (out == NULL || (target.type != DEVICE_META && copy_data(out, t) < 0))
         return NULL;

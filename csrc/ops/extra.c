@@ -1,5 +1,6 @@
-/* Pointwise and vector ops that are made of other ops.  Those with a gradient of their own compute on detached operands
- * and record one node under PyTorch's name; the others are differentiable because their parts are. */
+/* Pointwise and vector ops that are made of other ops.  Those with a gradient of their own compute on
+ * detached operands and record one node under PyTorch's name; the others are differentiable because their
+ * parts are. */
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -53,8 +54,8 @@ op_clamp_tensors(Tensor *t, Tensor *low, Tensor *high)
     return t;
 }
 
-/* t where it keeps the bound, else the bound.  The node saves which elements went beyond, not t, so that the in-place
- * form may overwrite t. */
+/* t where it keeps the bound, else the bound.  The node saves which elements went beyond, not t, so that the
+ * in-place form may overwrite t. */
 static Tensor *
 clamp_one_side(Op op, Tensor *t, const Value *bound, Op beyond)
 {
@@ -85,7 +86,8 @@ unclamp(Node *n, Tensor **out, Tensor *g)
     int ndim = (int)n->ints[0];
     GRAD(0, op_sum_to_size(replaced(mask, 0, g), ndim, n->ints + 1));
     if (node_edge_count(n) > 1)
-        GRAD(1, op_sum_to_size(replaced(op_logical_not(mask), 0, g), n->n_ints - 1 - ndim, n->ints + 1 + ndim));
+        GRAD(1,
+             op_sum_to_size(replaced(op_logical_not(mask), 0, g), n->n_ints - 1 - ndim, n->ints + 1 + ndim));
 }
 
 Tensor *
@@ -124,12 +126,15 @@ op_prelu(Tensor *t, Tensor *weight)
     if (t == NULL || weight == NULL)
         return NULL;
     if (weight->ndim > 1)
-        return error(PyExc_RuntimeError, "prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = %d",
+        return error(PyExc_RuntimeError,
+                     "prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = %d",
                      weight->ndim);
     int64_t channels = t->ndim > 1 ? t->dims[1] : 1, dims[NDIM_MAX];
     if (weight->numel != 1 && weight->numel != channels)
-        return error(PyExc_RuntimeError, "Mismatch of parameter numbers and input channel size. Found parameter numbers = "
-                                         "%lld, and channel size = %lld.", (long long)weight->numel, (long long)channels);
+        return error(PyExc_RuntimeError,
+                     "Mismatch of parameter numbers and input channel size. Found parameter numbers = "
+                     "%lld, and channel size = %lld.",
+                     (long long)weight->numel, (long long)channels);
     for (int d = 0; d < t->ndim; d++)
         dims[d] = d == (t->ndim > 1) ? weight->numel : 1;
     return op_prelu_kernel(t, op_reshape(weight, t->ndim, dims));
@@ -182,7 +187,8 @@ op_nan_to_num(Tensor *t, const Value *nan, const Value *posinf, const Value *neg
     Tensor *x = op_detach(t);
     Tensor *out = replaced(op_isnan(x), nan->given ? nan->scalar.value.f : 0, x);
     out = replaced(with_scalar(OP_eq, x, real(HUGE_VAL)), posinf->given ? posinf->scalar.value.f : most, out);
-    out = replaced(with_scalar(OP_eq, x, real(-HUGE_VAL)), neginf->given ? neginf->scalar.value.f : -most, out);
+    out =
+        replaced(with_scalar(OP_eq, x, real(-HUGE_VAL)), neginf->given ? neginf->scalar.value.f : -most, out);
     Node *n = out ? RECORD(OP_nan_to_num, out, t) : NULL;
     node_save(n, 0, t);
     return PyErr_Occurred() ? NULL : out;
@@ -230,13 +236,15 @@ op_linalg_cross(Tensor *a, Tensor *b, int64_t dim)
     if (a == NULL || b == NULL)
         return NULL;
     if (a->ndim != b->ndim)
-        return error(PyExc_RuntimeError, "linalg.cross: inputs must have the same number of dimensions, got %d and %d", a->ndim,
+        return error(PyExc_RuntimeError,
+                     "linalg.cross: inputs must have the same number of dimensions, got %d and %d", a->ndim,
                      b->ndim);
     int d = shape_wrap_dim(dim, a->ndim);
     if (d < 0)
         return NULL;
     if (a->ndim == 0 || a->dims[d] != 3 || b->dims[d] != 3)
-        return error(PyExc_RuntimeError, "linalg.cross: inputs dimension %d must have length 3. Got %s and %s", d,
+        return error(PyExc_RuntimeError,
+                     "linalg.cross: inputs dimension %d must have length 3. Got %s and %s", d,
                      shape_text(a->ndim, a->dims), shape_text(b->ndim, b->dims));
     Tensor *x = op_detach(a), *y = op_detach(b);
     Tensor *out = turned(op_sub(op_mul(x, turned(y, d)), op_mul(turned(x, d), y)), d);
@@ -264,5 +272,6 @@ op_cross(Tensor *a, Tensor *b, const int64_t *dim)
     for (int d = 0; d < a->ndim; d++)
         if (a->dims[d] == 3)
             return op_linalg_cross(a, b, d);
-    return error(PyExc_RuntimeError, "no dimension of size 3 in input, whose shape is %s", shape_text(a->ndim, a->dims));
+    return error(PyExc_RuntimeError, "no dimension of size 3 in input, whose shape is %s",
+                 shape_text(a->ndim, a->dims));
 }

@@ -20,7 +20,7 @@ Tensor *op_clamp_min(Tensor *t, const Value *low);
 Tensor *op_clamp_max(Tensor *t, const Value *high);
 Tensor *op_clamp_tensors(Tensor *t, Tensor *low, Tensor *high);      /* NULL: no bound on that side */
 Tensor *op_positive(Tensor *t);
-Tensor *op_prelu(Tensor *t, Tensor *weight);             /* one weight, or one for each index of dimension 1 */
+Tensor *op_prelu(Tensor *t, Tensor *weight);             /* one weight, or one a channel (dimension 1) */
 Tensor *op_logit(Tensor *t, double eps);                 /* eps < 0: values outside (0, 1) give NaN */
 Tensor *op_nan_to_num(Tensor *t, const Value *nan, const Value *posinf, const Value *neginf);
 Tensor *op_float_power(const Value *base, const Value *exponent);

@@ -243,9 +243,34 @@ any_bool_tensor(const Frame *f)
     return false;
 }
 
+/* A condition or mask is bool, and a filling value a single one. */
+static int
+check_mask(const Frame *f)
+{
+    const Tensor *mask = f->in[f->row->bool_operand].tensor;
+    if (mask == NULL || mask->dtype != DTYPE_BOOL) {
+        if (f->op == OP_where)
+            error(PyExc_RuntimeError, "where expected condition to be a boolean tensor, but got a tensor with dtype %s",
+                  mask ? dtype_info[mask->dtype].type_name : "of a number");
+        else
+            error(PyExc_RuntimeError, "masked_fill_ only supports boolean masks, but got mask with dtype %s",
+                  mask ? dtype_info[mask->dtype].name : "of a number");
+        return -1;
+    }
+    const Tensor *value = f->op == OP_masked_fill ? f->in[2].tensor : NULL;
+    if (value != NULL && value->ndim > 0) {
+        error(PyExc_RuntimeError, "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with %d "
+                                  "dimension(s); torch.where(mask, value, input) takes any shape", value->ndim);
+        return -1;
+    }
+    return 0;
+}
+
 static int
 choose_dtype(Frame *f)
 {
+    if (f->row->bool_operand >= 0 && check_mask(f) < 0)
+        return -1;
     Dtype d = f->op == OP_masked_fill ? (Dtype)f->in[0].tensor->dtype : promote_operands(f);
     int category = dtype_info[d].category;
     switch ((Class)f->row->class) {
@@ -267,6 +292,10 @@ choose_dtype(Frame *f)
         break;
     case CLASS_ANY:
         break;
+    }
+    if (f->op == OP_pow && category == CATEGORY_INT && f->in[1].tensor == NULL && f->in[1].scalar.value.i < 0) {
+        error(PyExc_RuntimeError, "Integers to negative integer powers are not allowed: convert the base with .float()");
+        return -1;
     }
     f->compute = d;
     f->result = f->row->kind == KIND_COMPARE || f->row->kind == KIND_PREDICATE ? DTYPE_BOOL : d;

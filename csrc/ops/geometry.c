@@ -1,19 +1,21 @@
-/* Ops that change what a tensor shows of its memory, in place: no element moves.  The autograd rules are those of any
- * in-place op: a leaf that requires grad refuses, and other tensors' saved operands notice by the version. */
+/* Ops that change what a tensor shows of its memory, in place: no element moves.  The autograd rules are
+ * those of any in-place op: a leaf that requires grad refuses, and other tensors' saved operands notice by
+ * the version. */
 #include <string.h>
 
 #include "ops/ops.h"
 
-/* self takes the geometry and, if one was recorded, the history of view, which is a view of self.  The view's node has
- * its edge to self's old node, so that nothing refers to self itself. */
+/* self takes the geometry and, if one was recorded, the history of view, which is a view of self.  The view's
+ * node has its edge to self's old node, so that nothing refers to self itself. */
 static Tensor *
 become(Tensor *self, Tensor *view)
 {
     if (view == NULL)
         return NULL;
     if (grad_mode && self->requires_grad && self->node == NULL)
-        return error(PyExc_RuntimeError, "a leaf Variable that requires grad is being used in an in-place operation. (use "
-                                         "the op without the underscore, or torch.no_grad())");
+        return error(PyExc_RuntimeError,
+                     "a leaf Variable that requires grad is being used in an in-place operation. (use "
+                     "the op without the underscore, or torch.no_grad())");
     if (tensor_set_geometry_from(self, view) < 0)
         return NULL;
     tensor_bump(self);
@@ -58,10 +60,11 @@ op_set_(Tensor *self, Tensor *source)
     if (self == NULL || source == NULL)
         return NULL;
     if (self->dtype != source->dtype || !device_equal(self->device, source->device))
-        return error(PyExc_RuntimeError, "Could not set tensor of type %s to a tensor of type %s", dtype_info[self->dtype].name,
-                     dtype_info[source->dtype].name);
+        return error(PyExc_RuntimeError, "Could not set tensor of type %s to a tensor of type %s",
+                     dtype_info[self->dtype].name, dtype_info[source->dtype].name);
     if (tensor_needs_grad(self) || self->base != NULL)
-        return error(PyExc_RuntimeError, "set_() needs a tensor without history that is no view; use x = source instead");
+        return error(PyExc_RuntimeError,
+                     "set_() needs a tensor without history that is no view; use x = source instead");
     return tensor_set_geometry_from(self, source) < 0 ? NULL : self;
 }
 

@@ -186,7 +186,9 @@ BACKWARD(stack)
 static Tensor *
 joined(int64_t n, Tensor *const *tensors, int64_t dim, int least)
 {
-    Tensor **wide = PyMem_New(Tensor *, n ? n : 1);
+    if (n == 0)
+        return error(PyExc_RuntimeError, "%s expects a non-empty TensorList", dim == 1 ? "hstack" : "vstack");
+    Tensor **wide = PyMem_New(Tensor *, n);
     if (wide == NULL)
         return (Tensor *)PyErr_NoMemory();
     Tensor *out = NULL;
@@ -296,7 +298,7 @@ PyObject *
 op_unbind(Tensor *t, int64_t dim)
 {
     if (t->ndim == 0)
-        return (PyObject *)error(PyExc_RuntimeError, "Dimension specified as %lld but tensor has no dimensions", (long long)dim);
+        return (PyObject *)error(PyExc_IndexError, "Dimension specified as %lld but tensor has no dimensions", (long long)dim);
     int d = shape_wrap_dim(dim, t->ndim);
     return d < 0 ? NULL : views(OP_unbind, t, d, t->dims[d], NULL);
 }

@@ -312,6 +312,8 @@ op_inner(Tensor *a, Tensor *b)
 static Tensor *
 scaled(Tensor *t, double factor)
 {
+    if (t != NULL && !dtype_is_float((Dtype)t->dtype))
+        factor = (double)(int64_t)factor;         /* as PyTorch: an integer product has integer factors */
     return factor == 1 ? t : op_scalar(OP_mul, t, factor);
 }
 

@@ -433,6 +433,7 @@ BACKWARD(t)
 Tensor *
 op_squeeze(Tensor *t, const int64_t *dims, int n)
 {
+    bool all = dims == NULL;
     int64_t kept[NDIM_MAX], strides[NDIM_MAX];
     bool drop[NDIM_MAX] = {false};
     int ndim = 0;
@@ -445,14 +446,14 @@ op_squeeze(Tensor *t, const int64_t *dims, int n)
         drop[d] = true;
     }
     for (int i = 0; i < t->ndim; i++) {
-        if (t->dims[i] == 1 && (n == 0 || drop[i]))
+        if (t->dims[i] == 1 && (all || drop[i]))
             continue;
         kept[ndim] = t->dims[i];
         strides[ndim++] = t->strides[i];
     }
     Tensor *out = view_make(t, ndim, kept, strides, 0);
     Node *node = out ? record_shape(OP_squeeze, out, t) : NULL;
-    if (node != NULL && n > 0)
+    if (node != NULL && !all)
         node_set_variant(node, 1);
     return checked(out);
 }

@@ -20,7 +20,7 @@ Tensor *op_expand(Tensor *t, int ndim, const int64_t *dims);
 Tensor *op_transpose(Tensor *t, int64_t dim0, int64_t dim1);
 Tensor *op_t(Tensor *t);
 Tensor *op_permute(Tensor *t, int n, const int64_t *dims);
-Tensor *op_squeeze(Tensor *t, const int64_t *dims, int n);            /* n == 0: every dim of size 1 */
+Tensor *op_squeeze(Tensor *t, const int64_t *dims, int n);            /* dims NULL: every dim of size 1 */
 Tensor *op_unsqueeze(Tensor *t, int64_t dim);
 Tensor *op_select(Tensor *t, int64_t dim, int64_t index);
 Tensor *op_slice(Tensor *t, int64_t dim, int64_t start, int64_t end, int64_t step);

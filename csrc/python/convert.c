@@ -105,7 +105,10 @@ tensor_to(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwn
 #define TO_DTYPE(name, dtype) \
     static PyObject *to_##name(PyObject *self, PyObject *args, PyObject *kwargs) \
     { \
-        (void)args, (void)kwargs; \
+        static char *names[] = {"memory_format", NULL}; \
+        PyObject *format; \
+        if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$O:" #name, names, &format)) \
+            return NULL; \
         return convert(self, dtype, NULL, false); \
     }
 TO_DTYPE(float, DTYPE_FLOAT)

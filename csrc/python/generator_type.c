@@ -35,7 +35,7 @@ seed_from_object(PyObject *o, uint64_t *seed)
     PyObject *number = PyFloat_Check(o) ? PyNumber_Long(o) : PyNumber_Index(o);
     if (number == NULL) {
         if (PyErr_ExceptionMatches(PyExc_TypeError))
-            PyErr_Format(PyExc_RuntimeError, "manual_seed expected a long, but got %s", Py_TYPE(o)->tp_name);
+            PyErr_Format(PyExc_ValueError, "manual_seed: invalid literal for int(): %R", o);
         return -1;
     }
     int overflow;

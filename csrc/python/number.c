@@ -169,12 +169,15 @@ slot_absolute(PyObject *a)
 static PyObject *
 slot_invert(PyObject *a)
 {
+    if (dtype_is_float((Dtype)((Tensor *)a)->dtype))
+        return (PyObject *)error(PyExc_TypeError, "~ (operator.invert) is only implemented on integer and Boolean-type "
+                                                  "tensors: this one is %s", dtype_info[((Tensor *)a)->dtype].name);
     return op_python(OP_bitwise_not, a, NULL, 0, NULL, false);
 }
 
 /* ---------------------------------------------------------------- as a Python number */
 static int
-check_one_element(Tensor *t, const char *what)
+check_one_element(Tensor *t, PyObject *class, const char *phrase)
 {
     if (t->device.type == DEVICE_META) {
         error(PyExc_RuntimeError, "Tensor.item() cannot be called on meta tensors: they have a shape, but no data");
@@ -182,16 +185,17 @@ check_one_element(Tensor *t, const char *what)
     }
     if (t->numel == 1)
         return 0;
-    error(PyExc_RuntimeError, "a Tensor with %lld elements cannot be converted to %s: it has shape %s; index it, reduce it "
-                              "(.sum(), .mean()), or use .tolist()",
-          (long long)t->numel, what, shape_text(t->ndim, t->dims));
+    error(class, "%s: a tensor of %lld elements and shape %s cannot; index it, reduce it (.sum(), .mean()), or use "
+                 ".tolist()", phrase, (long long)t->numel, shape_text(t->ndim, t->dims));
     return -1;
 }
 
 PyObject *
 tensor_number(Tensor *t)
 {
-    if (check_one_element(t, "Scalar") < 0)
+    char phrase[80];
+    snprintf(phrase, sizeof phrase, "a Tensor with %lld elements cannot be converted to Scalar", (long long)t->numel);
+    if (check_one_element(t, PyExc_RuntimeError, phrase) < 0)
         return NULL;
     Param value = tensor_item(t);
     switch (dtype_info[t->dtype].category) {
@@ -210,15 +214,19 @@ slot_bool(PyObject *self)
               t->numel == 0 ? "no values" : "more than one value", shape_text(t->ndim, t->dims));
         return -1;
     }
-    if (check_one_element(t, "bool") < 0)
+    if (check_one_element(t, PyExc_RuntimeError, "bool") < 0)
         return -1;
     Param value = tensor_item(t);
     return dtype_is_float((Dtype)t->dtype) ? value.f != 0 : value.i != 0;
 }
 
+static const char only_one[] = "only one element tensors can be converted to Python scalars";
+
 static PyObject *
 slot_int(PyObject *self)
 {
+    if (check_one_element((Tensor *)self, PyExc_ValueError, only_one) < 0)
+        return NULL;
     PyObject *number = tensor_number((Tensor *)self);
     PyObject *result = number ? PyNumber_Long(number) : NULL;
     Py_XDECREF(number);
@@ -228,6 +236,8 @@ slot_int(PyObject *self)
 static PyObject *
 slot_float(PyObject *self)
 {
+    if (check_one_element((Tensor *)self, PyExc_ValueError, only_one) < 0)
+        return NULL;
     PyObject *number = tensor_number((Tensor *)self);
     PyObject *result = number ? PyNumber_Float(number) : NULL;
     Py_XDECREF(number);

@@ -9,7 +9,7 @@ class _VariableMeta(type):
 
 
 class Variable(metaclass=_VariableMeta):
-    """Variable(data, requires_grad=False): data's memory as a tensor without history. Every tensor is an instance."""
+    """Variable(data, requires_grad=False): data's memory without its history. Every tensor is an instance."""
 
     def __new__(cls, data=None, requires_grad=False, volatile=False):
         if data is None:

@@ -1,16 +1,16 @@
-"""What PyTorch's scripts ask of backends, answered truthfully: ctorch computes on the CPU with kernels of its own."""
+"""What PyTorch's scripts ask of backends, answered truthfully: ctorch computes with kernels of its own."""
 
 import sys
 
 
 class _Backend(type(sys)):
-    """A backend that is not there, as a module: is_available() is False; its switches may be set and change nothing."""
+    """A backend that is not there, as a module; its switches may be set and change nothing."""
 
     def __init__(self, name):
         super().__init__(f"{__name__}.{name}", "A backend that is not part of ctorch.")
         self.enabled = self.benchmark = self.allow_tf32 = False
         self.deterministic = True
-        sys.modules[self.__name__] = self        # so that `import ctorch.backends.cudnn` finds it
+        sys.modules[self.__name__] = self  # so that `import ctorch.backends.cudnn` finds it
 
     def is_available(self):
         """True if the backend can be used."""

@@ -1,4 +1,4 @@
-"""CUDA devices.  This build has no CUDA backend: every question is answered at once, without touching a driver."""
+"""CUDA devices.  This build has no CUDA backend: it answers at once, without touching a driver."""
 
 from .. import _C
 
@@ -19,7 +19,8 @@ def is_initialized():
 
 
 def _absent(what):
-    raise RuntimeError(f"torch.cuda.{what}: this build of ctorch has no CUDA backend; ask torch.cuda.is_available() first")
+    raise RuntimeError(f"torch.cuda.{what}: this build of ctorch has no CUDA backend; "
+                       "ask torch.cuda.is_available() first")
 
 
 def current_device():
@@ -92,7 +93,7 @@ def _tensor_class(name):
     def refuse(cls, *args):
         _absent(f"{name}()")
 
-    return type(name, (), {"__new__": refuse, "__module__": __name__, "__doc__": "No tensor is an instance: no GPU."})
+    return type(name, (), {"__new__": refuse, "__module__": __name__, "__doc__": "No tensor is an instance."})
 
 
 FloatTensor, DoubleTensor, HalfTensor, LongTensor, IntTensor, ByteTensor, BoolTensor = map(_tensor_class, (

@@ -7,9 +7,9 @@ from .linear import LazyLinear
 from .module import Module
 from .sparse import Embedding
 
-__all__ = ["BCELoss", "BCEWithLogitsLoss", "CrossEntropyLoss", "Embedding", "HuberLoss", "KLDivLoss", "L1Loss", "LazyLinear",
-           "MSELoss", "Module", "ModuleDict", "ModuleList", "NLLLoss", "ParameterDict", "ParameterList",
-           "Sequential", "SmoothL1Loss"]
+__all__ = ["BCELoss", "BCEWithLogitsLoss", "CrossEntropyLoss", "Embedding", "HuberLoss", "KLDivLoss",
+           "L1Loss", "LazyLinear", "MSELoss", "Module", "ModuleDict", "ModuleList", "NLLLoss", "ParameterDict",
+           "ParameterList", "Sequential", "SmoothL1Loss"]
 
 
 def __getattr__(name):

@@ -17,9 +17,9 @@ class UninitializedParameter(_C.Parameter):
 
 
 class LazyLinear(Linear):
-    """A Linear that takes in_features from the last dimension of its first input, and is a Linear from then on.
+    """A Linear that takes in_features from its first input's last dimension, and is a Linear from then on.
 
-    Until then its parameters have no shape: run one batch through the model before counting or initialising them.
+    Until then its parameters have no shape: run one batch before counting or initialising them.
     """
 
     def __init__(self, out_features, bias=True, device=None, dtype=None):
