@@ -1,8 +1,8 @@
 """einsum: a sum of products written with one letter a dimension.
 
 The equation becomes a list of labels an operand; operands are then contracted from left to right, each pair
-as one batched matrix product.  An ellipsis stands for the labels "...0", "...1" and so on, counted from the last
-dimension.
+as one batched matrix product.  An ellipsis stands for the labels "...0", "...1" and so on, counted from the
+last dimension.
 """
 
 from . import _C

@@ -335,7 +335,9 @@ def test_timeout():
 
 @pytest.mark.procs
 def test_no_process_is_left():
+    import gc
     import multiprocessing
+    gc.collect()  # persistent loaders of earlier tests refer to themselves
     batches = iter(DataLoader(Numbers(1000), batch_size=2, num_workers=2))
     next(batches)
     workers = [process for process in multiprocessing.active_children()]

@@ -368,3 +368,62 @@ def test_embedding_from_a_table():
     assert layer(ctorch.tensor(2)).tolist() == [4, 5] and not layer.weight.requires_grad
     with pytest.raises(AssertionError, match="Padding_idx must be within num_embeddings"):
         nn.Embedding(3, 2, padding_idx=3)
+
+
+# ---------------------------------------------------------------- layers in Python
+def test_a_lazy_linear_takes_its_size_from_the_first_input():
+    model = nn.Sequential(nn.LazyLinear(4), nn.LazyLinear(1, bias=False))
+    assert repr(model[0]) == "LazyLinear(in_features=0, out_features=4, bias=True)"
+    parameters = list(model.parameters())
+    optimizer = ctorch.optim.SGD(parameters, lr=0.1)
+    assert model(ctorch.ones(2, 3)).shape == (2, 1)
+    assert type(model[0]) is nn.Linear and model[0].in_features == 3
+    assert parameters[0] is model[0].weight and type(parameters[0]) is nn.Parameter
+    before = model[0].weight.detach().clone()
+    model(ctorch.ones(2, 3)).sum().backward()
+    optimizer.step()
+    assert not ctorch.equal(before, model[0].weight)
+
+
+def test_a_lazy_linear_draws_what_a_linear_draws():
+    lazy = nn.LazyLinear(4)
+    ctorch.manual_seed(3)
+    lazy(ctorch.ones(1, 5))
+    ctorch.manual_seed(3)
+    plain = nn.Linear(5, 4)
+    assert ctorch.equal(lazy.weight, plain.weight) and ctorch.equal(lazy.bias, plain.bias)
+
+
+@pytest.mark.parametrize(
+    "kind, mode", [("Zero", "constant"), ("Reflection", "reflect"), ("Replication", "edge"), ("Circular", "wrap")]
+)
+@pytest.mark.parametrize("dims", [1, 2, 3])
+def test_padding_layers(kind, mode, dims):
+    x = array(1, 2, *(3, 4, 5)[:dims])
+    layer = getattr(nn, f"{kind}Pad{dims}d")(1)
+    check(layer(*tensors([x])), np.pad(x, [(0, 0), (0, 0)] + [(1, 1)] * dims, mode=mode))
+    assert repr(layer) == f"{kind}Pad{dims}d({(1,) * 2 * dims})"
+
+
+def test_constant_padding_of_each_side():
+    x = ctorch.ones(1, 1, 2, 2)
+    assert nn.ConstantPad2d((1, 0, 0, 1), 7.0)(x).tolist() == [[[[7, 1, 1], [7, 1, 1], [7, 7, 7]]]]
+
+
+def test_distances_and_their_losses():
+    a, b = array(4, 3), array(4, 3, seed=1)
+    x, y = tensors([a, b])
+    cosine = (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
+    check(nn.CosineSimilarity()(x, y), cosine)
+    check(nn.PairwiseDistance(1)(x, y), np.abs(a - b + 1e-6).sum(1))
+    target = np.array([1.0, -1.0, 1.0, -1.0])
+    expected = np.where(target == 1, 1 - cosine, np.maximum(0, cosine - 0.1)).mean()
+    assert nn.CosineEmbeddingLoss(0.1)(x, y, *tensors([target])).item() == pytest.approx(expected)
+    u, v = a[:, 0], b[:, 0]
+    hinge = np.maximum(0, -target * (u - v) + 0.5).sum()
+    ranked = nn.MarginRankingLoss(0.5, reduction="sum")(*tensors([u, v, target]))
+    assert ranked.item() == pytest.approx(hinge)
+    assert nn.TripletMarginLoss()(x, x, y).item() == pytest.approx(
+        np.maximum(0, 1 + 1e-6 * 3**0.5 - np.linalg.norm(a - b + 1e-6, axis=1)).mean()
+    )
+    assert nn.SoftMarginLoss()(*tensors([u, target])).item() == pytest.approx(np.log1p(np.exp(-u * target)).mean())

@@ -10,7 +10,6 @@ Tensor *op_squeeze_(Tensor *self, int n, const int64_t *dims);
 Tensor *op_unsqueeze_(Tensor *self, int64_t dim);
 Tensor *op_transpose_(Tensor *self, int64_t dim0, int64_t dim1);
 Tensor *op_t_(Tensor *self);
-Tensor *op_set_(Tensor *self, Tensor *source);           /* self becomes another header of source's memory */
 Tensor *op_resize_as_(Tensor *self, Tensor *like);
 PyObject *op_is_same_size(Tensor *a, Tensor *b);
 PyObject *op_storage_bytes(Tensor *t);

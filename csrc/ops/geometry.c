@@ -55,20 +55,6 @@ op_t_(Tensor *self)
 }
 
 Tensor *
-op_set_(Tensor *self, Tensor *source)
-{
-    if (self == NULL || source == NULL)
-        return NULL;
-    if (self->dtype != source->dtype || !device_equal(self->device, source->device))
-        return error(PyExc_RuntimeError, "Could not set tensor of type %s to a tensor of type %s",
-                     dtype_info[self->dtype].name, dtype_info[source->dtype].name);
-    if (tensor_needs_grad(self) || self->base != NULL)
-        return error(PyExc_RuntimeError,
-                     "set_() needs a tensor without history that is no view; use x = source instead");
-    return tensor_set_geometry_from(self, source) < 0 ? NULL : self;
-}
-
-Tensor *
 op_resize_as_(Tensor *self, Tensor *like)
 {
     return like ? op_resize_(self, like->ndim, like->dims) : NULL;

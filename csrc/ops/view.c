@@ -86,21 +86,22 @@ op_as_strided_backward(Tensor *g, int base_ndim, const int64_t *base_dims, const
 {
     if (g == NULL)
         return NULL;
-    int64_t span = 1, view_span = offset + 1;
-    for (int i = 0; i < base_ndim; i++)
+    int64_t before = offset < 0 ? -offset : 0;    /* elements of the view that lie before the base */
+    int64_t span = before + 1, view_span = before + offset + 1;
+    bool empty = false;
+    for (int i = 0; i < base_ndim; i++) {
         span += (base_dims[i] - 1) * base_strides[i];
+        empty |= base_dims[i] == 0;
+    }
     for (int i = 0; i < ndim; i++)
         view_span += (dims[i] - 1) * strides[i];
-    if (view_span > span)
-        span = view_span;
-    for (int i = 0; i < base_ndim; i++)
-        if (base_dims[i] == 0)
-            span = 1;
+    if (empty || view_span > span)
+        span = view_span > 1 ? view_span : 1;
     Tensor *flat = scope_keep(tensor_empty(1, &span, (Dtype)g->dtype, g->device));
     if (flat == NULL || fill_data(flat, (Scalar){PARAM(0), CATEGORY_INT}) < 0)
         return NULL;
-    flat = op_strided_add(flat, g, ndim, dims, strides, offset);
-    return op_as_strided(flat, base_ndim, base_dims, base_strides, 0);
+    flat = op_strided_add(flat, g, ndim, dims, strides, before + offset);
+    return op_as_strided(flat, base_ndim, base_dims, base_strides, before);
 }
 
 /* ---------------------------------------------------------------- shapes of the same elements */

@@ -8,8 +8,8 @@ from .module import Module
 from .sparse import Embedding
 
 __all__ = ["BCELoss", "BCEWithLogitsLoss", "CrossEntropyLoss", "Embedding", "HuberLoss", "KLDivLoss",
-           "L1Loss", "LazyLinear", "MSELoss", "Module", "ModuleDict", "ModuleList", "NLLLoss", "ParameterDict",
-           "ParameterList", "Sequential", "SmoothL1Loss"]
+           "L1Loss", "LazyLinear", "MSELoss", "Module", "ModuleDict", "ModuleList", "NLLLoss",
+           "ParameterDict", "ParameterList", "Sequential", "SmoothL1Loss"]
 
 
 def __getattr__(name):
