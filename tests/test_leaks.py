@@ -99,6 +99,7 @@ def test_create_graph(text):
     assert live() == before
 
 
+@pytest.mark.unsanitized
 def test_ten_thousand_training_steps_stay_in_place():
     """The memory of the process grows by less than 1 MB."""
     torch = ctorch

@@ -99,12 +99,12 @@ def tensor(draw):
         n *= side
     kind = draw.randrange(8)
     if kind == 0:
-        return base[:1].expand(*shape) if shape else base[0]
+        return base[:1].expand(shape) if shape else base[0]
     if kind == 1 and len(shape) >= 2:
-        return base[:n].view(*shape).transpose(0, 1)
+        return base[:n].view(shape).transpose(0, 1)
     if kind == 2:
-        return base[1:2 * n + 1:2].view(*shape)
-    x = base[:n].clone().view(*shape)
+        return base[1:2 * n + 1:2].view(shape)
+    x = base[:n].clone().view(shape)
     if kind == 3 and dtype.is_floating_point:
         return x.requires_grad_()
     if kind == 4 and dtype.is_floating_point:

@@ -25,7 +25,9 @@ save_members(Module *m, Slot slot, PyObject *destination, PyObject *prefix, bool
         if (value == Py_None || (slot == BUFFERS && is_transient(m, name)))
             continue;
         PyObject *key = PyUnicode_Concat(prefix, name);
-        PyObject *saved = keep_vars ? Py_NewRef(value) : PyObject_CallMethodNoArgs(value, S(detach));
+        PyObject *saved = key == NULL ? NULL
+                          : keep_vars ? Py_NewRef(value)
+                                      : PyObject_CallMethodNoArgs(value, S(detach));
         status = key == NULL || saved == NULL ? -1 : PyObject_SetItem(destination, key, saved);
         Py_XDECREF(key);
         Py_XDECREF(saved);

@@ -14,6 +14,14 @@ view_make(Tensor *t, int ndim, const int64_t *dims, const int64_t *strides, int6
     return out;
 }
 
+static bool
+few_enough(int ndim)
+{
+    if (ndim > NDIM_MAX)
+        error(PyExc_RuntimeError, "tensor has too many dimensions: %d, at most %d are supported", ndim, NDIM_MAX);
+    return ndim <= NDIM_MAX;
+}
+
 static Tensor *
 checked(Tensor *out)
 {
@@ -110,8 +118,8 @@ view_infer_size(const Tensor *t, int ndim, const int64_t *dims, int64_t *resolve
 {
     int unknown = -1;
     int64_t product = 1;
-    if (ndim > NDIM_MAX)
-        return shape_numel(ndim, dims) < 0 ? -1 : 0;
+    if (!few_enough(ndim))
+        return -1;
     for (int i = 0; i < ndim; i++) {
         resolved[i] = dims[i];
         if (dims[i] == -1) {
@@ -308,8 +316,8 @@ op_expand(Tensor *t, int ndim, const int64_t *dims)
     if (ndim < t->ndim)
         return error(PyExc_RuntimeError, "expand: the number of sizes provided (%d) must be greater or equal to the number "
                                          "of dimensions in the tensor (%d)", ndim, t->ndim);
-    if (ndim > NDIM_MAX)
-        return shape_numel(ndim, dims) < 0 ? NULL : NULL;
+    if (!few_enough(ndim))
+        return NULL;
     for (int i = ndim - 1, own = t->ndim - 1; i >= 0; i--, own--) {
         int64_t size = own >= 0 ? t->dims[own] : 1, wanted = dims[i];
         if (wanted == -1 && own < 0)

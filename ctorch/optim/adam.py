@@ -36,16 +36,22 @@ class Adam(Optimizer):
         for group in self.param_groups:
             params, grads = params_with_grad(group)
             amsgrad = group["amsgrad"]
-            states = [self.state[param] or self._init_state(param, amsgrad) for param in params]
-            beta1, beta2 = group["betas"]
-            _C._adam_step(
-                params, grads,
-                [state["exp_avg"] for state in states],
-                [state["exp_avg_sq"] for state in states],
-                [state["max_exp_avg_sq"] for state in states] if amsgrad else None,
-                [state["step"] for state in states],
-                group["lr"], beta1, beta2, group["eps"], group["weight_decay"],
-                amsgrad, group["maximize"], group["decoupled_weight_decay"])
+            fresh = [param for param in params if not self.state[param]]
+            try:
+                states = [self.state[param] or self._init_state(param, amsgrad) for param in params]
+                beta1, beta2 = group["betas"]
+                _C._adam_step(
+                    params, grads,
+                    [state["exp_avg"] for state in states],
+                    [state["exp_avg_sq"] for state in states],
+                    [state["max_exp_avg_sq"] for state in states] if amsgrad else None,
+                    [state["step"] for state in states],
+                    group["lr"], beta1, beta2, group["eps"], group["weight_decay"],
+                    amsgrad, group["maximize"], group["decoupled_weight_decay"])
+            except BaseException:  # nothing was updated: forget what was made for it
+                for param in fresh:
+                    self.state[param].clear()
+                raise
         return loss
 
     def _init_state(self, param, amsgrad: bool) -> dict:

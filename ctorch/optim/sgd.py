@@ -50,13 +50,20 @@ class SGD(Optimizer):
 
         Their buffer becomes the gradient itself, undampened: the update of a zero buffer without dampening.
         """
-        for param, grad in zip(params, grads):
-            state = self.state[param]
-            dampening = group["dampening"]
-            if "momentum_buffer" not in state:
-                state["momentum_buffer"] = zeros_like(param, requires_grad=False)
-                dampening = 0.0
-            _update(group, [param], [grad], [state["momentum_buffer"]], dampening)
+        state = self.state
+        fresh = [i for i, param in enumerate(params) if "momentum_buffer" not in state[param]]
+        made = [zeros_like(params[i], requires_grad=False) for i in fresh]
+        known = [i for i, param in enumerate(params) if "momentum_buffer" in state[param]]
+        try:
+            for i, buffer in zip(fresh, made):
+                state[params[i]]["momentum_buffer"] = buffer
+            _update(group, [params[i] for i in fresh], [grads[i] for i in fresh], made, 0.0)
+        except BaseException:  # nothing was updated: forget the buffers too
+            for i in fresh:
+                state[params[i]].pop("momentum_buffer", None)
+            raise
+        _update(group, [params[i] for i in known], [grads[i] for i in known],
+                [state[params[i]]["momentum_buffer"] for i in known], group["dampening"])
 
 
 def _update(group: dict, params: list, grads: list, buffers: "list | None", dampening: float) -> None:
