@@ -28,7 +28,7 @@ from ctorch.utils.data import DataLoader, Dataset, TensorDataset
 from ctorch.vision import transforms
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 # %% options
 parser = argparse.ArgumentParser(description="The lecture on multi-layer perceptrons, with ctorch.")

@@ -302,16 +302,19 @@ choose_dtype(Frame *f)
     return 0;
 }
 
-/* alpha, value and weights may not be of a higher category than the computation. */
+/* The parameters that the dtype of the computation cannot hold. */
 static int
 check_params(const Frame *f)
 {
-    if (f->row->kind == KIND_OP || f->row->n_params == 0 || f->op != OP_add)
-        return 0;
     if (f->compute == DTYPE_BOOL || dtype_is_float(f->compute))
         return 0;
-    if (f->params[0].f != (double)f->params[0].i) {
+    if (f->op == OP_add && f->params[0].f != (double)f->params[0].i) {
         error(PyExc_RuntimeError, "For integral input tensors, argument alpha must not be a floating point number.");
+        return -1;
+    }
+    if (f->op == OP_hardtanh && f->compute == DTYPE_UINT8 && (f->params[0].f < 0 || f->params[1].f < 0)) {
+        error(PyExc_RuntimeError, "cannot do hardtanh on an unsigned type with negative limits: %s and %s",
+              float_text(f->params[0].f), float_text(f->params[1].f));
         return -1;
     }
     return 0;
