@@ -58,6 +58,7 @@ CALLS = [
     ('a.add(b)', 'must match the size of tensor b'),
     ('torch.add(a, b)', 'must match the size of tensor b'),
     ("a.add(a, alpha='x')", "argument 'alpha' must be Number"),
+    ("torch.nn.functional.hardtanh(torch.ones(2, dtype=torch.uint8))", 'on an unsigned type with negative limits'),
     ('a.add()', 'invalid combination of arguments'),
     ('a.add(1, 2, 3)', 'invalid combination of arguments'),
     ('torch.add(a)', 'invalid combination of arguments'),

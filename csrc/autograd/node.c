@@ -74,7 +74,9 @@ node_type(int op, int variant)
     if (*slot != NULL)
         return *slot;
     char name[96];
-    if (op >= OP_COUNT)
+    if (op == OP_copy_)                           /* PyTorch wrote this one by hand */
+        snprintf(name, sizeof name, "ctorch.autograd.CopyBackwards");
+    else if (op >= OP_COUNT)
         snprintf(name, sizeof name, "ctorch.autograd.%s", kind_name(op));
     else
         snprintf(name, sizeof name, "ctorch.autograd.%sBackward%d", kind_name(op), variant);

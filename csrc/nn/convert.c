@@ -354,8 +354,11 @@ to_empty(PyObject *self, PyObject *args, PyObject *kwargs)
     static char *keywords[] = {"device", "recurse", NULL};
     PyObject *device, *result = NULL;
     int recurse = 1;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "$O|p:to_empty", keywords, &device, &recurse))
+    /* PyArg_Parse knows no required argument that is keyword-only. */
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$Op:to_empty", keywords, &device, &recurse))
         return NULL;
+    if (device == NULL)
+        return error(PyExc_TypeError, "to_empty() missing 1 required keyword-only argument: 'device'");
     PyObject *function = PyCFunction_New(&empty_def, device);
     if (function != NULL)
         result = PyObject_CallMethodObjArgs(self, S(_apply), function, recurse ? Py_True : Py_False, NULL);

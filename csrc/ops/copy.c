@@ -146,6 +146,19 @@ BACKWARD(copy_)
     GRAD(1, g);
 }
 
+static Tensor *
+fill_as(Op op, Tensor *self, Scalar value)
+{
+    if (check_writable(self, "fill_") < 0 || fill_data(self, value) < 0)
+        return NULL;
+    tensor_bump(self);
+    Tensor *inputs[1] = {self};
+    Node *n = node_record_inplace(op, self, 1, inputs);
+    if (op == OP_fill_)
+        node_set_variant(n, 2);
+    return PyErr_Occurred() ? NULL : self;
+}
+
 Tensor *
 op_fill_(Tensor *self, const Value *value)
 {
@@ -156,19 +169,13 @@ op_fill_(Tensor *self, const Value *value)
                      value->tensor->ndim);
     if (!value->is_scalar)
         return op_copy_(self, value->tensor);
-    if (check_writable(self, "fill_") < 0 || fill_data(self, value->scalar) < 0)
-        return NULL;
-    tensor_bump(self);
-    Tensor *inputs[1] = {self};
-    node_record_inplace(OP_fill_, self, 1, inputs);
-    return PyErr_Occurred() ? NULL : self;
+    return fill_as(OP_fill_, self, value->scalar);
 }
 
 Tensor *
 op_zero_(Tensor *self)
 {
-    Value zero = {.is_scalar = true, .scalar = {PARAM(0), CATEGORY_INT}};
-    return op_fill_(self, &zero);
+    return self ? fill_as(OP_zero_, self, (Scalar){PARAM(0), CATEGORY_INT}) : NULL;
 }
 
 BACKWARD(fill_)

@@ -480,6 +480,8 @@ node_variant(Op op, const Operand *in)
     switch (op) {
     case OP_pow: return in[1].tensor == NULL ? 0 : in[0].tensor != NULL ? 1 : 2;
     case OP_rsub: return in[1].tensor == NULL;
+    case OP_remainder: return in[1].tensor != NULL;
+    case OP_lerp: return in[2].tensor != NULL;
     case OP_clamp:
     case OP_div_trunc:
     case OP_div_floor: return 1;
