@@ -340,13 +340,20 @@ def is_tensor(obj, /):
     return isinstance(obj, Tensor)
 
 
+def _check_tensor(function, input):
+    if not isinstance(input, Tensor):
+        raise TypeError(f"{function}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+
+
 def numel(input):
-    """Number of elements of input, an int."""
+    """Number of elements of input, an int. Raises TypeError if input is no Tensor."""
+    _check_tensor("numel", input)
     return input.numel()
 
 
 def is_floating_point(input):
-    """True if input's dtype is a floating-point one."""
+    """True if input's dtype is a floating-point one. Raises TypeError if input is no Tensor."""
+    _check_tensor("is_floating_point", input)
     return input.is_floating_point()
 
 

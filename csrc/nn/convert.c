@@ -352,13 +352,15 @@ static PyObject *
 to_empty(PyObject *self, PyObject *args, PyObject *kwargs)
 {
     static char *keywords[] = {"device", "recurse", NULL};
-    PyObject *device, *result = NULL;
+    PyObject *device = NULL, *result = NULL;
     int recurse = 1;
     /* PyArg_Parse knows no required argument that is keyword-only. */
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$Op:to_empty", keywords, &device, &recurse))
         return NULL;
-    if (device == NULL)
-        return error(PyExc_TypeError, "to_empty() missing 1 required keyword-only argument: 'device'");
+    if (device == NULL) {
+        error(PyExc_TypeError, "to_empty() missing 1 required keyword-only argument: 'device'");
+        return NULL;
+    }
     PyObject *function = PyCFunction_New(&empty_def, device);
     if (function != NULL)
         result = PyObject_CallMethodObjArgs(self, S(_apply), function, recurse ? Py_True : Py_False, NULL);
