@@ -54,7 +54,7 @@ warnings:
 # so that they and every process they start import it.  The runtime is preloaded because the interpreter lacks
 # it, and Python's own allocator, which would hide errors from it, is replaced by malloc.  Two test files are
 # about the tree and the build, and stay out; so do the tests marked unsanitized, about signals that
-# AddressSanitizer catches itself and about resident memory, which it keeps.
+# AddressSanitizer catches itself, about resident memory, which it keeps, and about failing allocations one by one.
 asan:
 	$(ENV) test
 	CC=gcc CTORCH_SANITIZE=address,undefined $(PY) setup.py --quiet build --build-lib build/asan
