@@ -427,3 +427,11 @@ def test_distances_and_their_losses():
         np.maximum(0, 1 + 1e-6 * 3**0.5 - np.linalg.norm(a - b + 1e-6, axis=1)).mean()
     )
     assert nn.SoftMarginLoss()(*tensors([u, target])).item() == pytest.approx(np.log1p(np.exp(-u * target)).mean())
+
+
+def test_a_missing_bound_of_small_integers():
+    for dtype in (ctorch.uint8, ctorch.int8, ctorch.int16, ctorch.int32, ctorch.int64):
+        x = ctorch.tensor([0, 3, 7], dtype=dtype)
+        assert x.clamp(min=1).tolist() == [1, 3, 7]
+        assert x.clamp(max=5).tolist() == [0, 3, 5]
+    assert ctorch.gcd(ctorch.tensor([12], dtype=ctorch.int32), ctorch.tensor([18], dtype=ctorch.int32)).item() == 6

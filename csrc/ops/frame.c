@@ -248,7 +248,8 @@ static int
 check_mask(const Frame *f)
 {
     const Tensor *mask = f->in[f->row->bool_operand].tensor;
-    if (mask == NULL || mask->dtype != DTYPE_BOOL) {
+    bool byte = mask != NULL && mask->dtype == DTYPE_UINT8 && f->op == OP_where;       /* an old spelling of bool */
+    if (mask == NULL || (mask->dtype != DTYPE_BOOL && !byte)) {
         if (f->op == OP_where)
             error(PyExc_RuntimeError, "where expected condition to be a boolean tensor, but got a tensor with dtype %s",
                   mask ? dtype_info[mask->dtype].type_name : "of a number");

@@ -2,6 +2,8 @@
  * loss makes of scores is in loss.c and nll.c; logsumexp is a reduction. */
 #include "ops/softmax.h"
 
+#include <string.h>
+
 #include "ops/ops.h"
 
 static Tensor *
@@ -271,6 +273,15 @@ unit(Tensor *t, int64_t dim, double eps)
 Tensor *
 op_cosine_similarity(Tensor *a, Tensor *b, int64_t dim, double eps)
 {
+    int64_t dims[NDIM_MAX];
+    if (a == NULL || b == NULL)
+        return NULL;
+    int ndim = a->ndim;
+    memcpy(dims, a->dims, (size_t)ndim * sizeof dims[0]);
+    if (shape_broadcast(&ndim, dims, b->ndim, b->dims) == 0) {            /* else the product says what does not fit */
+        a = op_expand(a, ndim, dims);
+        b = op_expand(b, ndim, dims);
+    }
     Tensor *product = op_mul(unit(a, dim, eps), unit(b, dim, eps));
     return op_sum_dims(product, 1, &dim, false);
 }
