@@ -55,9 +55,10 @@ def flags_of(source, isa):
     flags = LANGUAGE + NUMERICS + WARNINGS + ["-Icsrc"]
     if source.parts[1] == "kernels":
         # Loops made from tables are many and simple: -O3's unrolling would make them a quarter larger, no faster.
-        made_from_tables = source.name in ("pointwise.c", "reduce.c")
+        made_from_tables = source.name in ("pointwise.c", "reduce.c", "scan.c")
         flags += ["-O2", "-ftree-vectorize"] if made_from_tables else ["-O3"]
-        flags += [f"-DISA={isa}"] + ISAS[isa]
+        # C code never unwinds: without the tables for it the wheel is smaller.
+        flags += ["-fno-asynchronous-unwind-tables", f"-DISA={isa}"] + ISAS[isa]
         # One formula serves every dtype and compiler: x < 0 of an unsigned, a * b of two bools and a loop
         # that clang cannot vectorise are no mistakes.
         flags += ["-Wno-type-limits", "-Wno-int-in-bool-context", "-Wno-pass-failed"]
