@@ -364,7 +364,7 @@ def test_no_file_descriptor_is_left():
 @pytest.mark.procs
 def test_workers_end_with_their_parent():
     code = ("import os\nfrom ctorch.utils.data import DataLoader\n"
-            "tell = lambda worker: print(os.getpid())\n"
+            "tell = lambda worker: os.write(1, b'%d\\n' % os.getpid())\n"
             "batches = iter(DataLoader(range(100), num_workers=2, worker_init_fn=tell))\n"
             "next(batches); next(batches)\nos.kill(os.getpid(), 9)\n")
     done = subprocess.run([sys.executable, "-u", "-c", code], capture_output=True, text=True, timeout=60)
