@@ -85,6 +85,8 @@ tensor_needs_grad(const Tensor *t)
  * Node to save operands into, or NULL when nothing is recorded: grad mode is off, no input requires grad, out is NULL,
  * or memory ran out (then an error is set and *out is released by the scope as usual). */
 Node *node_record(Op op, Tensor *out, int n_inputs, Tensor *const *inputs);
+/* The same where the caller knows that an input requires grad: NULL is an error. */
+Node *node_attach(int op, int variant, Tensor *out, int n_inputs, Tensor *const *inputs);
 #define RECORD(op, out, ...) \
     node_record(op, out, sizeof((Tensor *[]){__VA_ARGS__}) / sizeof(Tensor *), (Tensor *[]){__VA_ARGS__})
 /* The same for an op that wrote into out: out's old history is input 0's edge, and a view hands the new node on to its
@@ -104,6 +106,8 @@ void node_set_variant(Node *n, int variant);             /* the printed digit: S
 /* ---- what backward functions use: everything they touch is owned by the scope that the engine opened ---- */
 /* Saved operand: NULL with an error if it was freed or its memory was changed since (version check). */
 Tensor *node_saved(Node *n, int slot);
+/* The same without history, borrowed from the node. */
+Tensor *node_peek(Node *n, int slot);
 static inline bool
 node_needs(const Node *n, int input)
 {

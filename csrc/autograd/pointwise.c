@@ -37,7 +37,7 @@ bind_letters(Gradient *d)
     d->uniform = !d->g->contiguous && is_uniform(d->g);
     uint8_t saves = rows[d->node->op].saves[d->input];
     for (int k = 0; k < LETTERS; k++) {
-        d->letters[k] = saves & (1 << k) ? node_saved(d->node, k) : NULL;
+        d->letters[k] = saves & (1 << k) ? node_peek(d->node, k) : NULL;
         d->is_number[k] = saves & (1 << k) && d->letters[k] == NULL;
         if (d->is_number[k] && PyErr_Occurred())
             return -1;
@@ -52,7 +52,7 @@ allocate(const Gradient *d)
     Dtype dtype = (Dtype)d->node->dtype;
     if (!g->contiguous && !d->uniform && g->dtype == dtype)
         return scope_keep(tensor_empty_like(g));
-    return scope_keep(tensor_empty(g->ndim, g->dims, dtype, g->device));
+    return scope_keep(tensor_empty_dense(g, dtype));
 }
 
 /* ---------------------------------------------------------------- dense operands of one dtype */
@@ -154,7 +154,7 @@ loop_gradient(Node *n, int k, Tensor *g)
 Tensor *
 formula_constant(Tensor *g, double value, Dtype dtype)
 {
-    Tensor *t = scope_keep(tensor_empty(g->ndim, g->dims, dtype, g->device));
+    Tensor *t = scope_keep(tensor_empty_dense(g, dtype));
     if (t != NULL && t->numel == 1 && t->device.type == DEVICE_CPU) {
         dtype_store(t->data, dtype, (Param){value, dtype_int_of_double(value)});
         return t;

@@ -5,6 +5,7 @@
 
 #include <ctype.h>
 #include <math.h>
+#include <stddef.h>
 #include <string.h>
 
 /* ---------------------------------------------------------------- compiling a signature */
@@ -514,6 +515,20 @@ parse_one(const Signature *sig, int i, int position, PyObject *o, Value *values,
 static int
 parse_varargs(const Signature *sig, int i, PyObject *const *args, Py_ssize_t nargs, Value *values, bool report)
 {
+    Value *v = &values[i];
+    bool exact = sig->args[i].kind == ARG_INTS && nargs <= 8;
+    for (Py_ssize_t k = 0; exact && k < nargs; k++)
+        exact = PyLong_CheckExact(args[k]);
+    if (exact) {
+        v->given = true;
+        v->is_scalar = false;
+        v->n = nargs;
+        v->ints = v->inline_ints;
+        int got = 1;
+        for (Py_ssize_t k = 0; k < nargs && got == 1; k++)
+            got = int_from_object(args[k], &v->ints[k]);
+        return got;
+    }
     PyObject *tuple = PyTuple_New(nargs);
     if (tuple == NULL)
         return -1;
@@ -594,11 +609,14 @@ fill_defaults(const Signature *sig, Value *values, const bool *seen, bool report
                              sig->args[i].name);
             return 0;
         }
-        values[i] = sig->args[i].fallback;
+        const Value *fallback = &sig->args[i].fallback;
+        memcpy(&values[i], fallback, offsetof(Value, inline_ints));
         if (sig->args[i].kind == ARG_STR)
             Py_XINCREF(values[i].object);
-        if (values[i].ints)
+        if (fallback->ints != NULL) {
+            memcpy(values[i].inline_ints, fallback->inline_ints, sizeof fallback->inline_ints);
             values[i].ints = values[i].inline_ints;
+        }
     }
     return 1;
 }

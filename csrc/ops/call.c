@@ -172,7 +172,7 @@ subclass_of(PyObject *self, PyObject *const *args, Py_ssize_t n)
 {
     for (Py_ssize_t i = -1; i < n; i++) {
         PyObject *o = i < 0 ? self : args[i];
-        if (o != NULL && !tensor_exact(o) && PyObject_TypeCheck(o, &TensorType))
+        if (o != NULL && tensor_derived(o))
             return Py_TYPE(o);
     }
     return NULL;

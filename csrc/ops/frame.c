@@ -498,12 +498,12 @@ record(const Row *row, Op op, int n, const Operand *in, const Param *params, Ten
     Tensor *inputs[OPERANDS_MAX];
     for (int k = 0; k < n; k++)
         inputs[k] = in[k].tensor;
-    Node *node = inplace ? node_record_inplace(op, out, n, inputs) : node_record(op, out, n, inputs);
+    Node *node = inplace ? node_record_inplace(op, out, n, inputs)
+                         : node_attach(op, node_variant(op, in), out, n, inputs);
     if (node == NULL)
         return NULL;
-    int variant = node_variant(op, in);
-    if (variant != 0)
-        node_set_variant(node, variant);
+    if (inplace)
+        node_set_variant(node, node_variant(op, in));
     uint8_t saves = 0;
     for (int k = 0; k < n; k++)
         if (node_needs(node, k))
@@ -517,9 +517,11 @@ record(const Row *row, Op op, int n, const Operand *in, const Param *params, Ten
         else if (saves & (SAVES_A << k))
             node_save(node, k, in[k].tensor == out && old_self ? old_self : in[k].tensor);
     }
-    node->n_saved = 4;
-    if (saves & SAVES_Y)
+    if (saves & SAVES_Y) {
         node_save_output(node, 3, out);
+        if (node->saved[3].tensor == NULL)
+            return NULL;
+    }
     return node;
 }
 
@@ -535,12 +537,19 @@ should_record(int n, const Operand *in)
 }
 
 static bool
-differentiable(const Frame *f)
+to_bool(const Row *row)
 {
-    if (f->row->kind == KIND_COMPARE || f->row->kind == KIND_PREDICATE || !dtype_is_float(f->result))
+    return row->kind == KIND_COMPARE || row->kind == KIND_PREDICATE;
+}
+
+/* Whether a floating-point result belongs into the graph. */
+static bool
+differentiable(const Row *row, int n, const Operand *in)
+{
+    if (!grad_mode || to_bool(row))
         return false;
-    for (int k = 0; k < f->n; k++)
-        if (f->row->gradient_kind[k] != GRADIENT_NONE && tensor_needs_grad(f->in[k].tensor))
+    for (int k = 0; k < n; k++)
+        if (tensor_needs_grad(in[k].tensor) && row->gradient_kind[k] != GRADIENT_NONE)
             return true;
     return false;
 }
@@ -598,7 +607,7 @@ general(Frame *f)
         goto fail;
     if (f->out != NULL)
         tensor_bump(out);
-    if (should_record(f->n, f->in) && differentiable(f)) {
+    if (dtype_is_float(f->result) && differentiable(f->row, f->n, f->in)) {
         Node *node = record(f->row, f->op, f->n, f->in, f->params, out, f->out != NULL, old, f->compute);
         if (node == NULL && PyErr_Occurred())
             goto fail;
@@ -647,8 +656,7 @@ pointwise(Op op, const Operand *in, const Param *params, Tensor *target)
         return general(&f);
     }
     Tensor *t = in[0].tensor;
-    bool to_bool = row->kind == KIND_COMPARE || row->kind == KIND_PREDICATE;
-    Tensor *out = tensor_empty(t->ndim, t->dims, to_bool ? DTYPE_BOOL : (Dtype)t->dtype, CPU);
+    Tensor *out = tensor_empty_dense(t, to_bool(row) ? DTYPE_BOOL : (Dtype)t->dtype);
     if (out == NULL)
         return NULL;
     int64_t itemsize = tensor_itemsize(t), strides[4] = {tensor_itemsize(out), itemsize, itemsize, itemsize};
@@ -663,13 +671,8 @@ pointwise(Op op, const Operand *in, const Param *params, Tensor *target)
             strides[k + 1] = 0;
         }
     cpu_loops[op][PART_FORWARD][t->dtype](at, strides, t->numel, params);
-    if (!to_bool && should_record(n, in)) {
-        bool needed = false;
-        for (int k = 0; k < n; k++)
-            needed |= row->gradient_kind[k] != GRADIENT_NONE && tensor_needs_grad(in[k].tensor);
-        if (needed && record(row, op, n, in, params, out, false, NULL, (Dtype)t->dtype) == NULL && PyErr_Occurred())
-            Py_CLEAR(out);
-    }
+    if (differentiable(row, n, in) && record(row, op, n, in, params, out, false, NULL, (Dtype)t->dtype) == NULL)
+        Py_CLEAR(out);
     return out;
 }
 

@@ -301,14 +301,22 @@ op_mean_dims(Tensor *t, int n, const int64_t *dims, bool keepdim)
     return with_variant(mean_as(OP_mean_dim, t, n, dims, keepdim, DTYPE_NONE), 1);
 }
 
+/* PyTorch spreads, then divides, as a graph of this backward shows; dividing first gives the same bits in one pass less. */
+static Tensor *
+mean_gradient(Node *n, Tensor *g)
+{
+    double count = (double)span_count(n);
+    return grad_mode ? op_scalar(OP_div, span_spread(n, g), count) : span_spread(n, op_scalar(OP_div, g, count));
+}
+
 BACKWARD(mean)
 {
-    GRAD(0, op_scalar(OP_div, span_spread(n, g), (double)span_count(n)));
+    GRAD(0, mean_gradient(n, g));
 }
 
 BACKWARD(mean_dim)
 {
-    GRAD(0, op_scalar(OP_div, span_spread(n, g), (double)span_count(n)));
+    GRAD(0, mean_gradient(n, g));
 }
 
 Tensor *
