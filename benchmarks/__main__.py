@@ -47,11 +47,11 @@ TOLERANCE = 1e-4
 class Process:
     """A worker, which answers one request after the other."""
 
-    def __init__(self, name, threads, level):
+    def __init__(self, name, threads, options):
         count = str(threads)
         environment = dict(os.environ, PYTHONPATH=str(ROOT), OMP_NUM_THREADS=count, CTORCH_NUM_THREADS=count,
-                           **LEVELS[level])
-        self.worker = subprocess.Popen([sys.executable, "-m", "benchmarks.worker", name, count], text=True,
+                           **LEVELS[options.level])
+        self.worker = subprocess.Popen([sys.executable, "-m", "benchmarks.worker", name, count, options.clock], text=True,
                                        cwd=ROOT,
                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
 
@@ -109,7 +109,7 @@ def checked(result, workers):
 
 def run_round(results, threads, names, options):
     with ExitStack() as stack:
-        workers = {name: stack.enter_context(Process(name, threads, options.level)) for name in names}
+        workers = {name: stack.enter_context(Process(name, threads, options)) for name in names}
         for result in results:
             if result.problem or not checked(result, workers):
                 continue
@@ -131,7 +131,7 @@ def run_fresh(results, names, options):
         if result.problem or (result.row.exact and result.figures["ctorch"]):
             continue
         for name in names:
-            with Process(name, 1, options.level) as worker:
+            with Process(name, 1, options) as worker:
                 figure, error = worker.ask("fresh", result.row)
             if error:
                 result.problem = f"{name}: {error}"
@@ -175,10 +175,12 @@ def arguments():
     parser.add_argument("--quick", action="store_true",
                         help="2 rounds of 3 visits of 10 ms, no sizes of files")
     parser.add_argument("--busy", action="store_true", help="keep another core busy meanwhile")
+    parser.add_argument("--clock", choices=("wall", "cpu"), default="wall",
+                        help="cpu: the process's own time, for one thread on a machine that others use too")
     parser.add_argument("--level", choices=LEVELS, default="best", help="instruction set of both modules")
     parser.add_argument("--write", action="store_true", help="renew BENCHMARKS.md")
     options = parser.parse_args()
-    options.threads = [int(count) for count in options.threads.split(",")]
+    options.threads = [1] if options.clock == "cpu" else [int(count) for count in options.threads.split(",")]
     if options.quick:
         options.rounds, options.visits, options.seconds = 2, 3, 0.01
     return parser, options
@@ -210,7 +212,7 @@ def main():
         f"CPU: {machine.cpu_name()}, {machine.cores()} cores; instruction set: {options.level}; "
         + ", ".join(f"{name} {version}" for name, version in versions(names).items())
         + f"; Python {sys.version.split()[0]}.",
-        f"{options.rounds * options.visits} pairs of visits, in {options.rounds} pairs of processes{busy}.",
+        f"{options.rounds * options.visits} pairs of visits, in {options.rounds} pairs of processes, {options.clock} time{busy}.",
     ]
     lines = report(results, limits, head)
     print("\n".join(lines))

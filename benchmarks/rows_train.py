@@ -37,8 +37,8 @@ def classifier(sizes, batch, torch):
     for n_in, n_out in zip(sizes, sizes[1:]):
         layers += [torch.nn.Linear(n_in, n_out), torch.nn.ReLU()]
     model = torch.nn.Sequential(*layers[:-1])
-    return model, torch.randn(batch, sizes[0]), torch.randint(0, sizes[-1], (batch,)),
-    torch.nn.CrossEntropyLoss()
+    data, target = torch.randn(batch, sizes[0]), torch.randint(0, sizes[-1], (batch,))
+    return model, data, target, torch.nn.CrossEntropyLoss()
 
 
 def training_step(problem, optimizer, torch):

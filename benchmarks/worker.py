@@ -1,4 +1,4 @@
-"""One process of one module: `python -m benchmarks.worker MODULE THREADS` answers requests in lines of JSON.
+"""One process of one module: `python -m benchmarks.worker MODULE THREADS CLOCK` answers in JSON.
 
     {"do": "check", "row": name}                   the row's result, in sampled numbers
     {"do": "time", "row": name, "seconds": s}      ns per call of some batches, after a warm-up
@@ -7,6 +7,7 @@
 
 import json
 import sys
+import time
 import timeit
 
 from benchmarks.row import all_rows
@@ -35,8 +36,9 @@ def result_of(work):
 class Clock:
     """Times one row; the collector stays on, for programs run with it."""
 
-    def __init__(self, work):
-        self.timer = timeit.Timer(work.call, "__import__('gc').enable()", globals=dict(work.names))
+    def __init__(self, work, clock):
+        ticks = time.process_time if clock == "cpu" else time.perf_counter
+        self.timer = timeit.Timer(work.call, "__import__('gc').enable()", ticks, globals=dict(work.names))
         self.calls, spent = 1, self.timer.timeit(1)
         while (spent := self.timer.timeit(self.calls)) < BATCH:
             self.calls = max(self.calls + 1,
@@ -54,8 +56,8 @@ class Clock:
 class Server:
     """Holds the module, once a row needs it, and the row asked for last."""
 
-    def __init__(self, name, threads):
-        self.name, self.threads = name, threads
+    def __init__(self, name, threads, clock):
+        self.name, self.threads, self.time = name, threads, clock
         self.rows = {row.name: row for row in all_rows()}
         self.torch = self.row = self.work = self.clock = None
 
@@ -74,12 +76,12 @@ class Server:
         self.prepare(row)
         if request["do"] == "check":
             return result_of(self.work)
-        self.clock = self.clock or Clock(self.work)
+        self.clock = self.clock or Clock(self.work, self.time)
         return self.clock.batches(request["seconds"])
 
 
 def main():
-    server = Server(sys.argv[1], int(sys.argv[2]))
+    server = Server(sys.argv[1], int(sys.argv[2]), sys.argv[3])
     for line in sys.stdin:
         try:
             reply = {"answer": server.answer(json.loads(line))}

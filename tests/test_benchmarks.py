@@ -11,7 +11,7 @@ from benchmarks.row import Row, all_rows
 from benchmarks.worker import Server, numbers
 
 ROWS = {row.name: row for row in all_rows()}
-QUICK = {"call", "recorded call", "scalar access", "lecture model"}
+QUICK = {"call", "recorded call", "scalar access", "lecture model", "MLP", "data"}
 
 
 class NoLimits:
@@ -29,7 +29,7 @@ def result(ours, theirs, name="row", threads=1):
 
 @pytest.mark.parametrize("name", [name for name, row in ROWS.items() if row.group in QUICK])
 def test_row_runs(name):
-    server = Server("ctorch", 1)
+    server = Server("ctorch", 1, "wall")
     values = server.answer({"do": "check", "row": name})
     assert all(math.isfinite(value) for value in values)
     assert min(server.answer({"do": "time", "row": name, "seconds": 0})) > 0
