@@ -8,7 +8,7 @@
 #   make ops NAME=exp     print what the preprocessor makes of one row   DTYPE=d picks the suffix of formula.h
 #   make warnings         compile everything with gcc and clang, warnings are errors
 #   make asan test-asan   the hostile build, and the suite on it
-#   make bench            the figures that CONTRIBUTING.md quotes
+#   make bench            ctorch beside PyTorch, where that is installed    ARGS=--help lists the choices
 #   make clean            remove what the above made
 
 PYTHON ?= $(shell if [ -x .venv/bin/python ]; then echo .venv/bin/python; else echo python3; fi)
@@ -67,7 +67,7 @@ test-asan: asan
 
 bench:
 	$(ENV) test
-	$(PY) benchmarks/run.py $(ARGS)
+	$(PY) -m benchmarks $(ARGS)
 
 clean:
 	rm -rf build dist *.egg-info .venv .pytest_cache .hypothesis ctorch/_C*.so

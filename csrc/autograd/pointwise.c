@@ -55,6 +55,14 @@ allocate(const Gradient *d)
     return scope_keep(tensor_empty_dense(g, dtype));
 }
 
+/* The row whose loop runs: that of a square where the node is a power of 2. */
+static Op
+kernel_of(const Gradient *d)
+{
+    bool square = d->node->op == OP_pow && d->input == 0 && d->is_number[1] && d->node->saved[1].number.f == 2;
+    return square ? OP_square : (Op)d->node->op;
+}
+
 /* ---------------------------------------------------------------- dense operands of one dtype */
 /* With equal numels and both dense, an operand that broadcasts to g's shape lies in memory as g does. */
 static bool
@@ -101,7 +109,7 @@ run_fast(const Gradient *d, Tensor *out)
             fill(numbers[k], dtype, d->node->saved[k].number, d->g->numel);
             at[letter_operand[k]] = numbers[k];
         }
-    cpu_loops[d->node->op][PART_GRADIENT_A + d->input][dtype](at, strides, d->g->numel, d->node->params);
+    cpu_loops[kernel_of(d)][PART_GRADIENT_A + d->input][dtype](at, strides, d->g->numel, d->node->params);
 }
 
 /* ---------------------------------------------------------------- any shapes, dtypes and devices */
@@ -132,7 +140,7 @@ run_general(const Gradient *d, Tensor *out)
     }
     iter_build(&iter, GRAD_OPERANDS, operands, g->ndim, g->dims);
     const Backend *backend = backend_of(g);
-    return backend->pointwise((Op)d->node->op, PART_GRADIENT_A + d->input, compute, &iter, d->node->params);
+    return backend->pointwise(kernel_of(d), PART_GRADIENT_A + d->input, compute, &iter, d->node->params);
 }
 
 static Tensor *

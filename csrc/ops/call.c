@@ -59,8 +59,29 @@ select_row(const Row *first, PyObject *self, PyObject *const *args, Py_ssize_t n
 }
 
 /* ---------------------------------------------------------------- running */
+/* Whether the row may write straight into out, an operand's twin in shape and dtype: nothing to convert, nothing to
+ * record, and what it reads is not what it writes, or exactly that. */
+static bool
+writes_directly(const Row *row, const Operand *in, PyObject *given)
+{
+    Tensor *out = (Tensor *)given;
+    if (given == NULL || !tensor_exact(given) || !out->contiguous || !dtype_is_float((Dtype)out->dtype)
+        || tensor_needs_grad(out) || row->bool_operand >= 0 || row->kind == KIND_COMPARE || row->kind == KIND_PREDICATE)
+        return false;
+    for (int k = 0; k < row->arity; k++) {
+        const Tensor *t = in[k].tensor;
+        if (t == NULL)
+            continue;
+        bool twin = t->dtype == out->dtype && t->ndim == out->ndim && t->contiguous
+                    && memcmp(t->dims, out->dims, (size_t)t->ndim * sizeof t->dims[0]) == 0;
+        if (!twin || (t->storage == out->storage && t->data != out->data) || (grad_mode && tensor_needs_grad(t)))
+            return false;
+    }
+    return true;
+}
+
 static PyObject *
-run_pointwise(const Row *row, const Value *v, bool inplace)
+run_pointwise(const Row *row, const Value *v, bool inplace, PyObject *out)
 {
     Operand in[3];
     Param params[2] = {row->defaults[0], row->defaults[1]};
@@ -76,7 +97,8 @@ run_pointwise(const Row *row, const Value *v, bool inplace)
             inplace |= v[k].scalar.value.i != 0;
     if (row == &rows[OP_clamp] && !v[1].given && !v[2].given)
         return (PyObject *)error(PyExc_RuntimeError, "torch.clamp: At least one of 'min' or 'max' must not be None");
-    return (PyObject *)pointwise((Op)(row - rows), in, params, inplace ? in[0].tensor : NULL);
+    Tensor *target = inplace ? in[0].tensor : writes_directly(row, in, out) ? (Tensor *)out : NULL;
+    return (PyObject *)pointwise((Op)(row - rows), in, params, target);
 }
 
 static PyObject *
@@ -119,12 +141,13 @@ write_one(PyObject *target, PyObject *value, const char *name)
     return done == NULL ? -1 : 0;
 }
 
-/* The result is computed first, so out may be an operand; then it is written over out, resized if need be. */
+/* The result is computed first, so out may be an operand; then it is written over out, resized if need be, unless it
+ * stands there already. */
 static PyObject *
 write_out(PyObject *result, PyObject *out, const char *name)
 {
     int failed = 0;
-    if (result == NULL || out == Py_None)
+    if (result == NULL || out == Py_None || result == out)
         return result;
     if (PyTuple_Check(result)) {
         bool fits = PyTuple_Check(out) && PyTuple_GET_SIZE(out) == PyTuple_GET_SIZE(result);
@@ -257,7 +280,7 @@ op_python(Op op, PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObje
     size_t mark = scope_begin();
     row = select_row(first, self, args, nargs, kwnames, values);
     if (row != NULL) {
-        result = row_is_pointwise(row) ? run_pointwise(row, values, inplace) : run_structural(row, values, inplace);
+        result = row_is_pointwise(row) ? run_pointwise(row, values, inplace, out) : run_structural(row, values, inplace);
         signature_release(&row->signature, values);
     }
     if (out != NULL)

@@ -431,7 +431,7 @@ static int
 run_guard(const Frame *f, const Iter *iter)
 {
     const Backend *backend = backends[f->device.type];
-    if (f->n != 2 || dtype_is_float(f->compute) || f->compute == DTYPE_BOOL)
+    if (iter->n_operands != 3 || dtype_is_float(f->compute) || f->compute == DTYPE_BOOL)
         return 0;
     bool mixed = false;
     for (int k = 1; k <= 2; k++)
@@ -458,19 +458,28 @@ run_guard(const Frame *f, const Iter *iter)
     return -1;
 }
 
+/* The op whose loop runs: a power with a simple exponent has a cheaper one, of its base alone. */
+static Op
+kernel_of(Op op, const Operand *in, Dtype compute)
+{
+    return op == OP_pow && in[1].tensor == NULL ? power_kernel(in[1].scalar.value.f, compute) : op;
+}
+
 static int
 compute(Frame *f, Tensor *out)
 {
     Iter iter;
     IterOperand operands[OPERANDS_MAX + 1];
+    Op kernel = kernel_of(f->op, f->in, f->compute);
+    int n = rows[kernel].arity;
     operands[0] = iter_operand(out);
-    for (int k = 0; k < f->n; k++)
+    for (int k = 0; k < n; k++)
         operands[k + 1] = frame_operand(f, k, &iter);
-    iter_build(&iter, f->n + 1, operands, f->ndim, f->dims);
+    iter_build(&iter, n + 1, operands, f->ndim, f->dims);
     iter.dtype[0] = out->dtype;
     if (run_guard(f, &iter) < 0)
         return -1;
-    return backends[f->device.type]->pointwise(f->op, PART_FORWARD, f->compute, &iter, f->params);
+    return backends[f->device.type]->pointwise(kernel, PART_FORWARD, f->compute, &iter, f->params);
 }
 
 /* ---------------------------------------------------------------- recording */
@@ -670,7 +679,7 @@ pointwise(Op op, const Operand *in, const Param *params, Tensor *target)
             at[k + 1] = (char *)&number;
             strides[k + 1] = 0;
         }
-    cpu_loops[op][PART_FORWARD][t->dtype](at, strides, t->numel, params);
+    cpu_loops[kernel_of(op, in, (Dtype)t->dtype)][PART_FORWARD][t->dtype](at, strides, t->numel, params);
     if (differentiable(row, n, in) && record(row, op, n, in, params, out, false, NULL, (Dtype)t->dtype) == NULL)
         Py_CLEAR(out);
     return out;
