@@ -3,6 +3,7 @@
 #
 #   make lecture          run the lecture's four snippets, then train on handwritten digits
 #   make test             run the quick test suite               ARGS="-k add" goes to pytest
+#   make test-native      the C tests of kernels, allocator, thread pool and random streams, on every CPU level
 #   make PYTHON=python3.12 test                                  another interpreter makes .venv anew
 #   make stubs            write ctorch/_C.pyi again from the op table
 #   make ops NAME=exp     print what the preprocessor makes of one row   DTYPE=d picks the suffix of formula.h
@@ -19,7 +20,7 @@ ENV = @command -v $(PYTHON) >/dev/null || { echo "$(NO_PYTHON)"; exit 1; }; $(PY
 PYTEST = $(PY) -m pytest
 COMPILERS = gcc clang
 
-.PHONY: build lecture test test-hard stubs ops warnings asan test-asan bench clean
+.PHONY: build lecture test test-native test-hard stubs ops warnings asan test-asan bench clean
 
 build:
 	$(ENV)
@@ -31,6 +32,10 @@ lecture:
 test:
 	$(ENV) test
 	$(PYTEST) tests --ignore=tests/hard $(ARGS)
+
+test-native:
+	$(ENV)
+	$(PY) tests/native/run.py $(ARGS)
 
 test-hard:
 	$(ENV) test
