@@ -128,7 +128,7 @@ check_writable(Tensor *t, const char *op)
                                   "in place; work on a copy (x.clone())", op);
         return -1;
     }
-    for (int i = 0; i < t->ndim; i++)
+    for (int i = 0; i < t->ndim && t->numel > 0; i++)
         if (t->strides[i] == 0 && t->dims[i] > 1) {
             error(PyExc_RuntimeError, "unsupported operation: more than one element of the written-to tensor refers to a "
                                       "single memory location. Please clone() the tensor before performing the operation "
