@@ -117,7 +117,8 @@ def c_sources():
 def objects_folder(cc):
     """Where the objects of this compiler and kind of build are."""
     kinds = [sys.implementation.cache_tag, Path(cc[0]).name]
-    kinds += [kind for kind, on in [("sanitize", SANITIZE), ("debug", DEBUG), ("werror", WERROR)] if on]
+    kinds += [kind for kind, on in [(SANITIZE.replace(",", "+"), SANITIZE), ("debug", DEBUG),
+                                         ("werror", WERROR)] if on]
     return Path("build", "objects", "-".join(kinds))
 
 

@@ -267,12 +267,27 @@ check_mask(const Frame *f)
     return 0;
 }
 
+/* masked_fill keeps its tensor's dtype, which the value must fit. */
+static int
+check_fill_value(const Frame *f, Dtype d)
+{
+    const Operand *o = &f->in[2];
+    if (o->tensor != NULL && tensor_is_meta(o->tensor))
+        return 0;
+    Scalar value = o->tensor == NULL
+                       ? o->scalar
+                       : (Scalar){tensor_item(o->tensor), dtype_info[o->tensor->dtype].category};
+    return scalar_check_fits(&value, d);
+}
+
 static int
 choose_dtype(Frame *f)
 {
     if (f->row->bool_operand >= 0 && check_mask(f) < 0)
         return -1;
     Dtype d = f->op == OP_masked_fill ? (Dtype)f->in[0].tensor->dtype : promote_operands(f);
+    if (f->op == OP_masked_fill && check_fill_value(f, d) < 0)
+        return -1;
     int category = dtype_info[d].category;
     switch ((Class)f->row->class) {
     case CLASS_FLOAT:
