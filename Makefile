@@ -3,11 +3,14 @@
 #
 #   make lecture          run the lecture's four snippets, then train on handwritten digits
 #   make test             run the quick test suite               ARGS="-k add" goes to pytest
+#   make test-native      the C tests of kernels, allocator, thread pool and random streams, on every CPU level
 #   make PYTHON=python3.12 test                                  another interpreter makes .venv anew
 #   make stubs            write ctorch/_C.pyi again from the op table
 #   make ops NAME=exp     print what the preprocessor makes of one row   DTYPE=d picks the suffix of formula.h
 #   make warnings         compile everything with gcc and clang, warnings are errors
 #   make asan test-asan   the hostile build, and the suite on it
+#   make test-tsan        the tests of threads under ThreadSanitizer
+#   make test-valgrind    a walk through everything under valgrind
 #   make bench            ctorch beside PyTorch, where that is installed    ARGS=--help lists the choices
 #   make clean            remove what the above made
 
@@ -19,7 +22,7 @@ ENV = @command -v $(PYTHON) >/dev/null || { echo "$(NO_PYTHON)"; exit 1; }; $(PY
 PYTEST = $(PY) -m pytest
 COMPILERS = gcc clang
 
-.PHONY: build lecture test test-hard stubs ops warnings asan test-asan bench clean
+.PHONY: build lecture test test-native test-hard stubs ops warnings asan test-asan test-tsan test-valgrind bench clean
 
 build:
 	$(ENV)
@@ -31,6 +34,10 @@ lecture:
 test:
 	$(ENV) test
 	$(PYTEST) tests --ignore=tests/hard $(ARGS)
+
+test-native:
+	$(ENV)
+	$(PY) tests/native/run.py $(ARGS)
 
 test-hard:
 	$(ENV) test
@@ -64,6 +71,22 @@ test-asan: asan
 	ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 \
 	PYTHONMALLOC=malloc ../../$(PYTEST) ../../tests --ignore=../../tests/hard \
 	    --ignore=../../tests/test_build.py --ignore=../../tests/test_layout.py -m 'not unsanitized' $(ARGS)
+
+# ThreadSanitizer sees the extension alone: what it reports is a race in a frame of ours.  Without the address-space
+# randomisation that its shadow memory cannot bear.
+test-tsan:
+	$(ENV) test
+	CC=gcc CTORCH_SANITIZE=thread $(PY) setup.py --quiet build --build-lib build/tsan
+	CC=gcc CTORCH_SANITIZE=thread setarch -R $(PY) tests/native/run.py parallel
+	cd build/tsan && LD_PRELOAD="$$(gcc -print-file-name=libtsan.so)" \
+	TSAN_OPTIONS=halt_on_error=1:exitcode=66:die_after_fork=0 CTORCH_NUM_THREADS=4 \
+	setarch -R ../../$(PYTEST) ../../tests/test_threads.py $(ARGS)
+
+# A build with symbols; every tenth call of the tables unless ARGS says another number.
+test-valgrind:
+	$(ENV) test
+	CC=gcc CTORCH_DEBUG=1 $(PY) setup.py --quiet build --build-lib build/debug
+	$(PY) tools/valgrind.py build/debug $(or $(ARGS),10)
 
 bench:
 	$(ENV) test

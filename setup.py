@@ -114,6 +114,14 @@ def c_sources():
     return kernels + [(path, "") for path in files if path.parts[1] != "kernels"]
 
 
+def objects_folder(cc):
+    """Where the objects of this compiler and kind of build are."""
+    kinds = [sys.implementation.cache_tag, Path(cc[0]).name]
+    kinds += [kind for kind, on in [(SANITIZE.replace(",", "+"), SANITIZE), ("debug", DEBUG),
+                                         ("werror", WERROR)] if on]
+    return Path("build", "objects", "-".join(kinds))
+
+
 def dependencies(depfile):
     """The files that a make rule written by the compiler's -MMD names as prerequisites."""
     rule = depfile.read_text().replace("\\\n", " ").replace("\\ ", "\0")
@@ -215,9 +223,7 @@ class BuildExt(build_ext):
 
     def build_library(self):
         cc, version = compiler()
-        kinds = [sys.implementation.cache_tag, Path(cc[0]).name]
-        kinds += [kind for kind, on in [("sanitize", SANITIZE), ("debug", DEBUG), ("werror", WERROR)] if on]
-        folder = Path("build", "objects", "-".join(kinds))
+        folder = objects_folder(cc)
         folder.mkdir(parents=True, exist_ok=True)
         with open(folder / "lock", "w") as lock:      # two builds at once take turns
             fcntl.flock(lock, fcntl.LOCK_EX)

@@ -265,6 +265,8 @@ op_roll(Tensor *t, const Value *shifts, const Value *dims)
         return error(PyExc_RuntimeError, "roll: at most %d shifts can be given, not %d", NDIM_MAX, n);
     if (n != n_dims && !(n_dims == 0 && n == 1))
         return error(PyExc_RuntimeError, "shifts and dimensions must align. shifts: %d, dims:%d", n, n_dims);
+    if (n_dims > 0 && t->ndim == 0)
+        return error(PyExc_IndexError, "Dimension specified as %lld but tensor has no dimensions", (long long)dims->ints[0]);
     bool recorded = grad_mode;
     grad_mode = false;
     Tensor *out = roll_all(t, n, shifts->ints, n_dims ? dims->ints : NULL, 1);

@@ -80,6 +80,30 @@ writes_directly(const Row *row, const Operand *in, PyObject *given)
     return true;
 }
 
+/* The bounds of clamp take part in promotion, and must fit what it computes in; the input's copy in it lives in the
+ * scope. */
+static int
+prepare_clamp(Operand *input, const Value *bounds, Param *params)
+{
+    int own = dtype_info[input->tensor->dtype].category, category = own;
+    for (int k = 0; k < 2; k++)
+        if (bounds[k].given && bounds[k].scalar.category > category)
+            category = bounds[k].scalar.category;
+    if (category > own) {
+        input->tensor = op_to_dtype(input->tensor, category == CATEGORY_FLOAT ? default_dtype : DTYPE_INT64);
+        if (input->tensor == NULL)
+            return -1;
+    }
+    Dtype d = (Dtype)input->tensor->dtype;
+    for (int k = 0; k < 2; k++) {
+        if (bounds[k].given && scalar_check_fits(&bounds[k].scalar, d) < 0)
+            return -1;
+        if (bounds[k].given && d == DTYPE_UINT8)
+            params[k].i = (uint8_t)params[k].i;
+    }
+    return 0;
+}
+
 static PyObject *
 run_pointwise(const Row *row, const Value *v, bool inplace, PyObject *out)
 {
@@ -95,9 +119,13 @@ run_pointwise(const Row *row, const Value *v, bool inplace, PyObject *out)
             params[n_params++] = v[k].scalar.value;
         else if (row->signature.args[k].kind == ARG_BOOL)
             inplace |= v[k].scalar.value.i != 0;
+    Tensor *target = inplace ? in[0].tensor : NULL;
     if (row == &rows[OP_clamp] && !v[1].given && !v[2].given)
         return (PyObject *)error(PyExc_RuntimeError, "torch.clamp: At least one of 'min' or 'max' must not be None");
-    Tensor *target = inplace ? in[0].tensor : writes_directly(row, in, out) ? (Tensor *)out : NULL;
+    if (row == &rows[OP_clamp] && prepare_clamp(in, v + 1, params) < 0)
+        return NULL;
+    if (target == NULL && writes_directly(row, in, out))
+        target = (Tensor *)out;
     return (PyObject *)pointwise((Op)(row - rows), in, params, target);
 }
 

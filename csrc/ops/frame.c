@@ -128,7 +128,7 @@ check_writable(Tensor *t, const char *op)
                                   "in place; work on a copy (x.clone())", op);
         return -1;
     }
-    for (int i = 0; i < t->ndim; i++)
+    for (int i = 0; i < t->ndim && t->numel > 0; i++)
         if (t->strides[i] == 0 && t->dims[i] > 1) {
             error(PyExc_RuntimeError, "unsupported operation: more than one element of the written-to tensor refers to a "
                                       "single memory location. Please clone() the tensor before performing the operation "
@@ -267,12 +267,27 @@ check_mask(const Frame *f)
     return 0;
 }
 
+/* masked_fill keeps its tensor's dtype, which the value must fit. */
+static int
+check_fill_value(const Frame *f, Dtype d)
+{
+    const Operand *o = &f->in[2];
+    if (o->tensor != NULL && tensor_is_meta(o->tensor))
+        return 0;
+    Scalar value = o->tensor == NULL
+                       ? o->scalar
+                       : (Scalar){tensor_item(o->tensor), dtype_info[o->tensor->dtype].category};
+    return scalar_check_fits(&value, d);
+}
+
 static int
 choose_dtype(Frame *f)
 {
     if (f->row->bool_operand >= 0 && check_mask(f) < 0)
         return -1;
     Dtype d = f->op == OP_masked_fill ? (Dtype)f->in[0].tensor->dtype : promote_operands(f);
+    if (f->op == OP_masked_fill && check_fill_value(f, d) < 0)
+        return -1;
     int category = dtype_info[d].category;
     switch ((Class)f->row->class) {
     case CLASS_FLOAT:

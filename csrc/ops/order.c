@@ -109,11 +109,19 @@ picked_indices(const char *op, Tensor *t, int d, Choice choose, int64_t k)
     return t->ndim ? op_contiguous(op_transpose(out, d, -1)) : out;
 }
 
+static int
+check_ordered(const char *op, const Tensor *t)
+{
+    return t->dtype == DTYPE_BOOL ? not_implemented_dtype(op, DTYPE_BOOL) : 0;
+}
+
 static PyObject *
 pick(Op op, ReturnType type, const char *name, Tensor *t, int64_t dim, bool keepdim, Choice choose, int64_t k)
 {
     int d = t ? check_nonempty_dim(name, t, dim) : -1;
     if (d < 0)
+        return NULL;
+    if (op != OP_mode && check_ordered(name, t) < 0)
         return NULL;
     Tensor *indices = picked_indices(name, t, d, choose, k);
     Tensor *values = indices ? op_gather(op_detach(t), d, indices) : NULL;
@@ -185,9 +193,11 @@ median_of_all(Op op, const char *name, Tensor *t, Choice choose)
     if (t == NULL)
         return NULL;
     Tensor *out;
-    if (t->numel == 0) {
-        out = scope_keep(tensor_from_scalar(PARAM(0), (Dtype)t->dtype, t->device));
-        if (out == NULL || fill_data(out, (Scalar){{(double)NAN, INT64_MIN}, CATEGORY_FLOAT}) < 0)
+    if (check_ordered(name, t) < 0)
+        return NULL;
+    if (t->numel == 0) {                         /* NaN, converted as a kernel does */
+        out = scope_keep(tensor_from_scalar((Param){(double)NAN, INT64_MIN}, DTYPE_DOUBLE, t->device));
+        if ((out = op_to_dtype(out, (Dtype)t->dtype)) == NULL)
             return NULL;
     } else {
         Tensor *flat = op_reshape(op_detach(t), 1, (int64_t[]){-1}),

@@ -102,7 +102,9 @@ op_topk(Tensor *t, int64_t k, int64_t dim, bool largest)
         return (PyObject *)error(PyExc_RuntimeError,
                                  "selected index k out of range: topk of %lld among the %lld along dim %d",
                                  (long long)k, (long long)(t->ndim ? t->dims[d] : 1), d);
-    Tensor *values = NULL, *indices = sort_along(t, d, k, largest, &values);
+    if (t->dtype == DTYPE_BOOL)
+        return (PyObject *)error(PyExc_RuntimeError, "topk does not support bool dtypes: convert with .byte()");
+    Tensor *values = NULL, *indices = sort_along(t, d, t->ndim ? k : 1, largest, &values);     /* 0-d: its one element */
     record_picked(OP_topk, values, t, indices, d, true);
     return return_pair(RETURN_TOPK, values, indices);
 }
