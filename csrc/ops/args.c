@@ -422,6 +422,8 @@ value_from_object(PyObject *o, const Arg *arg, Value *v)
     case ARG_DTYPE:
         if (dtype_from_object(o, &v->dtype) == 0)
             return 1;
+        if (!PyErr_ExceptionMatches(PyExc_TypeError))
+            return -1;
         PyErr_Clear();
         return 0;
     case ARG_DEVICE:
