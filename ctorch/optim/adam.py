@@ -36,10 +36,10 @@ class Adam(Optimizer):
         for group in self.param_groups:
             params, grads = params_with_grad(group)
             amsgrad = group["amsgrad"]
-            states = [self.state[param] for param in params]
+            states = list(map(self.state.__getitem__, params))
             filing = ()
             if not all(states):
-                states = [state or _first_state(param, amsgrad) for param, state in zip(params, states)]
+                _fill(states, params, amsgrad)
                 filing = zip(params, states)  # made before the update: what follows it needs no memory
             beta1, beta2 = group["betas"]
             _C._adam_step(
@@ -55,8 +55,10 @@ class Adam(Optimizer):
         return loss
 
 
-def _first_state(param, amsgrad: bool) -> dict:
-    state = {"step": zeros((), dtype=float32)}
-    for name in ("exp_avg", "exp_avg_sq") + ("max_exp_avg_sq",) * amsgrad:
-        state[name] = zeros_like(param, requires_grad=False)
-    return state
+def _fill(states: list, params: list, amsgrad: bool) -> None:
+    """Puts a parameter's first state where states has none."""
+    for i, param in enumerate(params):
+        if not states[i]:
+            states[i] = {"step": zeros((), dtype=float32)}
+            for name in ("exp_avg", "exp_avg_sq") + ("max_exp_avg_sq",) * amsgrad:
+                states[i][name] = zeros_like(param, requires_grad=False)

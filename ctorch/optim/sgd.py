@@ -37,7 +37,7 @@ class SGD(Optimizer):
             if group["momentum"] == 0:
                 _update(group, params, grads, None, 0.0)
                 continue
-            buffers = [state[param].get("momentum_buffer") for param in params]
+            buffers = [entry.get("momentum_buffer") for entry in map(state.__getitem__, params)]
             known = [buffer for buffer in buffers if buffer is not None]
             if len(known) == len(buffers):
                 _update(group, params, grads, known, group["dampening"])
@@ -54,7 +54,8 @@ class SGD(Optimizer):
         known = _columns((p, g, b) for p, g, b in zip(params, grads, buffers) if b is not None)
         fresh = _columns((p, g, zeros_like(p, requires_grad=False))
                          for p, g, b in zip(params, grads, buffers) if b is None)
-        entries = [{**state[param], "momentum_buffer": buffer} for param, _, buffer in zip(*fresh)]
+        entries = [{**entry, "momentum_buffer": buffer}
+                   for entry, buffer in zip(map(state.__getitem__, fresh[0]), fresh[2])]
         filing = zip(fresh[0], entries)  # made before the updates: what follows them needs no memory
         _update(group, *known, group["dampening"])
         _update(group, *fresh, 0.0)
