@@ -13,7 +13,7 @@
 _Thread_local bool grad_mode __attribute__((tls_model("initial-exec"))) = true;
 _Thread_local bool inference_mode __attribute__((tls_model("initial-exec"))) = false;
 
-enum { VARIANTS = 3 };
+enum { VARIANTS = 6 };
 static PyTypeObject *node_types[NODE_KINDS][VARIANTS];
 static uint64_t next_sequence;
 int64_t node_live_count;
@@ -74,9 +74,7 @@ node_type(int op, int variant)
     if (*slot != NULL)
         return *slot;
     char name[96];
-    if (op == OP_copy_)                           /* PyTorch wrote this one by hand */
-        snprintf(name, sizeof name, "ctorch.autograd.CopyBackwards");
-    else if (op >= OP_COUNT)
+    if (op >= OP_COUNT || strstr(kind_name(op), "Backward"))        /* a whole name */
         snprintf(name, sizeof name, "ctorch.autograd.%s", kind_name(op));
     else
         snprintf(name, sizeof name, "ctorch.autograd.%sBackward%d", kind_name(op), variant);

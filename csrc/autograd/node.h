@@ -100,6 +100,8 @@ Node *node_record_many(Op op, int n_outs, Tensor *const *outs, int n_inputs, Ten
 void node_save(Node *n, int slot, Tensor *t);            /* slot 0..; keeps t; n == NULL is allowed and does nothing */
 void node_save_output(Node *n, int slot, Tensor *out);   /* keeps an alias of out without history */
 void node_save_ints(Node *n, int count, const int64_t *values);
+/* ints of a node whose view is written or read by strides: the base's geometry, then the view's. */
+void node_save_geometry(Node *n, Tensor *base, Tensor *view);
 void node_save_params(Node *n, Param p, Param q);
 void node_set_variant(Node *n, int variant);             /* the printed digit: SumBackward1; fixed at record time */
 

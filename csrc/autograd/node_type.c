@@ -67,7 +67,8 @@ accumulator_of(Tensor *leaf)
 static PyObject *
 node_py_name(Node *n, PyObject *Py_UNUSED(ignored))
 {
-    return PyUnicode_FromString(n->op == OP_ACCUMULATE ? "torch::autograd::AccumulateGrad" : node_name(n));
+    bool by_hand = n->op == OP_ACCUMULATE || n->op == OP_COPY_SLICES || n->op == OP_copy_;
+    return PyUnicode_FromFormat("%s%s", by_hand ? "torch::autograd::" : "", node_name(n));
 }
 
 static PyObject *

@@ -248,9 +248,7 @@ scalar_from_object(PyObject *o, Scalar *out)
     if (number->nb_index)
         converted = PyNumber_Index(o);
     else if (number->nb_float && PyObject_HasAttrString(o, "dtype"))
-        converted = strcmp(Py_TYPE(o)->tp_name, "numpy.bool_") == 0 || strcmp(Py_TYPE(o)->tp_name, "numpy.bool") == 0
-                        ? PyBool_FromLong(PyObject_IsTrue(o))
-                        : PyNumber_Float(o);
+        converted = object_is_bool(o) ? PyBool_FromLong(PyObject_IsTrue(o)) : PyNumber_Float(o);
     else
         return 0;
     if (converted == NULL)
@@ -367,14 +365,18 @@ tensors_from_object(PyObject *o, Value *v)
     return 1;
 }
 
+bool
+object_is_bool(PyObject *o)
+{
+    const char *name = Py_TYPE(o)->tp_name;
+    return PyBool_Check(o) || strcmp(name, "numpy.bool_") == 0 || strcmp(name, "numpy.bool") == 0;
+}
+
 static int
 bool_from_object(PyObject *o, Value *v)
 {
-    if (!PyBool_Check(o)) {
-        const char *name = Py_TYPE(o)->tp_name;
-        if (strcmp(name, "numpy.bool_") != 0 && strcmp(name, "numpy.bool") != 0)
-            return 0;
-    }
+    if (!object_is_bool(o))
+        return 0;
     int truth = PyObject_IsTrue(o);
     v->scalar.value = (Param){truth, truth};
     v->scalar.category = CATEGORY_BOOL;
@@ -421,6 +423,8 @@ value_from_object(PyObject *o, const Arg *arg, Value *v)
     case ARG_DTYPE:
         if (dtype_from_object(o, &v->dtype) == 0)
             return 1;
+        if (!PyErr_ExceptionMatches(PyExc_TypeError))
+            return -1;
         PyErr_Clear();
         return 0;
     case ARG_DEVICE:

@@ -280,10 +280,27 @@ check_fill_value(const Frame *f, Dtype d)
     return scalar_check_fits(&value, d);
 }
 
+/* lerp promotes nothing. */
+static int
+check_lerp(const Frame *f)
+{
+    static const char *const names[] = {"self", "end", "weight"};
+    const Tensor *t = f->in[0].tensor;
+    for (int k = 1; k < 3; k++)
+        if (f->in[k].tensor != NULL && f->in[k].tensor->dtype != t->dtype) {
+            error(PyExc_RuntimeError, "expected dtype %s for `%s` but got dtype %s: convert one with .to(dtype)",
+                  dtype_info[t->dtype].name, names[k], dtype_info[f->in[k].tensor->dtype].name);
+            return -1;
+        }
+    return dtype_is_float((Dtype)t->dtype) ? 0 : not_implemented_dtype("lerp", (Dtype)t->dtype);
+}
+
 static int
 choose_dtype(Frame *f)
 {
     if (f->row->bool_operand >= 0 && check_mask(f) < 0)
+        return -1;
+    if (f->op == OP_lerp && check_lerp(f) < 0)
         return -1;
     Dtype d = f->op == OP_masked_fill ? (Dtype)f->in[0].tensor->dtype : promote_operands(f);
     if (f->op == OP_masked_fill && check_fill_value(f, d) < 0)
@@ -307,6 +324,8 @@ choose_dtype(Frame *f)
             return not_implemented_dtype(f->row->name, d);
         break;
     case CLASS_ANY:
+        if (f->op == OP_pow && d == DTYPE_BOOL && f->in[1].tensor != NULL)
+            return not_implemented_dtype(f->row->name, d);
         break;
     }
     if (f->op == OP_pow && category == CATEGORY_INT && f->in[1].tensor == NULL && f->in[1].scalar.value.i < 0) {

@@ -30,6 +30,7 @@ Tensor *op_roll(Tensor *t, const Value *shifts, const Value *dims);
 Tensor *op_tril(Tensor *t, int64_t diagonal);
 Tensor *op_triu(Tensor *t, int64_t diagonal);
 Tensor *op_diagonal(Tensor *t, int64_t offset, int64_t dim1, int64_t dim2);
+Tensor *op_diagonal_copy(Tensor *t, int64_t offset, int64_t dim1, int64_t dim2);
 Tensor *op_diag(Tensor *t, int64_t diagonal);
 Tensor *op_diag_embed(Tensor *t, int64_t offset, int64_t dim1, int64_t dim2);
 Tensor *op_repeat_interleave(Tensor *t, int64_t repeats, const int64_t *dim);

@@ -68,22 +68,7 @@ op_as_strided(Tensor *t, int ndim, const int64_t *dims, const int64_t *strides, 
     if (t == NULL || check_in_storage(t, ndim, dims, strides, offset) < 0)
         return NULL;
     Tensor *out = view_make(t, ndim, dims, strides, offset);
-    Node *n = out ? RECORD(OP_as_strided, out, t) : NULL;
-    if (n != NULL) {
-        int64_t ints[4 * NDIM_MAX + 4];
-        int k = 0;
-        Tensor *both[2] = {t, out};
-        for (int i = 0; i < 2; i++) {
-            ints[k++] = both[i]->ndim;
-            ints[k++] = tensor_offset(both[i]);
-            for (int d = 0; d < both[i]->ndim; d++, k++) {
-                ints[k] = both[i]->dims[d];
-                ints[k + both[i]->ndim] = both[i]->strides[d];
-            }
-            k += both[i]->ndim;
-        }
-        node_save_ints(n, k, ints);
-    }
+    node_save_geometry(out ? RECORD(OP_as_strided, out, t) : NULL, t, out);
     return checked(out);
 }
 
@@ -478,7 +463,7 @@ op_squeeze(Tensor *t, const int64_t *dims, int n)
     Tensor *out = view_make(t, ndim, kept, strides, 0);
     Node *node = out ? record_shape(OP_squeeze, out, t) : NULL;
     if (node != NULL && !all)
-        node_set_variant(node, 1);
+        node_set_variant(node, n == 1 ? 1 : 2);
     return checked(out);
 }
 
