@@ -199,8 +199,8 @@ node_set_edge(Node *n, int k, Tensor *input)
 {
     Edge *edge = &n->edges[k];
     if (!tensor_needs_grad(input))
-        return;
-    Node *source = tensor_node(input);
+        return;                                  /* NULL since the node was made */
+    Node *source = input->base == NULL ? input->node : tensor_node(input);
     edge->nr = source ? input->output_nr : EDGE_LEAF;
     edge->to = Py_NewRef(source ? (PyObject *)source : (PyObject *)input);
     if (source ? source->tracked : input->tracked)

@@ -554,10 +554,12 @@ record(const Row *row, Op op, int n, const Operand *in, const Param *params, Ten
     node->dtype = (int8_t)compute;
     node->params[0] = params[0];
     node->params[1] = params[1];
-    for (int k = 0; k < n; k++) {
+    for (int k = 0; k < n && saves != 0; k++) {
+        if (!(saves & (SAVES_A << k)))
+            continue;
         if (in[k].tensor == NULL)
             node->saved[k].number = in[k].scalar.value;
-        else if (saves & (SAVES_A << k))
+        else
             node_save(node, k, in[k].tensor == out && old_self ? old_self : in[k].tensor);
     }
     if (saves & SAVES_Y) {
