@@ -166,6 +166,7 @@ Tensor *scope_keep(Tensor *t);                    /* t (new reference, may be NU
 Tensor *scope_take(Tensor *t);                    /* a new reference for the world outside */
 
 /* ---------------------------------------------------------------- errors */
+extern PyObject *LinAlgError_;                     /* RuntimeError and ValueError */
 extern PyObject *ZeroDivisionError_;              /* RuntimeError and ZeroDivisionError */
 extern PyObject *OutOfMemoryError_;               /* MemoryError and RuntimeError */
 /* PyErr_Format that returns NULL typed for tensors; understands %zd %ld %lld %s %R and friends. */

@@ -346,10 +346,8 @@ CT_FN float erfc_f(float x)
 #define ROUND_D 6755399441055744.0  /* 1.5 * 2^52 */
 
 /* |x| = (4 i + quadrant) * pi/2 + r + low with |r| <= pi/4 and low the rounding error of r.  In double,
- * pi/2 in three parts, the first two of 22 bits: their products with n < 2^31 are exact.  Neighbouring
- * floats are more than a turn apart from 2^26 on; from 2^31 on the phase is given up (x - x is 0, and NaN
- * for inf): reducing any float exactly takes a table look-up, which costs three times the whole function
- * and which gcc does not vectorise. */
+ * pi/2 in three parts, the first two of 22 bits: their products with n < 2^31 are exact.  From 2^31 on the
+ * phase is given up (x - x is 0, and NaN for inf): core/cpu_trig.c computes such numbers in double. */
 CT_FN float trig_reduce_f(float x, float *low, uint32_t *quadrant)
 {
     const float a = abs_f(x);

@@ -350,6 +350,7 @@ cpu_init(void)
             KernelEntry e = cpu_kernels->entries[d][i];
             cpu_loops[e.op][e.part][d] = e.loop;
         }
+    cpu_trig_install();
     for (int i = 0; i < cpu_kernels->n_guards; i++)
         cpu_guards[cpu_kernels->guards[i].op][cpu_kernels->guards[i].dtype] = cpu_kernels->guards[i].loop;
     return 0;

@@ -166,6 +166,16 @@ CASTS_FROM(double, d, FROM_DOUBLE)
 HALF_LOOPS(f16)
 HALF_LOOPS(bf16)
 
+/* The look that sin and cos take at their angles, see core/cpu_trig.c: bits of floats are ordered like floats. */
+static bool
+any_large(const float *x, int64_t n)
+{
+    int32_t large = 0;
+    VECTORIZE for (int64_t i = 0; i < n; i++)
+        large |= (int32_t)(bits_f(x[i]) & 0x7fffffffu) >= 0x4f000000;
+    return large != 0;
+}
+
 /* ---- the table ---- */
 static const GuardEntry guards[] = {
 #define GUARD_INT(row) \
@@ -192,6 +202,7 @@ const Kernels ISA_NAME(kernels) = {
     .cast = {[DTYPE_BOOL] = CAST_ROW(b), [DTYPE_UINT8] = CAST_ROW(u8), [DTYPE_INT8] = CAST_ROW(i8),
              [DTYPE_INT16] = CAST_ROW(i16), [DTYPE_INT32] = CAST_ROW(i32), [DTYPE_INT64] = CAST_ROW(i64),
              [DTYPE_FLOAT] = CAST_ROW(f), [DTYPE_DOUBLE] = CAST_ROW(d)},
+    .any_large = any_large,
     .half_load = {f16_load, bf16_load},
     .half_store = {f16_store, bf16_store},
     .gemm = &ISA_NAME(gemm_kernels),

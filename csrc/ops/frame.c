@@ -316,6 +316,8 @@ choose_dtype(Frame *f)
             return not_implemented_dtype(f->row->name, d);
         break;
     case CLASS_NUMBER:
+        if (d == DTYPE_BOOL && f->op == OP_square)               /* a power with an integer exponent */
+            d = DTYPE_INT64;
         if (d == DTYPE_BOOL || ((f->op == OP_sub || f->op == OP_rsub) && any_bool_tensor(f)))
             return refuse_bool(f->row);
         break;
@@ -614,17 +616,17 @@ reads_overwritten(const Frame *f)
 }
 
 /* Then the node gets a copy, made before the write, with the old history; NULL with an error. */
-static Tensor *
-copy_before_write(const Frame *f)
+Tensor *
+copy_before_write(Tensor *t)
 {
-    Tensor *old = tensor_empty_like(f->out);
-    if (old == NULL || copy_data(old, f->out) < 0) {
+    Tensor *old = tensor_empty_like(t);
+    if (old == NULL || copy_data(old, t) < 0) {
         Py_XDECREF((PyObject *)old);
         return NULL;
     }
-    old->node = (Node *)Py_XNewRef((PyObject *)tensor_node(f->out));
-    old->output_nr = f->out->output_nr;
-    old->requires_grad = f->out->requires_grad;
+    old->node = (Node *)Py_XNewRef((PyObject *)tensor_node(t));
+    old->output_nr = t->output_nr;
+    old->requires_grad = t->requires_grad;
     return old;
 }
 
@@ -641,7 +643,7 @@ general(Frame *f)
         out = allocate_result(f);
     else {
         out = (Tensor *)Py_NewRef((PyObject *)f->out);
-        if (should_record(f->n, f->in) && reads_overwritten(f) && (old = copy_before_write(f)) == NULL) {
+        if (should_record(f->n, f->in) && reads_overwritten(f) && (old = copy_before_write(f->out)) == NULL) {
             Py_DECREF(out);
             return NULL;
         }

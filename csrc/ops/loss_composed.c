@@ -156,7 +156,10 @@ op_margin_ranking_loss(Tensor *a, Tensor *b, Tensor *target, double margin, LOSS
                   (Tensor *[]){a, b, target})
         < 0)
         return NULL;
-    return loss_reduced(at_least(op_scalar(OP_add, op_mul(op_neg(target), op_sub(a, b)), margin), 0), r);
+    Tensor *products = op_mul(op_neg(target), op_sub(a, b));
+    if (products != NULL && !dtype_is_float((Dtype)products->dtype)) /* margin is a float */
+        products = op_to_dtype(products, default_dtype);
+    return loss_reduced(at_least(op_scalar(OP_add, products, margin), 0), r);
 }
 
 Tensor *

@@ -370,9 +370,18 @@ BACKWARD(addmv)
     GRAD(2, scaled(op_mv(op_mT(node_saved(n, 0)), g), alpha));
 }
 
+static Tensor *
+bool_scaled(Tensor *t, double factor)
+{
+    return factor != 0 ? t : op_logical_xor(t, t);
+}
+
 Tensor *
 op_addr(Tensor *input, Tensor *a, Tensor *b, double beta, double alpha)
 {
+    bool truth = input && a && b && input->dtype == DTYPE_BOOL && a->dtype == DTYPE_BOOL && b->dtype == DTYPE_BOOL;
+    if (truth)
+        return op_logical_or(bool_scaled(input, beta), bool_scaled(op_outer(a, b), alpha));
     return add_product(OP_addr, input, op_outer, a, b, beta, alpha);
 }
 

@@ -18,6 +18,7 @@ PyObject *op_split_sizes(Tensor *t, int n, const int64_t *sizes, int64_t dim);
 PyObject *op_chunk(Tensor *t, int64_t chunks, int64_t dim);
 PyObject *op_tensor_split(Tensor *t, int64_t sections, int64_t dim);
 PyObject *op_tensor_split_at(Tensor *t, int n, const int64_t *indices, int64_t dim);
+PyObject *op_tensor_split_tensor(Tensor *t, Tensor *where, int64_t dim);        /* sections (0-d) or indices */
 
 /* arrange.c */
 Tensor *op_repeat(Tensor *t, int n, const int64_t *repeats);

@@ -311,9 +311,9 @@ at_ranks(Tensor *rows, Tensor *ranks, const char *interpolation)
         return op_gather(rows, -1, op_to_dtype(op_ceil(ranks), DTYPE_INT64));
     if (strcmp(interpolation, "nearest") == 0)
         return op_gather(rows, -1, op_to_dtype(op_round(ranks), DTYPE_INT64));
-    Tensor *floor = op_floor(ranks), *weight = op_sub(ranks, floor);
+    Tensor *floor = op_floor(op_detach(ranks)), *weight = op_sub(ranks, floor);
     if (strcmp(interpolation, "midpoint") == 0)
-        weight = op_scalar(OP_add, op_scalar(OP_mul, weight, 0), 0.5);
+        weight = op_scalar(OP_add, op_scalar(OP_mul, op_detach(weight), 0), 0.5);
     Tensor *below = op_gather(rows, -1, op_to_dtype(floor, DTYPE_INT64));
     Tensor *above = op_gather(rows, -1, op_to_dtype(op_ceil(ranks), DTYPE_INT64));
     return op_lerp(below, above, weight);
@@ -336,7 +336,7 @@ op_quantile(Tensor *t, Tensor *q, const int64_t *dim, bool keepdim, const char *
         return NULL;
     memcpy(dims, rows->dims, rows->ndim * sizeof dims[0]);
     dims[rows->ndim - 1] = k;
-    Tensor *ranks = quantile_ranks(op_detach(rows), op_reshape(op_detach(q), 1, &k), ignore_nan);
+    Tensor *ranks = quantile_ranks(op_detach(rows), op_reshape(q, 1, &k), ignore_nan);
     ranks = ranks ? op_expand(ranks, rows->ndim, dims) : NULL;
     Tensor *out = op_transpose(at_ranks(rows, ranks, interpolation), d, -1); /* k where d was */
     if (out == NULL)

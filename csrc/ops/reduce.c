@@ -231,8 +231,8 @@ op_sum_to_size(Tensor *t, int ndim, const int64_t *dims)
     if (!fits)
         return error(PyExc_RuntimeError, "size {%s} is not expandable to size {%s}.", shape_text(ndim, dims),
                      shape_text(t->ndim, t->dims));
-    if (n == 0)
-        return t;
+    if (n == 0) /* to no dims it is a sum, which counts in int64 */
+        return ndim > 0 || dtype_is_float((Dtype)t->dtype) ? t : op_to_dtype(t, DTYPE_INT64);
     Tensor *out = op_sum_dims(t, n, reduce, true);
     return extra == 0 ? out : op_view(out, ndim, dims);
 }
