@@ -100,13 +100,19 @@ def _share_memory_(self):
                               "DataLoader workers return their batches through shared memory on their own")
 
 
+def _reversed(self):
+    """The tensor with its first dimension in reverse order."""
+    return self if self.dim() == 0 else self.flip(0)
+
+
 def _itself(self):
     """The tensor itself: it is real and dense."""
     return self
 
 
 _C._add_tensor_methods({
-    "__reduce_ex__": _reduce_ex, "__copy__": _copy, "__deepcopy__": _deepcopy, "storage": _storage,
+    "__reduce_ex__": _reduce_ex, "__copy__": _copy, "__deepcopy__": _deepcopy, "__reversed__": _reversed,
+    "storage": _storage,
     "untyped_storage": _untyped_storage, "apply_": _apply_, "map_": _map_, "pin_memory": _pin_memory,
     "share_memory_": _share_memory_, "to_dense": _itself, "conj": _itself,
     "resolve_conj": _itself, "resolve_neg": _itself, "real": property(_itself),

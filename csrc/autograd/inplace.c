@@ -93,8 +93,8 @@ tensor_node(Tensor *t)
     return t->node;
 }
 
-static Node *
-rebase(Tensor *view, Node *writer)
+Node *
+node_rebase(Tensor *view, Node *writer)
 {
     Tensor *base = view->base;
     int n_edges = node_edge_count(writer);
@@ -144,7 +144,7 @@ node_record_inplace(Op op, Tensor *out, int n_inputs, Tensor *const *inputs)
         node_set_edge(n, k, inputs[k]);
     n->tracked = false;
     if (out->base != NULL && out->view_kind != VIEW_NO_GRAD) {
-        Node *kept = rebase(out, n);
+        Node *kept = node_rebase(out, n);
         Py_DECREF(n);
         return kept;
     }

@@ -92,6 +92,8 @@ Node *node_attach(int op, int variant, Tensor *out, int n_inputs, Tensor *const 
 /* The same for an op that wrote into out: out's old history is input 0's edge, and a view hands the new node on to its
  * base.  inputs[0] is out (or a header that keeps its old history). */
 Node *node_record_inplace(Op op, Tensor *out, int n_inputs, Tensor *const *inputs);
+/* The base of a written view gets a node around writer, whose first input and only output is the view; returns writer. */
+Node *node_rebase(Tensor *view, Node *writer);
 /* Makes out a view of t for autograd: in-place writes through it reach the base's history.  kind: VIEW_SINGLE/MULTI. */
 void node_mark_view(Tensor *out, Tensor *t, int kind);
 /* The same for several outputs (unbind, split, topk): outs[k]->output_nr = k. */

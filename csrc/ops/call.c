@@ -163,10 +163,31 @@ write_one(PyObject *target, PyObject *value, const char *name)
               dtype_info[result->dtype].type_name, dtype_info[out->dtype].type_name);
         return -1;
     }
+    if (check_same_device(name, 2, (Tensor *[]){out, result}) < 0)
+        return -1;
     size_t mark = scope_begin();
     Tensor *done = op_resize_(out, result->ndim, result->dims) ? op_copy_(out, result) : NULL;
     scope_end(mark);
     return done == NULL ? -1 : 0;
+}
+
+/* A dtype= beside out= must be out's. */
+static int
+check_out_dtype(const Row *row, const Value *values, PyObject *out)
+{
+    for (int k = 0; k < row->signature.n; k++) {
+        if (row->signature.args[k].kind != ARG_DTYPE || !values[k].given || !tensor_check(out)
+            || values[k].dtype == (Dtype)((Tensor *)out)->dtype)
+            continue;
+        const struct DtypeInfo *wanted = &dtype_info[values[k].dtype], *got = &dtype_info[((Tensor *)out)->dtype];
+        if (row->signature.args[0].kind == ARG_TENSOR)
+            error(PyExc_RuntimeError, "Expected out tensor to have dtype %s, but got %s instead", wanted->name, got->name);
+        else
+            error(PyExc_RuntimeError, "dtype %s does not match dtype of out parameter (%s): leave dtype= out",
+                  wanted->type_name, got->type_name);
+        return -1;
+    }
+    return 0;
 }
 
 /* The result is computed first, so out may be an operand; then it is written over out, resized if need be, unless it
@@ -203,7 +224,7 @@ take_out(PyObject *const **args, Py_ssize_t nargs, PyObject **kwnames, PyObject 
         return NULL;
     PyObject *names = PyTuple_New(n - 1), *out = (*args)[nargs + at];
     if (names == NULL)
-        return NULL;
+        return NULL;                              /* with an error */
     for (Py_ssize_t i = 0; i < nargs; i++)
         buffer[i] = (*args)[i];
     for (Py_ssize_t i = 0, k = 0; i < n; i++)
@@ -302,11 +323,15 @@ op_python(Op op, PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObje
     if (subclass != NULL && tensor_overrides_torch_function(subclass))
         return torch_function(subclass, first, self, args, nargs, kwnames, inplace);
     PyObject *buffer[2 * ARGS_MAX], *given_names = kwnames, *out = NULL, *result = NULL;
-    if (kwnames != NULL && self == NULL)
-        out = take_out(&args, nargs, &kwnames, buffer);
+    if (kwnames != NULL && self == NULL && (out = take_out(&args, nargs, &kwnames, buffer)) == NULL && PyErr_Occurred())
+        return NULL;
     Value values[ARGS_MAX];
     size_t mark = scope_begin();
     row = select_row(first, self, args, nargs, kwnames, values);
+    if (row != NULL && out != NULL && check_out_dtype(row, values, out) < 0) {
+        signature_release(&row->signature, values);
+        row = NULL;
+    }
     if (row != NULL) {
         result = row_is_pointwise(row) ? run_pointwise(row, values, inplace, out) : run_structural(row, values, inplace);
         signature_release(&row->signature, values);

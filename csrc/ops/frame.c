@@ -230,7 +230,7 @@ refuse_bool(const Row *row)
         error(PyExc_RuntimeError, "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to "
                                   "invert a mask, use the `~` or `logical_not()` operator instead");
     else
-        not_implemented_dtype(row->name, DTYPE_BOOL);
+        not_implemented_dtype(row->shown, DTYPE_BOOL);
     return -1;
 }
 
@@ -313,7 +313,7 @@ choose_dtype(Frame *f)
         break;
     case CLASS_REAL:
         if (category != CATEGORY_FLOAT)
-            return not_implemented_dtype(f->row->name, d);
+            return not_implemented_dtype(f->row->shown, d);
         break;
     case CLASS_NUMBER:
         if (d == DTYPE_BOOL && f->op == OP_square)               /* a power with an integer exponent */
@@ -323,11 +323,11 @@ choose_dtype(Frame *f)
         break;
     case CLASS_INT:
         if (category == CATEGORY_FLOAT)
-            return not_implemented_dtype(f->row->name, d);
+            return not_implemented_dtype(f->row->shown, d);
         break;
     case CLASS_ANY:
         if (f->op == OP_pow && d == DTYPE_BOOL && f->in[1].tensor != NULL)
-            return not_implemented_dtype(f->row->name, d);
+            return not_implemented_dtype(f->row->shown, d);
         break;
     }
     if (f->op == OP_pow && category == CATEGORY_INT && f->in[1].tensor == NULL && f->in[1].scalar.value.i < 0) {
@@ -369,7 +369,7 @@ broadcast_error(const Frame *f, const Tensor *t)
             error(PyExc_RuntimeError, "The size of tensor a (%lld) must match the size of tensor b (%lld) at "
                                       "non-singleton dimension %d: %s of shapes %s and %s; sizes must be equal or 1, "
                                       "counted from the last dimension",
-                  (long long)a, (long long)b, most - i, f->row->python, so_far, other);
+                  (long long)a, (long long)b, most - i, f->row->shown, so_far, other);
             return -1;
         }
     }
@@ -388,7 +388,7 @@ broadcast_operands(Frame *f)
         if (first || (f->device.type == DEVICE_CPU && f->ndim == 0))
             f->device = t->device;
         else if (!device_equal(t->device, f->device) && !(t->ndim == 0 && t->device.type == DEVICE_CPU))
-            return device_mismatch(f->row->python, f->device, t->device);
+            return device_mismatch(f->row->shown, f->device, t->device);
         if (first) {
             f->ndim = t->ndim;
             memcpy(f->dims, t->dims, (size_t)t->ndim * sizeof f->dims[0]);
@@ -407,19 +407,19 @@ check_inplace(const Frame *f)
     if (!same) {
         error(PyExc_RuntimeError, "output with shape %s doesn't match the broadcast shape %s: an in-place %s_ cannot "
                                   "change the shape of its tensor",
-              shape_text(out->ndim, out->dims), shape_text(f->ndim, f->dims), f->row->python);
+              shape_text(out->ndim, out->dims), shape_text(f->ndim, f->dims), f->row->shown);
         return -1;
     }
     if (!dtype_can_cast(f->result, (Dtype)out->dtype)) {
         error(PyExc_RuntimeError, "result type %s can't be cast to the desired output type %s; use the out-of-place "
                                   "%s, or convert the tensor first",
-              dtype_info[f->result].type_name, dtype_info[out->dtype].type_name, f->row->python);
+              dtype_info[f->result].type_name, dtype_info[out->dtype].type_name, f->row->shown);
         return -1;
     }
-    if (check_writable(out, f->row->python) < 0)
+    if (check_writable(out, f->row->shown) < 0)
         return -1;
     for (int k = 0; k < f->n; k++)
-        if (f->in[k].tensor != NULL && check_overlap(f->row->python, out, f->in[k].tensor) < 0)
+        if (f->in[k].tensor != NULL && check_overlap(f->row->shown, out, f->in[k].tensor) < 0)
             return -1;
     return 0;
 }
@@ -489,7 +489,7 @@ run_guard(const Frame *f, const Iter *iter)
     if (!backend->guard(f->op, read, &operands))
         return 0;
     const char *text = f->op == OP_remainder || f->op == OP_fmod ? "integer modulo by zero" : "integer division by zero";
-    error(ZeroDivisionError_, "ZeroDivisionError: %s (in %s of %s tensors)", text, f->row->python,
+    error(ZeroDivisionError_, "ZeroDivisionError: %s (in %s of %s tensors)", text, f->row->shown,
           dtype_info[f->compute].name);
     return -1;
 }

@@ -62,6 +62,8 @@ op_kl_div(Tensor *x, Tensor *target, LOSS_ARGS, bool log_target)
     LossReduction r;
     if (kl_reduction(size_average, reduce, reduction, &r) < 0)
         return NULL;
+    if (!dtype_is_float((Dtype)x->dtype) || !dtype_is_float((Dtype)target->dtype))
+        return error(PyExc_RuntimeError, "kl_div: Integral inputs not supported.");
     Tensor *each = log_target ? op_mul(op_exp(target), op_sub(target, x))
                               : op_sub(op_xlogy(target, target), op_mul(target, x));
     if (r == LOSS_BATCHMEAN)

@@ -17,6 +17,7 @@ enum { SAVES_A = 1, SAVES_B = 2, SAVES_C = 4, SAVES_Y = 8 };
 typedef struct Row {
     const char *name;
     const char *python;           /* the name users call; rows of one name are overloads and stand together */
+    const char *shown;            /* the name in errors: python's, or that of the op whose inner part the row is */
     uint8_t kind, forms, class, arity;
     int8_t bool_operand;
     const char *source;           /* signature, or its tail */
