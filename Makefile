@@ -8,6 +8,8 @@
 #   make stubs            write ctorch/_C.pyi again from the op table
 #   make ops NAME=exp     print what the preprocessor makes of one row   DTYPE=d picks the suffix of formula.h
 #   make warnings         compile everything with gcc and clang, warnings are errors
+#   make coverage         lines and branches of csrc that the quick suite runs (half an hour)
+#   make lint             static checks: gcc's further warnings, clang --analyze, cppcheck, stubtest
 #   make asan test-asan   the hostile build, and the suite on it
 #   make test-tsan        the tests of threads under ThreadSanitizer
 #   make test-valgrind    a walk through everything under valgrind
@@ -22,7 +24,7 @@ ENV = @command -v $(PYTHON) >/dev/null || { echo "$(NO_PYTHON)"; exit 1; }; $(PY
 PYTEST = $(PY) -m pytest
 COMPILERS = gcc clang
 
-.PHONY: build lecture test test-native test-hard stubs ops warnings asan test-asan test-tsan test-valgrind bench clean
+.PHONY: build lecture test test-native test-hard stubs ops warnings asan test-asan test-tsan test-valgrind coverage lint bench clean
 
 build:
 	$(ENV)
@@ -87,6 +89,15 @@ test-valgrind:
 	$(ENV) test
 	CC=gcc CTORCH_DEBUG=1 $(PY) setup.py --quiet build --build-lib build/debug
 	$(PY) tools/valgrind.py build/debug $(or $(ARGS),10)
+
+coverage:
+	$(ENV) test
+	CC=gcc CTORCH_COVERAGE=1 $(PY) setup.py --quiet build --build-lib build/coverage
+	$(PY) tools/coverage.py build/coverage $(ARGS)
+
+lint:
+	$(ENV) lint
+	$(PY) tools/lint.py $(ARGS)
 
 bench:
 	$(ENV) test

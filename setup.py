@@ -12,6 +12,7 @@ Environment:
     CFLAGS, LDFLAGS           added at the end of every compile or link command
     CTORCH_DEBUG=1            keep symbols, lines and assertions
     CTORCH_WERROR=1           warnings are errors (for developers and CI; never for a user's compiler)
+    CTORCH_COVERAGE=1         count which lines and branches run (gcc)
     CTORCH_SANITIZE=LIST      the hostile build: -fsanitize=LIST, malloc and free behind every cache
 """
 
@@ -33,6 +34,7 @@ from setuptools.command.build_ext import build_ext
 from setuptools.errors import CompileError, LinkError
 
 SANITIZE = os.environ.get("CTORCH_SANITIZE", "")
+COVERAGE = os.environ.get("CTORCH_COVERAGE") == "1"
 DEBUG = os.environ.get("CTORCH_DEBUG") == "1" or SANITIZE != ""
 
 # Named by features, not by -march levels, which switch on more than the dispatcher tests for.
@@ -73,6 +75,8 @@ def flags_of(source, isa):
     if SANITIZE:
         flags += [f"-fsanitize={SANITIZE}", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-O1",
                   "-DCTORCH_HOSTILE"]
+    if COVERAGE:
+        flags += ["--coverage", "-fprofile-abs-path", "-fprofile-update=atomic", "-O1"]
     flags += ["-g"] if DEBUG else ["-DNDEBUG"]
     if WERROR:
         flags += ["-Werror"]
@@ -86,6 +90,8 @@ def link_flags():
         flags = ["-shared", "-Wl,--exclude-libs,ALL"] + ([] if DEBUG else ["-s"])
     if SANITIZE:
         flags += [f"-fsanitize={SANITIZE}"]
+    if COVERAGE:
+        flags += ["--coverage"]
     return flags + ["-fvisibility=hidden", "-pthread", "-lm"] + shlex.split(os.environ.get("LDFLAGS", ""))
 
 
@@ -117,8 +123,8 @@ def c_sources():
 def objects_folder(cc):
     """Where the objects of this compiler and kind of build are."""
     kinds = [sys.implementation.cache_tag, Path(cc[0]).name]
-    kinds += [kind for kind, on in [(SANITIZE.replace(",", "+"), SANITIZE), ("debug", DEBUG),
-                                         ("werror", WERROR)] if on]
+    kinds += [kind for kind, on in [(SANITIZE.replace(",", "+"), SANITIZE), ("coverage", COVERAGE), ("debug", DEBUG),
+                                    ("werror", WERROR)] if on]
     return Path("build", "objects", "-".join(kinds))
 
 

@@ -221,9 +221,9 @@ row_doc(const char *name, const Row *row, bool method)
     PyObject *doc = NULL;
     if (params && !overloaded && method) {
         const char *rest = strpbrk(params, ",)");
-        doc = PyUnicode_FromFormat("%s($self%s%s\n--\n\n", name, *rest == ',' ? ", /" : ", /", rest);
-    } else if (params && !overloaded)
-        doc = PyUnicode_FromFormat("%s($module, /, %s\n--\n\n", name, params + 1);
+        doc = PyUnicode_FromFormat("%s($self, /%s\n--\n\n", name, rest);
+    } else if (params && !overloaded)             /* a function has no __self__ for inspect to take away */
+        doc = PyUnicode_FromFormat("%s%s\n--\n\n", name, params);
     else if (params)
         doc = PyUnicode_FromFormat("%s%s and further forms", name, params);
     Py_DECREF(text);
