@@ -275,6 +275,22 @@ element(const Sequence *s, int64_t i)
     return (Param){x, dtype_int_of_double(x)};
 }
 
+/* The usual sequences as plain loops. */
+static void
+count_integers(int64_t *out, Sequence s)
+{
+    uint64_t x = (uint64_t)s.first, step = (uint64_t)s.int_step;
+    for (int64_t i = 0; i < s.count; i++, x += step)
+        out[i] = (int64_t)x;
+}
+
+static void
+count_floats(float *out, Sequence s)
+{
+    for (int64_t i = 0; i < s.count; i++)
+        out[i] = (float)(s.start + s.step * (double)i);
+}
+
 static Tensor *
 counted(const Sequence *s, Dtype dtype, const Value *options)
 {
@@ -287,8 +303,13 @@ counted(const Sequence *s, Dtype dtype, const Value *options)
     if (host == NULL)
         return NULL;
     int64_t itemsize = tensor_itemsize(host);
-    for (int64_t i = 0; i < s->count; i++)
-        dtype_store(host->data + i * itemsize, dtype, element(s, i));
+    if (s->kind == COUNT_INT && dtype == DTYPE_INT64)
+        count_integers((int64_t *)(void *)host->data, *s);
+    else if (s->kind == COUNT_FLOAT && dtype == DTYPE_FLOAT)
+        count_floats((float *)(void *)host->data, *s);
+    else
+        for (int64_t i = 0; i < s->count; i++)
+            dtype_store(host->data + i * itemsize, dtype, element(s, i));
     return on_cpu || copy_data(out, host) == 0 ? out : NULL;
 }
 

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "core/cpu.h"
 #include "ops/ops.h"
 #include "ops/return_types.h"
 
@@ -31,8 +32,17 @@ sort_run(Tensor *t, int64_t k, bool descending, Tensor **values)
               k,
               in->data,
               values ? (*values)->data : NULL,
-              (int64_t *)(void *)indices->data};
+              (int64_t *)(void *)indices->data,
+              NULL};
     return backend->sort(&s) < 0 ? NULL : indices;
+}
+
+int
+sort_pick(const Tensor *rows, int64_t n, int64_t count, int64_t *places)
+{
+    Sort s = {.dtype = (Dtype)rows->dtype, .rows = count, .n = n, .k = 1, .in = rows->data, .indices = places,
+              .places = places};
+    return cpu_backend.sort(&s);
 }
 
 /* The same along dim d. */
