@@ -24,7 +24,7 @@ typedef struct Gemm {
     const void *bias;       /* n adjacent elements, one per column of C, or NULL */
     int accumulate;         /* 0: C = AB, 1: C += AB */
     int relu;
-    int64_t cache_bytes;    /* a core's second-level cache, 0 if unknown: how much of B to pack at a time */
+    int64_t cache_bytes;    /* a core's second-level cache, 0 if unknown: how much of A is a block */
 } Gemm;
 
 /* Tiles are cut at multiples of these, which every kernel's register tile divides. */

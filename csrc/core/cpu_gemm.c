@@ -11,7 +11,7 @@
 typedef struct Job {
     const Gemm *gemm;
     GemmFunction *run;
-    int64_t batch, tiles, a_step, b_step, c_step;      /* steps in bytes */
+    int64_t batch, tiles, ranges, a_step, b_step, c_step;   /* a matrix's tiles and ranges of them; steps in bytes */
     char *workspace;
     int64_t workspace_bytes;
 } Job;
@@ -20,12 +20,13 @@ static void
 run_task(void *context, int64_t task, int worker)
 {
     const Job *job = context;
-    int64_t matrix = task / job->tiles, tile = task % job->tiles;
+    int64_t matrix = task / job->ranges, range = task % job->ranges;
     Gemm g = *job->gemm;
     g.a = (const char *)g.a + matrix * job->a_step;
     g.b = (const char *)g.b + matrix * job->b_step;
     g.c = (char *)g.c + matrix * job->c_step;
-    job->run(&g, tile, tile + 1, job->workspace + worker * job->workspace_bytes);
+    job->run(&g, job->tiles * range / job->ranges, job->tiles * (range + 1) / job->ranges,
+             job->workspace + worker * job->workspace_bytes);
 }
 
 static GemmFunction *
@@ -44,6 +45,20 @@ function_for(Dtype dtype)
 }
 
 enum { PARALLEL_FLOPS = 1000000, RELEASE_FLOPS = 4000000, STACK_WORKSPACE = 1 << 14 };
+/* The caller looks for Ctrl-C between ranges of tiles: some 0.1 s of work. */
+#define RANGE_FLOPS 1e10
+
+/* Each range of tiles packs for itself, so they are few; several per thread let a thread that is held up leave some to
+ * the others. */
+static int64_t
+ranges_of(int64_t batch, int64_t tiles, int workers, double flops)
+{
+    int64_t ranges = workers == 1 ? 1 : (4 * (int64_t)workers + batch - 1) / batch;
+    double least = flops / (double)batch / RANGE_FLOPS;
+    if (least > (double)ranges)
+        ranges = least < (double)tiles ? (int64_t)least : tiles;
+    return ranges < tiles ? ranges : tiles;
+}
 
 int
 cpu_gemm(Dtype dtype, const Gemm *gemm, int64_t batch, int64_t a_step, int64_t b_step, int64_t c_step)
@@ -56,23 +71,25 @@ cpu_gemm(Dtype dtype, const Gemm *gemm, int64_t batch, int64_t a_step, int64_t b
     int64_t size = dtype_info[dtype].itemsize;
     double flops = 2.0 * (double)g.m * (double)g.n * (double)g.k * (double)batch;
     _Alignas(64) char small[STACK_WORKSPACE];
-    Job job = {&g, function_for(dtype), batch, gemm_tiles(&g), a_step * size, b_step * size, c_step * size, small,
-               cpu_kernels->gemm->workspace(&g, dtype_is_float(dtype) ? (size_t)size : 0)};
+    int64_t tiles = gemm_tiles(&g);
     int workers = flops < PARALLEL_FLOPS ? 1 : parallel_get_num_threads();
-    if ((int64_t)workers > batch * job.tiles)
-        workers = (int)(batch * job.tiles);
-    int64_t bytes = job.workspace_bytes * workers;
+    if ((int64_t)workers > batch * tiles)
+        workers = (int)(batch * tiles);
+    int64_t ranges = ranges_of(batch, tiles, workers, flops);
+    Job job = {&g, function_for(dtype), batch, tiles, ranges, a_step * size, b_step * size, c_step * size, small,
+               cpu_kernels->gemm->workspace(&g, dtype_is_float(dtype) ? (size_t)size : 0)};
+    int64_t tasks = batch * ranges, bytes = job.workspace_bytes * workers;
     if (bytes > STACK_WORKSPACE && (job.workspace = allocator_alloc((size_t)bytes)) == NULL) {
         no_memory(bytes);
         return -1;
     }
     int result = 0;
     if (flops < RELEASE_FLOPS) {
-        for (int64_t task = 0; task < batch * job.tiles; task++)
+        for (int64_t task = 0; task < tasks; task++)
             run_task(&job, task, 0);
     } else {
         Py_BEGIN_ALLOW_THREADS
-        result = parallel_run(batch * job.tiles, workers, run_task, &job);
+        result = parallel_run(tasks, workers, run_task, &job);
         Py_END_ALLOW_THREADS
         if (result < 0 && !PyErr_Occurred())
             PyErr_CheckSignals();

@@ -60,10 +60,18 @@ static const int64_t lane_mask_64[8] = {-1, -1, -1, -1};
 #define BLOCK_K_BYTES 2048
 /* A product whose sides are all below this power of two is left to plain loops, which cost least. */
 #define TINY_SIDE 4
-/* Up to this many rows of C, B is read where it is instead of packed, or C computed as its transpose. */
+/* Up to this many rows, C may be computed as its transpose. */
 #define FEW_ROWS 192
-/* A B of at most this size is never packed. */
+/* A B of at most this size, or one that meets at most two tiles, is read where it is. */
 #define IN_PLACE_BYTES 32768
+/* A is copied if its rows or columns crowd into few cache sets, and at least so many panels of B meet it. */
+#define COPY_A_PANELS 8
+#define CROWDED_ROWS_BYTES 4096
+#define CROWDED_COLUMNS_BYTES 1024
+/* Panels of columns of A that are copied together. */
+#define COPY_A_GROUP 8
+/* Steps of k between prefetches in a tile. */
+#define STRETCH 16
 /* Rows ahead that packing prefetches: rows far apart are out of the hardware prefetchers' sight. */
 #define PACK_AHEAD 16
 /* Inner products pay when C has few columns (or rows) and k is long enough for their final sums. */
