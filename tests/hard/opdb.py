@@ -414,7 +414,8 @@ def seed(number=0):
 
 
 def reseeded(samples):
-    """The samples, every one from the same streams of random numbers, as the database's own iterator makes them."""
+    """The samples, every one from the same streams of random numbers, as by the database's own iterator; which walks
+    the stack for each op."""
     while True:
         seed(SEED)
         random.seed(SEED)
@@ -429,7 +430,7 @@ def reseeded(samples):
 def samples_of(op, dtype, limit):
     """At most `limit` samples, spread evenly over the first 5 * limit of the database; the same ones in every run."""
     differentiable_here = op.supports_autograd and dtype in op.supported_backward_dtypes("cpu")
-    made = op.sample_inputs("cpu", dtype, requires_grad=differentiable_here and dtype.is_floating_point, set_seed=False)
+    made = op.sample_inputs_func(op, "cpu", dtype, differentiable_here and dtype.is_floating_point)
     samples = list(itertools.islice(reseeded(iter(made)), 5 * limit))
     if len(samples) <= limit:
         return samples
