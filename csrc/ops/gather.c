@@ -315,10 +315,10 @@ identity(int reduction, Dtype dtype)
 {
     double infinity = __builtin_inf();
     int bits = 8 * dtype_info[dtype].itemsize;
-    int64_t high = dtype == DTYPE_BOOL    ? 1
-                   : dtype == DTYPE_UINT8 ? 255
-                                          : (int64_t)(UINT64_MAX >> (65 - bits));
-    int64_t low = dtype == DTYPE_BOOL || dtype == DTYPE_UINT8 ? 0 : -high - 1;
+    int64_t high = dtype == DTYPE_UINT8 ? 255 : (int64_t)(UINT64_MAX >> (65 - bits));
+    int64_t low = dtype == DTYPE_UINT8 ? 0 : -high - 1;
+    if (dtype == DTYPE_BOOL)
+        return (Scalar){PARAM(reduction == REDUCE_PROD || reduction == REDUCE_AMIN), CATEGORY_BOOL};
     switch (reduction) {
     case REDUCE_PROD: return (Scalar){PARAM(1), CATEGORY_INT};
     case REDUCE_AMAX: return (Scalar){{-infinity, low}, CATEGORY_FLOAT};

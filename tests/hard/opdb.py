@@ -11,11 +11,13 @@ import functools
 import itertools
 import math
 import operator
+import random
 import sys
 import types
 import warnings
 from pathlib import Path
 
+import numpy
 import torch
 from torch.testing._comparison import default_tolerances
 
@@ -31,6 +33,7 @@ except ImportError:
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from torch.testing._internal.common_methods_invocations import op_db
+    from torch.testing._internal.common_utils import SEED
 
 DTYPES = [torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.int64, torch.int32, torch.int16,
           torch.int8, torch.uint8, torch.bool]
@@ -405,17 +408,30 @@ class LeftOut:
         return None
 
 
-def seed():
-    """PyTorch's stream of the CPU again from its start; torch.manual_seed notes a stack trace for each absent device."""
-    torch.default_generator.manual_seed(0)
+def seed(number=0):
+    """PyTorch's stream of the CPU from its start; torch.manual_seed notes a stack trace for each absent device."""
+    torch.default_generator.manual_seed(number)
+
+
+def reseeded(samples):
+    """The samples, every one from the same streams of random numbers, as by the database's own iterator; which walks
+    the stack for each op."""
+    while True:
+        seed(SEED)
+        random.seed(SEED)
+        numpy.random.seed(SEED)
+        try:
+            sample = next(samples)
+        except StopIteration:
+            return
+        yield sample
 
 
 def samples_of(op, dtype, limit):
     """At most `limit` samples, spread evenly over the first 5 * limit of the database; the same ones in every run."""
     differentiable_here = op.supports_autograd and dtype in op.supported_backward_dtypes("cpu")
-    seed()
-    made = op.sample_inputs("cpu", dtype, requires_grad=differentiable_here and dtype.is_floating_point)
-    samples = list(itertools.islice(made, 5 * limit))
+    made = op.sample_inputs_func(op, "cpu", dtype, differentiable_here and dtype.is_floating_point)
+    samples = list(itertools.islice(reseeded(iter(made)), 5 * limit))
     if len(samples) <= limit:
         return samples
     return [samples[int(k * len(samples) / limit)] for k in range(limit)]
