@@ -99,7 +99,7 @@ CALLS = [
     ('a.masked_fill(i, 1)', 'masked_fill_ only supports boolean masks, but'),
     ('a.masked_fill(m, a)', 'value tensor, but got tensor with'),
     ('a.clamp()', 'torch.clamp'),
-    ("torch.clamp(a, 'x')", 'invalid combination of arguments'),
+    ("torch.clamp(a, 'x')", 'invalid combination of arguments - got (Tensor, str)'),
     ('torch.clamp(a, min=a, max=b)', 'must match the size of tensor b'),
     ('torch.exp(2)', "argument 'input' (position 1) must be Tensor"),
     ("torch.exp('x')", "argument 'input' (position 1) must be Tensor"),

@@ -365,6 +365,13 @@ tensors_from_object(PyObject *o, Value *v)
     return 1;
 }
 
+const char *
+type_text(PyObject *o)
+{
+    const char *name = Py_TYPE(o)->tp_name, *dot = tensor_check(o) ? strrchr(name, '.') : NULL;
+    return dot ? dot + 1 : name;
+}
+
 bool
 object_is_bool(PyObject *o)
 {
@@ -494,10 +501,10 @@ wrong_type(const Signature *sig, int i, int position, PyObject *o)
 {
     if (position > 0)
         PyErr_Format(PyExc_TypeError, "%s(): argument '%U' (position %d) must be %s, not %s", sig->function,
-                     sig->args[i].name, position, kind_name(sig->args[i].kind), Py_TYPE(o)->tp_name);
+                     sig->args[i].name, position, kind_name(sig->args[i].kind), type_text(o));
     else
         PyErr_Format(PyExc_TypeError, "%s(): argument '%U' must be %s, not %s", sig->function, sig->args[i].name,
-                     kind_name(sig->args[i].kind), Py_TYPE(o)->tp_name);
+                     kind_name(sig->args[i].kind), type_text(o));
     return 0;
 }
 
@@ -545,7 +552,7 @@ parse_varargs(const Signature *sig, int i, PyObject *const *args, Py_ssize_t nar
         for (Py_ssize_t k = 0; k < nargs; k++)
             if (!PyIndex_Check(args[k]) || PyBool_Check(args[k])) {
                 PyErr_Format(PyExc_TypeError, "%s(): argument '%U' (position %zd) must be tuple of ints, but found element of type %s at pos %zd",
-                             sig->function, sig->args[i].name, (Py_ssize_t)i + 1, Py_TYPE(args[k])->tp_name, k);
+                             sig->function, sig->args[i].name, (Py_ssize_t)i + 1, type_text(args[k]), k);
                 break;
             }
     if (got == 0 && report && !PyErr_Occurred())

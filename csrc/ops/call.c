@@ -19,7 +19,7 @@ no_overload(const Row *first, PyObject *self, PyObject *const *args, Py_ssize_t 
     PyObject *got = PyUnicode_FromString("");
     Py_ssize_t n = nargs + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0);
     for (Py_ssize_t i = 0; i < n && got; i++) {
-        const char *type = Py_TYPE(args[i])->tp_name;
+        const char *type = type_text(args[i]);
         if (i < nargs)
             Py_SETREF(got, PyUnicode_FromFormat("%U%s%s", got, i ? ", " : "", type));
         else

@@ -20,9 +20,12 @@ divisor_of(double count, double correction)
 }
 
 static int
-moments_run(Moments *m, const char *name, Tensor *t, const Span *s, double correction, bool root)
+moments_run(Moments *m, Span *s, Op op, Tensor *t, int n, const int64_t *dims, double correction, bool keepdim)
 {
+    bool root = op == OP_std || op == OP_std_mean;
     m->mean = m->spread = NULL;
+    if (t == NULL || span_of(s, t, n, dims, keepdim) < 0)
+        return -1;
     if (!dtype_is_float((Dtype)t->dtype)) {
         error(PyExc_RuntimeError,
               "std and var only support floating point and complex dtypes; convert %s with .float()",
@@ -34,7 +37,7 @@ moments_run(Moments *m, const char *name, Tensor *t, const Span *s, double corre
         PyErr_WarnFormat(PyExc_UserWarning, 1,
                          "%s(): degrees of freedom is <= 0. Correction should be strictly less than "
                          "the reduction factor (input numel divided by output numel).",
-                         name) < 0)
+                         rows[op].python) < 0)
         return -1;
     m->mean = reduce_run(t, s, FOLD_sum, DTYPE_DOUBLE, FINISH_DIVIDE, (double)s->n_elements, NULL);
     if (m->mean != NULL)
@@ -60,8 +63,7 @@ moment(Op op, Tensor *t, int n, const int64_t *dims, double correction, bool kee
 {
     Span s;
     Moments m;
-    if (t == NULL || span_of(&s, t, n, dims, keepdim) < 0 ||
-        moments_run(&m, rows[op].python, t, &s, correction, op == OP_std) < 0)
+    if (moments_run(&m, &s, op, t, n, dims, correction, keepdim) < 0)
         return NULL;
     save(RECORD(op, m.spread, t), t, &s, correction, m.spread);
     return PyErr_Occurred() ? NULL : m.spread;
@@ -117,8 +119,7 @@ moment_and_mean(Op op, Tensor *t, int n, const int64_t *dims, double correction,
 {
     Span s;
     Moments m;
-    if (t == NULL || span_of(&s, t, n, dims, keepdim) < 0 ||
-        moments_run(&m, rows[op].python, t, &s, correction, op == OP_std_mean) < 0)
+    if (moments_run(&m, &s, op, t, n, dims, correction, keepdim) < 0)
         return NULL;
     Tensor *outs[2] = {m.spread, op_to_dtype(m.mean, (Dtype)t->dtype)}, *inputs[1] = {t};
     if (outs[1] == NULL)
