@@ -30,6 +30,14 @@
 #define CT_FN static inline __attribute__((always_inline))
 #endif
 
+/* A function whose vector form gcc makes once and loops call, because inlined everywhere it would take a tenth of
+ * the wheel.  A loop that calls it under a condition stays scalar. */
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__CUDACC__)
+#define CT_VECTOR_FN static __attribute__((noinline, unused, simd("notinbranch")))
+#else
+#define CT_VECTOR_FN CT_FN
+#endif
+
 #define FORMULA_PASTE_(name, suffix) name##_##suffix
 #define FORMULA_PASTE(name, suffix) FORMULA_PASTE_(name, suffix)
 

@@ -15,8 +15,10 @@
 #define PI_2_F 1.57079637f
 #define PI_2_LO_F (-4.37113883e-08f)
 
-/* Adding 1.5 * 2^23 rounds |x| < 2^22 to the nearest integer, which then stands in the sum's low bits. */
+/* Adding 1.5 * 2^23 rounds |x| < 2^22 to the nearest integer, which then stands in the sum's low bits; in double,
+ * 1.5 * 2^52. */
 #define ROUND_F 12582912.0f
+#define ROUND_D 6755399441055744.0
 
 CT_FN float copysign_f(float x, float y)
 {
@@ -342,8 +344,6 @@ CT_FN float erfc_f(float x)
 }
 
 /* ---- trigonometric functions */
-
-#define ROUND_D 6755399441055744.0  /* 1.5 * 2^52 */
 
 /* |x| = (4 i + quadrant) * pi/2 + r + low with |r| <= pi/4 and low the rounding error of r.  In double,
  * pi/2 in three parts, the first two of 22 bits: their products with n < 2^31 are exact.  From 2^31 on the

@@ -248,6 +248,61 @@ static void test_double(void)
     check(digamma_d(-0.0) == (double)INFINITY && isnan(digamma_d(-1)), "digamma_d", -0.0, -1);
 }
 
+/* ---- the vectorised functions of double, against the C library's of long double where that is wider */
+
+#define DOUBLES(F) \
+    F(exp, 1) \
+    F(expm1, 2) \
+    F(log, 1) \
+    F(log1p, 1.5) \
+    F(tanh, 3)
+
+#define LOOP_D(name, limit) \
+    static __attribute__((noinline)) void loop_##name##_d(double *y, const double *x) \
+    { \
+        for (int i = 0; i < BLOCK; i++) \
+            y[i] = name##_d(x[i]); \
+    }
+DOUBLES(LOOP_D)
+
+static double ulp_error_d(double y, long double exact)
+{
+    const double wanted = (double)exact;
+    if (isnan(wanted) || isnan(y))
+        return isnan(wanted) && isnan(y) ? 0 : (double)INFINITY;
+    if (isinf(wanted) || isinf(y) || wanted == 0)
+        return y == wanted && !signbit(y) == !signbit(wanted) ? 0 : (double)INFINITY;
+    const int exponent = fabsl(exact) < 0x1p-1022L ? -1022 : ilogbl(exact);
+    return (double)(fabsl((long double)y - exact) / ldexpl(1, exponent - 52));
+}
+
+/* Every third block: all bit patterns, the range of exp, and the neighbourhood of 0. */
+static void fill_d(double *x, int block)
+{
+    static const double special[] = {0.0, -0.0, 1, -1, (double)INFINITY, -(double)INFINITY, (double)NAN, 5e-324,
+                                     0x1p-1022, 1e-310, 709.78, 709.79, -745.1, -745.2, -2, 1e308};
+    for (int i = 0; i < BLOCK; i++) {
+        const uint64_t bits = (uint64_t)random_bits() << 32 ^ (uint64_t)random_bits() << 12 ^ random_bits();
+        const double unit = (double)(bits >> 11) * 0x1p-53 - 0.5;
+        x[i] = block % 3 == 0 ? from_bits_d(bits) : block % 3 == 1 ? unit * 1500 : unit * 4;
+    }
+    if (block == 0)
+        memcpy(x, special, sizeof special);
+}
+
+static void test_doubles(void)
+{
+    static double x[BLOCK], y[BLOCK];
+    for (int block = 0; block < 300; block++) {
+        fill_d(x, block);
+#define CHECK_D(name, limit) \
+        loop_##name##_d(y, x); \
+        for (int i = 0; i < BLOCK; i++) \
+            check(ulp_error_d(y[i], name##l((long double)x[i])) <= (limit), #name "_d", x[i], y[i]);
+        DOUBLES(CHECK_D)
+    }
+}
+
 /* ---- integers */
 
 static int floor_quotient(int a, int b)
@@ -344,6 +399,7 @@ int main(void)
     test_specials();
     test_float_division();
     test_double();
+    test_doubles();
     test_int8();
     test_wide_integers();
     test_conversions();
