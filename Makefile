@@ -13,6 +13,7 @@
 #   make asan test-asan   the hostile build, and the suite on it
 #   make test-tsan        the tests of threads under ThreadSanitizer
 #   make test-valgrind    a walk through everything under valgrind
+#   make cuda-sim         build ctorch/_cuda_sim.so, the simulated CUDA device (CTORCH_CUDA=sim)
 #   make bench            ctorch beside PyTorch, where that is installed    ARGS=--help lists the choices
 #   make clean            remove what the above made
 
@@ -24,7 +25,7 @@ ENV = @command -v $(PYTHON) >/dev/null || { echo "$(NO_PYTHON)"; exit 1; }; $(PY
 PYTEST = $(PY) -m pytest
 COMPILERS = gcc clang
 
-.PHONY: build lecture test test-native test-hard stubs ops warnings asan test-asan test-tsan test-valgrind coverage lint bench clean
+.PHONY: build lecture test test-native test-hard stubs ops warnings asan test-asan test-tsan test-valgrind coverage lint cuda-sim bench clean
 
 build:
 	$(ENV)
@@ -99,10 +100,14 @@ lint:
 	$(ENV) lint
 	$(PY) tools/lint.py $(ARGS)
 
+cuda-sim:
+	$(ENV)
+	CTORCH_BUILD_SIM=1 $(PY) setup.py --quiet build_ext --inplace
+
 bench:
 	$(ENV) test
 	$(PY) -m benchmarks $(ARGS)
 
 clean:
-	rm -rf build dist *.egg-info .venv .pytest_cache .hypothesis ctorch/_C*.so
+	rm -rf build dist *.egg-info .venv .pytest_cache .hypothesis ctorch/_C*.so ctorch/_cuda*.so
 	find . -path ./.git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
