@@ -67,7 +67,7 @@ warnings:
 # AddressSanitizer catches itself, about resident memory, which it keeps, and about failing allocations one by one.
 asan:
 	$(ENV) test
-	CC=gcc CTORCH_SANITIZE=address,undefined $(PY) setup.py --quiet build --build-lib build/asan
+	CC=gcc CTORCH_SANITIZE=address,undefined CTORCH_BUILD_CUDA=0 CTORCH_BUILD_SIM=1 $(PY) setup.py --quiet build --build-lib build/asan
 
 test-asan: asan
 	cd build/asan && LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \

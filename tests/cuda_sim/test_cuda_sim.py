@@ -27,7 +27,7 @@ pytestmark = [
 PROGRAMS = sorted(path.relative_to(ROOT) for path in HERE.glob("*.cu"))
 SANITIZERS = {"plain": "", "ucontext": "", "asan": "address,undefined", "tsan": "thread"}
 OPTIONS = {
-    "ASAN_OPTIONS": "handle_segv=0:handle_sigbus=0:handle_sigfpe=0:detect_leaks=0",
+    "ASAN_OPTIONS": "detect_leaks=0",
     "TSAN_OPTIONS": "exitcode=66:atexit_sleep_ms=0:report_signal_unsafe=0",
 }
 
