@@ -67,7 +67,8 @@ warnings:
 # AddressSanitizer catches itself, about resident memory, which it keeps, and about failing allocations one by one.
 asan:
 	$(ENV) test
-	CC=gcc CTORCH_SANITIZE=address,undefined CTORCH_BUILD_CUDA=0 CTORCH_BUILD_SIM=1 $(PY) setup.py --quiet build --build-lib build/asan
+	CC=gcc CTORCH_SANITIZE=address,undefined CTORCH_BUILD_CUDA=0 CTORCH_BUILD_SIM=1 \
+	    $(PY) setup.py --quiet build --build-lib build/asan
 
 test-asan: asan
 	cd build/asan && LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
@@ -79,7 +80,7 @@ test-asan: asan
 # randomisation that its shadow memory cannot bear.
 test-tsan:
 	$(ENV) test
-	CC=gcc CTORCH_SANITIZE=thread $(PY) setup.py --quiet build --build-lib build/tsan
+	CC=gcc CTORCH_SANITIZE=thread CTORCH_BUILD_CUDA=0 $(PY) setup.py --quiet build --build-lib build/tsan
 	CC=gcc CTORCH_SANITIZE=thread setarch -R $(PY) tests/native/run.py parallel
 	cd build/tsan && LD_PRELOAD="$$(gcc -print-file-name=libtsan.so)" \
 	TSAN_OPTIONS=halt_on_error=1:exitcode=66:die_after_fork=0 CTORCH_NUM_THREADS=4 \
@@ -88,12 +89,12 @@ test-tsan:
 # A build with symbols; every tenth call of the tables unless ARGS says another number.
 test-valgrind:
 	$(ENV) test
-	CC=gcc CTORCH_DEBUG=1 $(PY) setup.py --quiet build --build-lib build/debug
+	CC=gcc CTORCH_DEBUG=1 CTORCH_BUILD_CUDA=0 $(PY) setup.py --quiet build --build-lib build/debug
 	$(PY) tools/valgrind.py build/debug $(or $(ARGS),10)
 
 coverage:
 	$(ENV) test
-	CC=gcc CTORCH_COVERAGE=1 $(PY) setup.py --quiet build --build-lib build/coverage
+	CC=gcc CTORCH_COVERAGE=1 CTORCH_BUILD_CUDA=0 $(PY) setup.py --quiet build --build-lib build/coverage
 	$(PY) tools/coverage.py build/coverage $(ARGS)
 
 lint:

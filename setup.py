@@ -77,6 +77,8 @@ def flags_of(source, isa):
     if source.name == "numpy.c":
         flags += ["-isystem", numpy_include(), "-DNPY_NO_DEPRECATED_API=NPY_1_25_API_VERSION",
                   "-DNPY_TARGET_VERSION=NPY_1_25_API_VERSION"]
+    if COVERAGE:
+        flags += ["--coverage", "-fprofile-abs-path", "-fprofile-update=atomic", "-O1"]
     return flags + finishing_flags()
 
 
@@ -86,8 +88,6 @@ def finishing_flags(sanitize=True):
     if SANITIZE and sanitize:
         flags += [f"-fsanitize={SANITIZE}", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-O1",
                   "-DCTORCH_HOSTILE"]
-    if COVERAGE:
-        flags += ["--coverage", "-fprofile-abs-path", "-fprofile-update=atomic", "-O1"]
     flags += ["-g"] if DEBUG else ["-DNDEBUG"]
     if WERROR:
         flags += ["-Werror"]

@@ -84,7 +84,9 @@ class Programs:
             finally:
                 os.chdir(before)
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("CTSIM_", "CTORCH_", "LD_PRELOAD"))}
-        return subprocess.run([self.built[kind], name], cwd=ROOT, env={**clean, **OPTIONS, **settings},
+        # ThreadSanitizer's shadow memory cannot bear an address space that is laid out at random.
+        steady = ["setarch", "-R"] if kind == "tsan" and shutil.which("setarch") else []
+        return subprocess.run([*steady, self.built[kind], name], cwd=ROOT, env={**clean, **OPTIONS, **settings},
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
 
 
