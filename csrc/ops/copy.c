@@ -4,12 +4,33 @@
 #include "ops/ops.h"
 #include "ops/rows.h"
 
+/* Between two devices: dense blocks of the source's dtype travel, and each side converts and arranges on its own. */
+static int
+copy_across(Tensor *to, Tensor *from)
+{
+    Tensor *sent = op_contiguous(op_detach(from));
+    if (sent == NULL)
+        return -1;
+    bool direct = to->contiguous && to->dtype == sent->dtype && to->numel == sent->numel;
+    Tensor *got = direct ? to : scope_keep(tensor_empty(sent->ndim, sent->dims, (Dtype)sent->dtype, to->device));
+    if (got == NULL
+        || device_copy(got->data, got->device, sent->data, sent->device, sent->numel * tensor_itemsize(sent)) < 0)
+        return -1;
+    return direct ? 0 : copy_data(to, got);
+}
+
 int
 copy_data(Tensor *to, Tensor *from)
 {
     Iter iter;
     if (to->numel == 0)
         return 0;
+    if (!device_equal(to->device, from->device) && !tensor_is_meta(to)) {
+        size_t mark = scope_begin();
+        int result = copy_across(to, from);
+        scope_end(mark);
+        return result;
+    }
     IterOperand operands[2] = {iter_operand(to), iter_operand(from)};
     iter_build(&iter, 2, operands, to->ndim, to->dims);
     iter.dtype[0] = to->dtype;
@@ -25,7 +46,7 @@ fill_data(Tensor *to, Scalar value)
     if (to->numel == 0)
         return 0;
     dtype_store(number, (Dtype)to->dtype, value.value);
-    IterOperand operands[2] = {iter_operand(to), {number, 0, NULL, NULL, tensor_itemsize(to)}};
+    IterOperand operands[2] = {iter_operand(to), {number, 0, NULL, NULL, tensor_itemsize(to), true}};
     iter_build(&iter, 2, operands, to->ndim, to->dims);
     iter.dtype[0] = iter.dtype[1] = to->dtype;
     return backend_of(to)->cast((Dtype)to->dtype, (Dtype)to->dtype, &iter);
@@ -90,9 +111,6 @@ op_to(Tensor *t, Dtype dtype, const Device *device, bool copy)
         return t;
     if (t->device.type == DEVICE_META && target.type != DEVICE_META)
         return error(PyExc_NotImplementedError, "Cannot copy out of meta tensor; no data!");
-    if (backends[target.type] == NULL)
-        return error(PyExc_AssertionError, "Torch not compiled with CUDA enabled: this build of ctorch has no CUDA backend; "
-                                           "use .to(\"cpu\"), or ask torch.cuda.is_available() first");
     Tensor *out = empty_like_as(t, dtype, target);
     if (out == NULL || (target.type != DEVICE_META && copy_data(out, t) < 0))
         return NULL;
