@@ -8,6 +8,7 @@
 #   make ops NAME=exp     print what the preprocessor makes of one row   DTYPE=d picks the suffix of formula.h
 #   make warnings         compile everything with gcc and clang, warnings are errors
 #   make asan test-asan   the hostile build, and the suite on it
+#   make cuda-sim         build ctorch/_cuda_sim.so, the simulated CUDA device (CTORCH_CUDA=sim)
 #   make bench            the figures that CONTRIBUTING.md quotes
 #   make clean            remove what the above made
 
@@ -19,7 +20,7 @@ ENV = @command -v $(PYTHON) >/dev/null || { echo "$(NO_PYTHON)"; exit 1; }; $(PY
 PYTEST = $(PY) -m pytest
 COMPILERS = gcc clang
 
-.PHONY: build lecture test test-hard stubs ops warnings asan test-asan bench clean
+.PHONY: build lecture test test-hard stubs ops warnings asan test-asan cuda-sim bench clean
 
 build:
 	$(ENV)
@@ -65,10 +66,14 @@ test-asan: asan
 	PYTHONMALLOC=malloc ../../$(PYTEST) ../../tests --ignore=../../tests/hard \
 	    --ignore=../../tests/test_build.py --ignore=../../tests/test_layout.py -m 'not unsanitized' $(ARGS)
 
+cuda-sim:
+	$(ENV)
+	CTORCH_BUILD_SIM=1 $(PY) setup.py --quiet build_ext --inplace
+
 bench:
 	$(ENV) test
 	$(PY) benchmarks/run.py $(ARGS)
 
 clean:
-	rm -rf build dist *.egg-info .venv .pytest_cache .hypothesis ctorch/_C*.so
+	rm -rf build dist *.egg-info .venv .pytest_cache .hypothesis ctorch/_C*.so ctorch/_cuda*.so
 	find . -path ./.git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -3,8 +3,8 @@
 setuptools compiles one file after another and knows no flags per file.  BuildExt below compiles on all
 cores, gives each file its own flags (all of them in `flags_of`), builds every file of csrc/kernels once per
 instruction set, and compiles again only what changed: the source, a header that it includes, or the command
-itself.  Objects live in build/objects/, one folder per compiler and kind of build, whoever asks: pip, an
-editable install or make.  setuptools runs this file from the root of the project, so every path here is
+itself.  setup_cuda.py says what there is to make for CUDA, by the same rules.  Objects live in build/objects/,
+one folder per compiler and kind of build, whoever asks: pip, an editable install or make.  setuptools runs this file from the root of the project, so every path here is
 relative to it, and none of the machine's enters an object.
 
 Environment:
@@ -13,6 +13,7 @@ Environment:
     CTORCH_DEBUG=1            keep symbols, lines and assertions
     CTORCH_WERROR=1           warnings are errors (for developers and CI; never for a user's compiler)
     CTORCH_SANITIZE=LIST      the hostile build: -fsanitize=LIST, malloc and free behind every cache
+    and those of setup_cuda.py
 """
 
 import fcntl
@@ -31,6 +32,9 @@ from pathlib import Path
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import CompileError, LinkError
+
+sys.path.insert(0, str(Path(__file__).parent))     # not there in an isolated build
+import setup_cuda  # noqa: E402
 
 SANITIZE = os.environ.get("CTORCH_SANITIZE", "")
 DEBUG = os.environ.get("CTORCH_DEBUG") == "1" or SANITIZE != ""
@@ -70,7 +74,13 @@ def flags_of(source, isa):
     if source.name == "numpy.c":
         flags += ["-isystem", numpy_include(), "-DNPY_NO_DEPRECATED_API=NPY_1_25_API_VERSION",
                   "-DNPY_TARGET_VERSION=NPY_1_25_API_VERSION"]
-    if SANITIZE:
+    return flags + finishing_flags()
+
+
+def finishing_flags(sanitize=True):
+    """The end of every compile command: what the environment decides."""
+    flags = []
+    if SANITIZE and sanitize:
         flags += [f"-fsanitize={SANITIZE}", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-O1",
                   "-DCTORCH_HOSTILE"]
     flags += ["-g"] if DEBUG else ["-DNDEBUG"]
@@ -129,14 +139,14 @@ def run(command):
 class Unit:
     """One object file: how it is made, and whether it is still what its inputs would give."""
 
-    def __init__(self, source, isa, folder, cc, version):
+    def __init__(self, source, isa, folder, command, version):
         name = ".".join([*source.parts[1:-1], source.stem, *([isa] if isa else [])])
+        name += "" if source.suffix == ".c" else source.suffix
         self.title = f"{source} {isa}".rstrip()
         self.object = folder / f"{name}.o"
         self.depfile = folder / f"{name}.d"
         self.stamp = folder / f"{name}.cmd"
-        self.command = [*cc, *flags_of(source, isa), "-MMD", "-MF", str(self.depfile), "-c", str(source),
-                        "-o", str(self.object)]
+        self.command = [*command, "-MMD", "-MF", str(self.depfile), "-c", str(source), "-o", str(self.object)]
         self.signature = f"{version}\n{shlex.join(self.command)}\n"
 
     def fresh(self):
@@ -159,9 +169,8 @@ class Unit:
         return ok
 
 
-def compile_all(folder, cc, version, cores):
+def compile_all(units, folder, version, cores):
     """Brings every object in `folder` up to date and returns them."""
-    units = [Unit(source, isa, folder, cc, version) for source, isa in c_sources()]
     stale = [unit for unit in units if not unit.fresh()]
     if stale:
         (folder / "link.cmd").unlink(missing_ok=True)
@@ -173,10 +182,10 @@ def compile_all(folder, cc, version, cores):
     return [str(unit.object) for unit in units]
 
 
-def link(folder, cc, objects):
+def link(folder, name, before, objects, after):
     """Links the objects, unless link.cmd says that these are linked, and returns the library."""
-    library, stamp = folder / "_C.so", folder / "link.cmd"
-    command = [*cc, *objects, *link_flags(), "-o", str(library)]
+    library, stamp = folder / name, folder / "link.cmd"
+    command = [*before, *objects, *after, "-o", str(library)]
     signature = shlex.join(command)
     if not library.exists() or not stamp.exists() or stamp.read_text() != signature:
         ok, output = run(command)
@@ -209,31 +218,56 @@ class BuildExt(build_ext):
 
     def run(self):
         if self.compile_only:
-            self.build_library()
+            self.build_libraries()
         else:
             super().run()
 
-    def build_library(self):
+    def build_libraries(self):
+        """Compiles, links, and returns the libraries, ctorch._C first; none with --compile-only."""
         cc, version = compiler()
         kinds = [sys.implementation.cache_tag, Path(cc[0]).name]
         kinds += [kind for kind, on in [("sanitize", SANITIZE), ("debug", DEBUG), ("werror", WERROR)] if on]
         folder = Path("build", "objects", "-".join(kinds))
         folder.mkdir(parents=True, exist_ok=True)
+        cores = self.parallel or os.cpu_count()
+        made = []
         with open(folder / "lock", "w") as lock:      # two builds at once take turns
             fcntl.flock(lock, fcntl.LOCK_EX)
-            objects = compile_all(folder, cc, version, self.parallel or os.cpu_count())
-            return None if self.compile_only else link(folder, cc, objects)
+            units = [Unit(source, isa, folder, [*cc, *flags_of(source, isa)], version)
+                     for source, isa in c_sources()]
+            objects = compile_all(units, folder, version, cores)
+            if not self.compile_only:
+                made.append(link(folder, "_C.so", cc, objects, link_flags()))
+            for name, pairs, (before, after), compilers in self.cuda_libraries(cc, version):
+                place_of = folder / name.removesuffix(".so")
+                place_of.mkdir(exist_ok=True)
+                units = [Unit(source, "", place_of, command, compilers) for source, command in pairs]
+                objects = compile_all(units, place_of, compilers, cores)
+                if not self.compile_only:
+                    made.append(link(place_of, name, before, objects, after))
+        return made
+
+    def cuda_libraries(self, cc, version):
+        host = setup_cuda.Host(cc, version, LANGUAGE + WARNINGS, NUMERICS, finishing_flags, not DEBUG, SANITIZE)
+        return setup_cuda.libraries(host, for_wheel="bdist_wheel" in self.distribution.commands)
 
     def build_extension(self, ext):
-        self.library = self.build_library()
-        place(self.library, Path(self.get_ext_fullpath(ext.name)))
+        self.made = self.build_libraries()
+        self.place_all(ext)
+
+    def place_all(self, ext):
+        extension = Path(self.get_ext_fullpath(ext.name))
+        place(self.made[0], extension)
+        for library in self.made[1:]:
+            place(library, extension.with_name(library.name))
 
     def copy_extensions_to_source(self):
         for ext in self.extensions:
-            place(self.library, Path(self.get_ext_fullpath(ext.name)))
+            self.place_all(ext)
 
 
 if __name__ == "__main__":
     sources = sorted({str(path) for path, _ in c_sources()})
     headers = sorted(str(path) for kind in ("h", "inc", "def") for path in Path("csrc").glob(f"**/*.{kind}"))
-    setup(ext_modules=[Extension("ctorch._C", sources, depends=headers)], cmdclass={"build_ext": BuildExt})
+    inputs = sorted({*headers, *setup_cuda.files()})
+    setup(ext_modules=[Extension("ctorch._C", sources, depends=inputs)], cmdclass={"build_ext": BuildExt})

@@ -45,13 +45,13 @@ PLACES = re.compile(r"(?<![\w.])/(?:home|root|work|tmp|Users|opt|mnt)/[A-Za-z0-9
 
 
 def c_files(root):
-    kinds = (".c", ".h", ".inc", ".def", ".cu", ".cuh")
+    kinds = (".c", ".h", ".inc", ".def", ".cu", ".cuh", ".cpp")
     return [path for path in sorted((root / "csrc").rglob("*")) if path.suffix in kinds]
 
 
 def python_files(root):
     folders = ("ctorch", "tests", "tools", "examples", "benchmarks")
-    return [root / "setup.py"] * (root / "setup.py").exists() + [
+    return sorted(root.glob("setup*.py")) + [
         path for folder in folders for path in sorted((root / folder).rglob("*.py"))]
 
 
@@ -191,6 +191,8 @@ GOOD_TREE = {
     "csrc/core/tensor.h": OPENING + '#include "../ctorch.h"\n',
     "csrc/core/platform.c": OPENING + "#include <pthread.h>\n",
     "csrc/kernels/pointwise.c": OPENING + '#include "abi/iter.h"\n#include <immintrin.h>\n',
+    "csrc/cuda/launch.h": OPENING + "#include <cuda_runtime.h>\n",
+    "csrc/cuda/pointwise.cu": OPENING + '#include "abi/iter.h"\n#include "launch.h"\n',
     "csrc/ops/frame.h": OPENING + '#include "core/tensor.h"\n',
     "csrc/python/numpy.c": OPENING + '#include "ops/frame.h"\n#include <numpy/arrayobject.h>\n',
     "csrc/module.c": OPENING + '#include "ctorch.h"\n\nstatic int\none(void)\n{\n    return 1;\n}\n',
@@ -219,12 +221,16 @@ FAULTS = [
     (wrong_arrows, "csrc/kernels/cpu.c", OPENING + '#include "core/tensor.h"\n'),
     (wrong_arrows, "csrc/kernels/cpu.c", OPENING + '#  include "ctorch.h"\n'),
     (wrong_arrows, "csrc/cuda/backend.c", OPENING + '#include "ctorch.h"\n'),
+    (wrong_arrows, "csrc/cuda/pointwise.cu", OPENING + '#include "ops/frame.h"\n'),
+    (wrong_arrows, "csrc/cuda/sim/fiber.cpp", OPENING + '#include "core/tensor.h"\n'),
+    (wrong_arrows, "csrc/kernels/cpu.c", OPENING + '#include "cuda/launch.h"\n'),
     (wrong_arrows, "csrc/abi/backend.h", OPENING + '#include "core/tensor.h"\n'),
     (wrong_arrows, "csrc/ops/sum.c", OPENING + '#include "gone.h"\n'),
     (wrong_arrows, "csrc/extra/new.c", OPENING + '#include "abi/iter.h"\n'),
     (wrong_headers, "csrc/kernels/cpu.c", OPENING + "#include <Python.h>\n"),
     (wrong_headers, "csrc/kernels/cpu.c", OPENING + "#include <stdlib.h>\n"),
     (wrong_headers, "csrc/cuda/backend.c", OPENING + "#include <Python.h>\n"),
+    (wrong_headers, "csrc/cuda/sim/fiber.cpp", OPENING + "#include <Python.h>\n"),
     (wrong_headers, "csrc/abi/backend.h", OPENING + "#include <Python.h>\n"),
     (wrong_headers, "csrc/core/parallel.c", OPENING + "#include <pthread.h>\n"),
     (wrong_headers, "csrc/ops/frame.c", OPENING + "#include <numpy/arrayobject.h>\n"),
