@@ -87,6 +87,18 @@ op_to_dtype(Tensor *t, Dtype dtype)
     return op_to(t, dtype, NULL, false);
 }
 
+Tensor *
+op_on_host(Tensor *t)
+{
+    return t == NULL || t->device.type != DEVICE_CUDA ? t : op_to(op_detach(t), DTYPE_NONE, &CPU, false);
+}
+
+Tensor *
+op_back(Tensor *result, Tensor *t)
+{
+    return result == NULL ? NULL : op_to(result, DTYPE_NONE, &t->device, false);
+}
+
 static Tensor *
 empty_like_as(Tensor *t, Dtype dtype, Device device)
 {

@@ -86,10 +86,10 @@ pick_mode(const SortedRow *row, int64_t k)
 /* ---------------------------------------------------------------- one element of each row along a dim */
 /* Its indices, of size 1 along d. */
 static Tensor *
-picked_indices(const char *op, Tensor *t, int d, Choice choose, int64_t k)
+picked_indices(Tensor *t, int d, Choice choose, int64_t k)
 {
-    if (t->device.type != DEVICE_CPU && !tensor_is_meta(t))
-        return error(PyExc_NotImplementedError, "'%s' is not implemented on '%s'", op, backend_of(t)->name);
+    if (t->device.type == DEVICE_CUDA)
+        return op_back(picked_indices(op_on_host(t), d, choose, k), t);
     int64_t n = t->ndim ? t->dims[d] : 1, dims[NDIM_MAX];
     Tensor *rows = op_contiguous(t->ndim ? op_transpose(op_detach(t), d, -1) : op_detach(t));
     Tensor *order = sort_run(rows, n, false, NULL);
@@ -115,7 +115,7 @@ pick(Op op, ReturnType type, const char *name, Tensor *t, int64_t dim, bool keep
     int d = t ? check_nonempty_dim(name, t, dim) : -1;
     if (d < 0)
         return NULL;
-    Tensor *indices = picked_indices(name, t, d, choose, k);
+    Tensor *indices = picked_indices(t, d, choose, k);
     Tensor *values = indices ? op_gather(op_detach(t), d, indices) : NULL;
     if (!keepdim && t->ndim > 0) {
         int64_t dims[1] = {d};
@@ -180,7 +180,7 @@ BACKWARD(mode)
 
 /* ---------------------------------------------------------------- the median of all elements */
 static Tensor *
-median_of_all(Op op, const char *name, Tensor *t, Choice choose)
+median_of_all(Op op, Tensor *t, Choice choose)
 {
     if (t == NULL)
         return NULL;
@@ -191,7 +191,7 @@ median_of_all(Op op, const char *name, Tensor *t, Choice choose)
             return NULL;
     } else {
         Tensor *flat = op_reshape(op_detach(t), 1, (int64_t[]){-1}),
-               *index = flat ? picked_indices(name, flat, 0, choose, 0) : NULL;
+               *index = flat ? picked_indices(flat, 0, choose, 0) : NULL;
         out = index ? op_reshape(op_gather(flat, 0, index), 0, NULL) : NULL;
         out = out ? op_detach(out) : NULL;
     }
@@ -214,7 +214,7 @@ median_gradient(Node *n, Tensor *g)
 Tensor *
 op_median(Tensor *t)
 {
-    return median_of_all(OP_median, "median", t, pick_median);
+    return median_of_all(OP_median, t, pick_median);
 }
 
 BACKWARD(median)
@@ -225,7 +225,7 @@ BACKWARD(median)
 Tensor *
 op_nanmedian(Tensor *t)
 {
-    return median_of_all(OP_nanmedian, "nanmedian", t, pick_nanmedian);
+    return median_of_all(OP_nanmedian, t, pick_nanmedian);
 }
 
 BACKWARD(nanmedian)
@@ -263,7 +263,7 @@ check_q_range(const char *op, Tensor *q)
     if (inside == NULL || tensor_is_meta(q))
         return inside ? 0 : -1;
     Tensor *all = op_all(inside, 0, NULL, false);
-    if (all == NULL || *(bool *)all->data)
+    if (all == NULL || tensor_item(all).i)
         return all ? 0 : -1;
     if (q->numel == 1) {
         char text[32];

@@ -709,6 +709,7 @@ int
 tensor_type_init(PyObject *module)
 {
     if (PyType_Ready(&TensorType) < 0 || add_protocol(numpy_methods, numpy_getset) < 0
+        || add_protocol(cuda_methods, cuda_getset) < 0
         || add_protocol(convert_methods, (PyGetSetDef[]){{.name = NULL}}) < 0)
         return -1;
     if (PyModule_AddFunctions(module, module_methods) < 0)
