@@ -27,8 +27,7 @@ typedef struct Backend {
     void (*free)(void *data, int64_t nbytes);
     /* operands: forward out, a, b, c; gradients as GRAD_* in abi/ops.h; all of one compute dtype (bool where the row says) */
     int (*pointwise)(Op op, int part, Dtype dtype, const Iter *iter, const Param *params);
-    /* true if the row's GUARD condition holds for any element; operands as forward's without out.  A device that works
-     * asynchronously answers false and raises when it is next waited for */
+    /* true if the row's GUARD condition holds for any element; operands as forward's without out */
     bool (*guard)(Op op, Dtype dtype, const Iter *iter);
     /* operands: out, in */
     int (*cast)(Dtype to, Dtype from, const Iter *iter);
@@ -38,7 +37,8 @@ typedef struct Backend {
     int (*scan)(const Scan *scan);
     int (*sort)(const Sort *sort);
     int (*softmax)(const Softmax *softmax);
-    /* true if a target is neither a class nor ignored; *bad is the first such.  Asynchronous as guard is */
+    /* true if a target is neither a class nor ignored; *bad is the first such.  A device
+     * that works asynchronously may answer false and raise when it is next waited for */
     bool (*bad_target)(const Nll *nll, int64_t *bad);
     int (*nll)(const Nll *nll);
     int (*optim)(const Optim *optim);

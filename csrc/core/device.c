@@ -8,6 +8,7 @@
 #include "core/platform.h"
 
 int cuda_current;
+Device default_device;
 int cuda_in_use = -1;
 
 static enum { NOT_TRIED, ABSENT, LOADED } state;

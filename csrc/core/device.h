@@ -7,6 +7,8 @@
 
 /* The CUDA device that "cuda" without a number means, and the one that the backend works on. */
 extern int cuda_current;
+/* Where factories make tensors that are told nothing. */
+extern Device default_device;
 extern int cuda_in_use;
 
 /* The number of CUDA devices that can be used; never raises.  Loads the backend, but opens no device. */

@@ -1,4 +1,4 @@
-/* Kernels of indexing and masks. */
+/* Kernels of indexing and masks, as index.c launches them. */
 #ifndef CTORCH_CUDA_INDEX_H
 #define CTORCH_CUDA_INDEX_H
 

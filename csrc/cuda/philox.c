@@ -1,4 +1,4 @@
-/* The slot of random fills. */
+/* The slot of random fills; their numbers are abi/philox.h's. */
 #include "cuda/philox.h"
 
 #include "cuda/slots.h"

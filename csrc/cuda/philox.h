@@ -1,4 +1,4 @@
-/* Launcher of random fills. */
+/* The launcher of random fills, of which philox.c makes a slot. */
 #ifndef CTORCH_CUDA_PHILOX_H
 #define CTORCH_CUDA_PHILOX_H
 

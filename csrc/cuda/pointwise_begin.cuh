@@ -18,7 +18,7 @@
 #pragma GCC diagnostic ignored "-Wunused-variable"
 #pragma GCC diagnostic ignored "-Wunused-function"
 #else
-#pragma nv_diag_suppress 177, 186, 68, 39
+#pragma nv_diag_suppress 177, 186, 68, 39, 128
 #endif
 
 /* Parameters of integer loops: a missing bound is the largest int64, and must stay a bound in a smaller type. */

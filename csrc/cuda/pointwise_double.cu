@@ -1,4 +1,4 @@
-/* Pointwise kernels of double. */
+/* Pointwise kernels of double, made from the op table. */
 #include "cuda/pointwise_begin.cuh"
 
 #define T double

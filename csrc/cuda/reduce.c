@@ -8,12 +8,12 @@
 
 enum { PIECE = 1 << 14, PIECES_MAX = 256, LINE = 64 };
 
-/* Divisors of 2^31 and more do not occur where `small` holds. */
+/* Neither a length of 0 nor one of 2^31 and more is ever divided by. */
 static Divider
 divider(int64_t d)
 {
     uint32_t shift = 0;
-    if (d > INT32_MAX)
+    if (d < 1 || d > INT32_MAX)
         return (Divider){0, 0, 0};
     while (((int64_t)1 << shift) < d)
         shift++;

@@ -5,9 +5,6 @@
 #include "abi/formula.h"
 #include "cuda/rows.h"
 
-#define JOIN2_(a, b) a##_##b
-#define JOIN2(a, b) JOIN2_(a, b)
-
 static __device__ __forceinline__ float exp_of(float x)
 {
     return exp_f(x);
@@ -25,13 +22,14 @@ static __device__ __forceinline__ double log_of(double x)
     return log_d(x);
 }
 
-/* The threads of one line: `count` of them, which meet in `parts`, or one that needs none. */
-template <typename T> struct Line {
+/* The threads of one line: `count` of them, which meet in `parts`, or one that needs none.  Sums run in double: a
+ * gradient is what is left of a large sum. */
+struct Line {
     int thread, count;
-    T *parts;
+    double *parts;
 };
 
-template <typename T> static __device__ T all_max(const Line<T> &line, T v)
+template <typename T> static __device__ T all_max(const Line &line, T v)
 {
     if (line.count == 1)
         return v;
@@ -43,10 +41,10 @@ template <typename T> static __device__ T all_max(const Line<T> &line, T v)
             line.parts[line.thread] = line.parts[line.thread + width];
         __syncthreads();
     }
-    return line.parts[0];
+    return (T)line.parts[0];
 }
 
-template <typename T> static __device__ T all_sum(const Line<T> &line, T v)
+static __device__ double all_sum(const Line &line, double v)
 {
     if (line.count == 1)
         return v;
@@ -64,7 +62,7 @@ template <typename T> static __device__ T all_sum(const Line<T> &line, T v)
 #define EACH(i) for (int64_t i = line.thread; i < s.n; i += line.count)
 
 /* Comparisons skip NaN; the sum of exponentials then brings it. */
-template <typename T> static __device__ T line_max(const Softmax &s, const Line<T> &line, const T *x)
+template <typename T> static __device__ T line_max(const Softmax &s, const Line &line, const T *x)
 {
     T top = (T)-INFINITY;
     EACH(i)
@@ -72,15 +70,15 @@ template <typename T> static __device__ T line_max(const Softmax &s, const Line<
     return all_max(line, top);
 }
 
-template <typename T> static __device__ T line_exp_sum(const Softmax &s, const Line<T> &line, const T *x, T top)
+template <typename T> static __device__ T line_exp_sum(const Softmax &s, const Line &line, const T *x, T top)
 {
-    T sum = 0;
+    double sum = 0;
     EACH(i)
-    sum += exp_of(x[i * s.inner] - top);
-    return all_sum(line, sum);
+    sum += (double)exp_of(x[i * s.inner] - top);
+    return (T)all_sum(line, sum);
 }
 
-template <typename T> static __device__ void forward(const Softmax &s, const Line<T> &line, const T *x, T *out)
+template <typename T> static __device__ void forward(const Softmax &s, const Line &line, const T *x, T *out)
 {
     const T top = line_max(s, line, x), sum = line_exp_sum(s, line, x, top);
     if (s.kind == SOFTMAX_FORWARD) {
@@ -94,13 +92,13 @@ template <typename T> static __device__ void forward(const Softmax &s, const Lin
     }
 }
 
-template <typename T> static __device__ void backward(const Softmax &s, const Line<T> &line, const T *y, const T *g, T *out)
+template <typename T> static __device__ void backward(const Softmax &s, const Line &line, const T *y, const T *g, T *out)
 {
     const bool logarithm = s.kind == SOFTMAX_LOG_BACKWARD;
-    T sum = 0;
+    double total = 0;
     EACH(i)
-    sum += logarithm ? g[i * s.inner] : g[i * s.inner] * y[i * s.inner];
-    sum = all_sum(line, sum);
+    total += logarithm ? (double)g[i * s.inner] : (double)g[i * s.inner] * (double)y[i * s.inner];
+    const T sum = (T)all_sum(line, total);
     EACH(i)
     {
         const int64_t at = i * s.inner;
@@ -108,7 +106,7 @@ template <typename T> static __device__ void backward(const Softmax &s, const Li
     }
 }
 
-template <typename T> static __device__ void work(const Softmax &s, const Line<T> &line, int64_t number)
+template <typename T> static __device__ void work(const Softmax &s, const Line &line, int64_t number)
 {
     const int64_t at = number / s.inner * s.n * s.inner + number % s.inner, lines = s.outer * s.inner;
     const T *x = (const T *)s.x + at, *g = s.g ? (const T *)s.g + at : NULL;
@@ -136,18 +134,18 @@ template <typename T> static __device__ void work(const Softmax &s, const Line<T
 
 template <typename T> static __global__ void line_of_a_block(Softmax s)
 {
-    CT_SHARED(T, parts, [THREADS]);
-    const Line<T> line = {(int)threadIdx.x, (int)blockDim.x, &parts[0]};
+    CT_SHARED(double, parts, [THREADS]);
+    const Line line = {(int)threadIdx.x, (int)blockDim.x, &parts[0]};
     for (int64_t number = blockIdx.x; number < s.outer * s.inner; number += gridDim.x)
-        work(s, line, number);
+        work<T>(s, line, number);
 }
 
 template <typename T> static __global__ void line_of_a_thread(Softmax s)
 {
-    const Line<T> line = {0, 1, NULL};
+    const Line line = {0, 1, NULL};
     const int64_t step = (int64_t)gridDim.x * blockDim.x;
     for (int64_t number = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; number < s.outer * s.inner; number += step)
-        work(s, line, number);
+        work<T>(s, line, number);
 }
 
 /* Short lines get one warp of threads or few: a power of two. */

@@ -37,14 +37,14 @@ finish(Tensor *t, const Value *requires_grad)
 Tensor *
 op_rand(const Value *size, const Value *generator, const Value *dtype, const Value *device, const Value *grad)
 {
-    Tensor *t = make((int)size->n, size->ints, dtype_or(dtype, default_dtype), device_or(device, CPU));
+    Tensor *t = make((int)size->n, size->ints, dtype_or(dtype, default_dtype), device_or(device, default_device));
     return finish(op_uniform_(t, 0, 1, generator), grad);
 }
 
 Tensor *
 op_randn(const Value *size, const Value *generator, const Value *dtype, const Value *device, const Value *grad)
 {
-    Tensor *t = make((int)size->n, size->ints, dtype_or(dtype, default_dtype), device_or(device, CPU));
+    Tensor *t = make((int)size->n, size->ints, dtype_or(dtype, default_dtype), device_or(device, default_device));
     return finish(op_normal_(t, 0, 1, generator), grad);
 }
 
@@ -61,7 +61,7 @@ Tensor *
 op_randint(int64_t low, int64_t high, const Value *size, const Value *generator, const Value *dtype, const Value *device,
            const Value *grad)
 {
-    Tensor *t = make((int)size->n, size->ints, dtype_or(dtype, DTYPE_INT64), device_or(device, CPU));
+    Tensor *t = make((int)size->n, size->ints, dtype_or(dtype, DTYPE_INT64), device_or(device, default_device));
     return finish(random_between(t, low, high, generator), grad);
 }
 
@@ -70,7 +70,7 @@ op_randperm(int64_t n, const Value *generator, const Value *dtype, const Value *
 {
     if (n < 0)
         return error(PyExc_RuntimeError, "n must be non-negative, got %lld", (long long)n);
-    Tensor *order = make(1, &n, DTYPE_INT64, device_or(device, CPU));
+    Tensor *order = make(1, &n, DTYPE_INT64, device_or(device, default_device));
     if (order == NULL)
         return NULL;
     if (draws_philox(order)) {       /* the order of 63-bit draws, of which no two are likely to be equal */
@@ -153,7 +153,7 @@ Tensor *
 op_normal_sizes(double mean, double std, const Value *size, const Value *generator, const Value *dtype,
                 const Value *device, const Value *grad)
 {
-    Tensor *t = make((int)size->n, size->ints, dtype_or(dtype, default_dtype), device_or(device, CPU));
+    Tensor *t = make((int)size->n, size->ints, dtype_or(dtype, default_dtype), device_or(device, default_device));
     return finish(op_normal_(t, mean, std, generator), grad);
 }
 

@@ -318,7 +318,23 @@ event_elapsed(PyObject *module, PyObject *args)
     return PyFloat_FromDouble((double)milliseconds);
 }
 
+static PyObject *
+set_default_device(PyObject *module, PyObject *value)
+{
+    (void)module;
+    return none_or_error(device_from_object(value, &default_device));
+}
+
+static PyObject *
+get_default_device(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    return device_object(default_device);
+}
+
 static PyMethodDef functions[] = {
+    {"_set_default_device", set_default_device, METH_O, NULL},
+    {"get_default_device", get_default_device, METH_NOARGS, "get_default_device(): where tensors are made by default."},
     {"_cuda_is_built", is_built, METH_NOARGS, NULL},
     {"_cuda_device_count", get_device_count, METH_NOARGS, NULL},
     {"_cuda_is_initialized", is_initialized, METH_NOARGS, NULL},
