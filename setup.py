@@ -3,9 +3,10 @@
 setuptools compiles one file after another and knows no flags per file.  BuildExt below compiles on all
 cores, gives each file its own flags (all of them in `flags_of`), builds every file of csrc/kernels once per
 instruction set, and compiles again only what changed: the source, a header that it includes, or the command
-itself.  setup_cuda.py says what there is to make for CUDA, by the same rules.  Objects live in build/objects/,
-one folder per compiler and kind of build, whoever asks: pip, an editable install or make.  setuptools runs this file from the root of the project, so every path here is
-relative to it, and none of the machine's enters an object.
+itself.  setup_cuda.py says what there is to make for CUDA, by the same rules.  Objects live in build/objects/, one
+folder per compiler and kind of build, whoever asks: pip, an editable install or make.  setuptools runs
+this file from the root of the project, so every path here is relative to it, and none of the machine's enters an
+object.
 
 Environment:
     CC                        the C compiler (else the first that is found of cc, gcc, clang)

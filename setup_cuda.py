@@ -84,13 +84,21 @@ def cxx(host):
     return shlex.split(named)
 
 
+def sim_command(host):
+    return [*cxx(host), *CXX_LANGUAGE, *CXX_WARNINGS, "-O2", f"-I{SIM}", "-Icsrc", f"-I{CUDA}"]
+
+
+def sim_kernel_command(host):
+    return [*sim_command(host), *host.numerics, *host.finish(), "-x", "c++"]
+
+
 def sim_library(host):
     """Kernels and host logic take part in a sanitised build; the simulator tells the sanitizers of fibers."""
-    headers = [f"-I{SIM}", "-Icsrc", f"-I{CUDA}"]
-    plain = [*cxx(host), *CXX_LANGUAGE, *CXX_WARNINGS, "-O2", *headers]
-    units = [(path, [*plain, *host.finish(sanitize=False)]) for path in sorted(SIM.glob("*.cpp"))]
-    units += [(path, [*plain, *host.numerics, *host.finish(), "-x", "c++"]) for path in sources(".cu")]
-    units += [(path, [*host.cc, *host.c_flags, "-O2", *headers, *host.finish()]) for path in sources(".c")]
+    simulator = [*sim_command(host), *host.finish(sanitize=False)]
+    logic = [*host.cc, *host.c_flags, "-O2", f"-I{SIM}", "-Icsrc", f"-I{CUDA}", *host.finish()]
+    units = [(path, simulator) for path in sorted(SIM.glob("*.cpp"))]
+    units += [(path, sim_kernel_command(host)) for path in sources(".cu")]
+    units += [(path, logic) for path in sources(".c")]
     sanitize = [f"-fsanitize={host.sanitize}"] if host.sanitize else ["-Wl,-z,defs"]
     after = [*sanitize, f"-Wl,--version-script={CUDA / 'exports.map'}", "-pthread", "-lm"]
     compilers = f"{host.version}, {version_of(cxx(host))}"
