@@ -63,7 +63,7 @@ def build(kind):
     objects = compile_in("simulator", simulator)
     objects += compile_in(kind if sanitize else "plain", [(path, kernels) for path in PROGRAMS])
     if kind == "ucontext":           # the switch for other processors than x86-64
-        fibers = [(path, [*command, "-DCTSIM_UCONTEXT"]) for path, command in simulator if path.name == "fiber.cpp"]
+        fibers = [(path, [*command, "-DCTSIM_UCONTEXT"]) for path, command in simulator if path.stem == "fiber"]
         objects = [name for name in objects if "fiber" not in name] + compile_in(kind, fibers)
     command = setup.setup_cuda.cxx(host)
     return setup.link(BUILD / kind, "programs", [*command, "-pthread", *checks], objects, [])
