@@ -3,9 +3,10 @@
 setuptools compiles one file after another and knows no flags per file.  BuildExt below compiles on all
 cores, gives each file its own flags (all of them in `flags_of`), builds every file of csrc/kernels once per
 instruction set, and compiles again only what changed: the source, a header that it includes, or the command
-itself.  setup_cuda.py says what there is to make for CUDA, by the same rules.  Objects live in build/objects/,
-one folder per compiler and kind of build, whoever asks: pip, an editable install or make.  setuptools runs this file from the root of the project, so every path here is
-relative to it, and none of the machine's enters an object.
+itself.  setup_cuda.py says what there is to make for CUDA, by the same rules.  Objects live in
+build/objects/, one folder per compiler and kind of build, whoever asks: pip, an editable install or make.
+setuptools runs this file from the root of the project, so every path here is relative to it, and none of the
+machine's enters an object.
 
 Environment:
     CC                        the C compiler (else the first that is found of cc, gcc, clang)
@@ -217,6 +218,9 @@ class BuildExt(build_ext):
         self.compile_only = False
 
     def run(self):
+        # setuptools forgets what it was asked for while it builds.
+        self.in_source = bool(self.inplace)
+        self.in_wheel = "bdist_wheel" in self.distribution.commands
         if self.compile_only:
             self.build_libraries()
         else:
@@ -248,22 +252,34 @@ class BuildExt(build_ext):
         return made
 
     def cuda_libraries(self, cc, version):
-        host = setup_cuda.Host(cc, version, LANGUAGE + WARNINGS, NUMERICS, finishing_flags, not DEBUG, SANITIZE)
-        return setup_cuda.libraries(host, for_wheel="bdist_wheel" in self.distribution.commands)
+        c_flags = LANGUAGE + WARNINGS
+        host = setup_cuda.Host(cc, version, c_flags, NUMERICS, finishing_flags, not DEBUG, SANITIZE)
+        return setup_cuda.libraries(host, simulated=not self.in_wheel and self.wants_simulated())
+
+    def wants_simulated(self):
+        """Asked for, or there from an earlier build: then it is kept up to date."""
+        asked = os.environ.get("CTORCH_BUILD_SIM")
+        return asked == "1" if asked else self.in_source and Path("ctorch", setup_cuda.SIMULATED).exists()
+
+    def place_all(self, ext, made):
+        """Puts the libraries beside each other.  What an earlier build left and this one did not make goes."""
+        target = Path(self.get_ext_fullpath(ext.name))
+        place(made[0], target)
+        for name in (setup_cuda.REAL, setup_cuda.SIMULATED):
+            if library := next((library for library in made if library.name == name), None):
+                place(library, target.with_name(name))
+            else:
+                target.with_name(name).unlink(missing_ok=True)
 
     def build_extension(self, ext):
         self.made = self.build_libraries()
-        self.place_all(ext)
-
-    def place_all(self, ext):
-        extension = Path(self.get_ext_fullpath(ext.name))
-        place(self.made[0], extension)
-        for library in self.made[1:]:
-            place(library, extension.with_name(library.name))
+        # The folder that wheels are made from: no simulated device stays there after a build in place.
+        kept_out = setup_cuda.SIMULATED if self.in_source else None
+        self.place_all(ext, [library for library in self.made if library.name != kept_out])
 
     def copy_extensions_to_source(self):
         for ext in self.extensions:
-            self.place_all(ext)
+            self.place_all(ext, self.made)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
 Two can be made of csrc/cuda, none while it holds no backend.  Neither has Python symbols.  setup.py compiles,
 links and places them beside ctorch/_C*.so.
 
-    ctorch/_cuda.so       kernels by nvcc, host logic by the C compiler, the runtime linked in; made where nvcc
-                          is found, and part of a wheel that is built there
+    ctorch/_cuda.so       kernels by nvcc, host logic by the C compiler, the runtime linked in; made where
+                          nvcc is found, and part of wheels that are built there
     ctorch/_cuda_sim.so   the same sources for the simulated device of csrc/cuda/sim, by the host's compilers;
                           for tests, never in a wheel
 
@@ -12,7 +12,7 @@ Environment:
     CTORCH_BUILD_CUDA=0|1     never make _cuda.so, or fail where it cannot be made
     CTORCH_NVCC, CUDA_HOME    where nvcc is (else PATH, else the folder of pip's nvidia-cuda-nvcc)
     CTORCH_CUDA_ARCH          "90", "80;90", "all" for a release; else the card that is here, else 75 and PTX
-    CTORCH_BUILD_SIM=1        make _cuda_sim.so
+    CTORCH_BUILD_SIM=1        make _cuda_sim.so; once it is there, builds in place keep it up to date
     CXX                       the C++ compiler of the simulated device (else g++, or clang++ if CC is clang)
 """
 
@@ -26,6 +26,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+REAL, SIMULATED = "_cuda.so", "_cuda_sim.so"
 CUDA = Path("csrc/cuda")
 SIM = CUDA / "sim"
 RELEASE_ARCHS = ["75", "80", "90", "100", "120"]
@@ -84,17 +85,25 @@ def cxx(host):
     return shlex.split(named)
 
 
+def sim_command(host):
+    return [*cxx(host), *CXX_LANGUAGE, *CXX_WARNINGS, "-O2", f"-I{SIM}", "-Icsrc", f"-I{CUDA}"]
+
+
+def sim_kernel_command(host):
+    return [*sim_command(host), *host.numerics, *host.finish(), "-x", "c++"]
+
+
 def sim_library(host):
     """Kernels and host logic take part in a sanitised build; the simulator tells the sanitizers of fibers."""
-    headers = [f"-I{SIM}", "-Icsrc", f"-I{CUDA}"]
-    plain = [*cxx(host), *CXX_LANGUAGE, *CXX_WARNINGS, "-O2", *headers]
-    units = [(path, [*plain, *host.finish(sanitize=False)]) for path in sorted(SIM.glob("*.cpp"))]
-    units += [(path, [*plain, *host.numerics, *host.finish(), "-x", "c++"]) for path in sources(".cu")]
-    units += [(path, [*host.cc, *host.c_flags, "-O2", *headers, *host.finish()]) for path in sources(".c")]
+    simulator = [*sim_command(host), *host.finish(sanitize=False)]
+    logic = [*host.cc, *host.c_flags, "-O2", f"-I{SIM}", "-Icsrc", f"-I{CUDA}", *host.finish()]
+    units = [(path, simulator) for path in sorted(SIM.glob("*.cpp"))]
+    units += [(path, sim_kernel_command(host)) for path in sources(".cu")]
+    units += [(path, logic) for path in sources(".c")]
     sanitize = [f"-fsanitize={host.sanitize}"] if host.sanitize else ["-Wl,-z,defs"]
     after = [*sanitize, f"-Wl,--version-script={CUDA / 'exports.map'}", "-pthread", "-lm"]
     compilers = f"{host.version}, {version_of(cxx(host))}"
-    return Library("_cuda_sim.so", units, [[*cxx(host), "-shared"], after], compilers)
+    return Library(SIMULATED, units, [[*cxx(host), "-shared"], after], compilers)
 
 
 # ---- the real one ----
@@ -170,10 +179,10 @@ def cuda_library(host):
     units = [(path, kernels) for path in sources(".cu")] + [(path, logic) for path in sources(".c")]
     after = [str(archive), "-lrt", "-lpthread", "-ldl", "-lm", "-Wl,--exclude-libs,ALL", "-Wl,--as-needed",
              "-Wl,-z,defs", f"-Wl,--version-script={CUDA / 'exports.map'}", *(["-s"] if host.strip else [])]
-    return Library("_cuda.so", units, [[*host.cc, "-shared"], after], f"{host.version}, {version_of([nvcc])}")
+    return Library(REAL, units, [[*host.cc, "-shared"], after], f"{host.version}, {version_of([nvcc])}")
 
 
-def libraries(host, for_wheel):
+def libraries(host, simulated):
     """Those to make here and now.  Says in one line why _cuda.so is not among them."""
     made = []
     if not sources(".c", ".cu") or sys.platform != "linux":
@@ -186,6 +195,6 @@ def libraries(host, for_wheel):
             if wanted == "1":
                 raise
             sys.stderr.write(f"ctorch is built without CUDA: {reason}\n")
-    if os.environ.get("CTORCH_BUILD_SIM") == "1" and not for_wheel:
+    if simulated:
         made.append(sim_library(host))
     return made

@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -167,6 +168,128 @@ def test_random_kernels_alone_never_fuse(setup_py):
 
     assert contraction("random.c") == "-ffp-contract=off"
     assert contraction("pointwise.c") == "-ffp-contract=fast"
+
+
+# ---- the CUDA libraries, on a tree with a backend of two files and a toolkit that is a shell script ----
+
+BACKEND = {
+    "csrc/cuda/backend.c": """#include <cuda_runtime_api.h>
+int launch(void);
+__attribute__((visibility("default"))) int ct_cuda_backend;
+__attribute__((constructor)) static void begin(void) { ct_cuda_backend = launch() + DEVICE; }
+""",
+    "csrc/cuda/launch.cu": """#ifdef __cplusplus
+extern "C"
+#endif
+int launch(void);
+int launch(void) { return 40; }
+""",
+    "csrc/cuda/sim/cuda_runtime_api.h": "#define DEVICE 1\n",
+    "csrc/cuda/sim/device.cpp": "namespace { [[maybe_unused]] int device; }\n",
+    "csrc/cuda/exports.map": "{ global: ct_cuda_backend; local: *; };\n",
+    "toolkit/include/cuda_runtime_api.h": "#define DEVICE 2\n",
+}
+NVCC = """#!/bin/sh
+top=$(dirname "$(dirname "$0")")
+echo "$@" >> "$top/calls"
+case "$*" in
+--version) echo "release 13.0, V13.0.0"; exit ;;
+*--dryrun*) echo "#$ TOP=$top/bin/.." >&2; exit ;;
+esac
+while [ $# -gt 0 ]; do
+    case $1 in
+    -MF) depfile=$2 ;;
+    -c) source=$2 ;;
+    -o) object=$2 ;;
+    esac
+    shift
+done
+gcc -x c -fPIC -MMD -MF "$depfile" -c "$source" -o "$object"
+"""
+
+
+@pytest.fixture
+def cuda_tree(tree):
+    if sys.platform != "linux" or not shutil.which("g++"):
+        pytest.skip("the CUDA libraries are built on Linux, here by g++")
+    for name, text in {**BACKEND, "toolkit/bin/nvcc": NVCC}.items():
+        tree.write(name, text)
+    (tree.root / "toolkit/bin/nvcc").chmod(0o755)
+    (tree.root / "toolkit/lib").mkdir()             # as pip's packages have it; a toolkit has lib64
+    subprocess.run(["ar", "rc", tree.root / "toolkit/lib/libcudart_static.a"], check=True)
+    return tree
+
+
+def backend_value(library):
+    program = "from ctypes import *; import sys; print(c_int.in_dll(CDLL(sys.argv[1]), 'ct_cuda_backend').value)"
+    return int(output_of([sys.executable, "-c", program, library]).stdout)
+
+
+def test_cuda_library_is_built_where_nvcc_is(cuda_tree):
+    nvcc = str(cuda_tree.root / "toolkit/bin/nvcc")
+    cuda_tree.build(CC="gcc", CTORCH_NVCC=nvcc, CTORCH_CUDA_ARCH="80;90")
+    library = cuda_tree.root / "ctorch/_cuda.so"
+    assert backend_value(library) == 42
+    listing = output_of(["nm", "-D", "--defined-only", library]).stdout
+    assert re.fullmatch(r"\w+ B ct_cuda_backend\n", listing)
+    calls = cuda_tree.root / "toolkit/calls"
+    assert "-gencode=arch=compute_80,code=sm_80 -gencode=arch=compute_90,code=sm_90" in calls.read_text()
+    assert cuda_tree.build(CC="gcc", CTORCH_NVCC=nvcc, CTORCH_CUDA_ARCH="80;90") == []
+    assert cuda_tree.build(CC="gcc", CTORCH_NVCC=nvcc, CTORCH_CUDA_ARCH="all") == ["cuda/launch.cu"]
+    assert "code=sm_120 -gencode=arch=compute_120,code=compute_120" in calls.read_text()
+
+    cuda_tree.build(CC="gcc", CTORCH_BUILD_CUDA="0", CTORCH_NVCC=nvcc)
+    assert not library.exists() and not list((cuda_tree.root / "build").glob("lib*/ctorch/_cuda*"))
+
+
+def test_cuda_home_and_path_name_nvcc(cuda_tree):
+    toolkit = cuda_tree.root / "toolkit"
+    for environment in ({"CUDA_HOME": str(toolkit)}, {"PATH": f"{toolkit / 'bin'}:{os.environ['PATH']}"}):
+        cuda_tree.build(CC="gcc", **environment)
+        assert (cuda_tree.root / "ctorch/_cuda.so").exists()
+        cuda_tree.build(CC="gcc", CTORCH_BUILD_CUDA="0", **environment)
+
+
+def test_without_nvcc_one_line_is_said(cuda_tree):
+    build = ["setup.py", "--quiet", "build_ext", "--inplace"]
+    absent = {"CC": "gcc", "CTORCH_NVCC": "no-such-nvcc"}
+    done = cuda_tree.run(*build, **absent)
+    assert done.returncode == 0 and done.stdout.count("without CUDA: nvcc is not found") == 1
+    assert "CUDA" not in cuda_tree.run(*build, **absent, CTORCH_BUILD_CUDA="0").stdout
+    done = cuda_tree.run(*build, **absent, CTORCH_BUILD_CUDA="1")
+    assert done.returncode != 0 and "nvcc is not found" in done.stdout
+    shutil.rmtree(cuda_tree.root / "toolkit/lib")
+    nvcc = str(cuda_tree.root / "toolkit/bin/nvcc")
+    done = cuda_tree.run(*build, CC="gcc", CTORCH_NVCC=nvcc)
+    assert done.returncode == 0 and "lacks libcudart_static.a" in done.stdout
+
+
+def test_simulated_device_is_built_in_place_and_never_in_a_wheel(cuda_tree):
+    library = cuda_tree.root / "ctorch/_cuda_sim.so"
+    options = {"CC": "gcc", "CTORCH_BUILD_CUDA": "0"}
+    cuda_tree.build(**options)
+    assert not library.exists()
+    assert "cuda/sim/device.cpp" in cuda_tree.build(**options, CTORCH_BUILD_SIM="1")
+    assert backend_value(library) == 41
+
+    cuda_tree.write("csrc/cuda/sim/cuda_runtime_api.h", "#define DEVICE 3\n")
+    assert cuda_tree.build(**options) == ["cuda/backend.c"]
+    assert backend_value(library) == 43
+
+    pip = ["-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", "wheels", "."]
+    assert cuda_tree.run(*pip, **options, CTORCH_BUILD_SIM="1").returncode == 0
+    wheel = next((cuda_tree.root / "wheels").glob("*.whl"))
+    assert not [name for name in zipfile.ZipFile(wheel).namelist() if "cuda" in name]
+    cuda_tree.build(**options, CTORCH_BUILD_SIM="0")
+    assert not library.exists()
+
+
+def test_source_distribution_builds_the_cuda_libraries(cuda_tree):
+    done = cuda_tree.run("setup.py", "--quiet", "sdist", CTORCH_BUILD_CUDA="0")
+    assert done.returncode == 0, done.stdout
+    with tarfile.open(next((cuda_tree.root / "dist").glob("*.tar.gz"))) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert {"setup_cuda.py", *(name for name in BACKEND if name.startswith("csrc"))} <= names
 
 
 @pytest.fixture(scope="module")

@@ -51,6 +51,8 @@ struct Side {
 
 struct Running {
     Grid *grid;
+    Order order_by;
+    bool unordered;
     Side *side;
     int threads, started, live, waiting, phase;
     unsigned long long serial;
@@ -65,8 +67,7 @@ static Side sides[2];
 static Running block;
 static int current;
 static int order[MAX_THREADS];
-static std::vector<int> ready;
-static size_t next_ready;
+static int ready[MAX_THREADS], ready_first, ready_count; /* a ring */
 static std::vector<Fiber *> idle;
 static char grid_begun, barrier_sync[2], fence_sync;
 
@@ -184,24 +185,26 @@ static void start_threads()
     enter_fiber(idle.back(), context);
 }
 
+static int *ready_at(int i)
+{
+    return &ready[(ready_first + i) % MAX_THREADS];
+}
+
 static void resume_ready()
 {
-    size_t at = next_ready;
-    if (schedule() == Order::random)
-        at += random_below(static_cast<uint32_t>(ready.size() - next_ready));
-    std::swap(ready[at], ready[next_ready]);
-    enter(ready[next_ready++]);
+    if (block.order_by == Order::random)
+        std::swap(*ready_at(0),
+                  *ready_at(static_cast<int>(random_below(static_cast<uint32_t>(ready_count)))));
+    enter(*ready_at(0));
+    ready_first = (ready_first + 1) % MAX_THREADS;
+    ready_count--;
     enter_fiber(threads[current].fiber, race_detector() ? block.side->contexts[current] : nullptr);
 }
 
 static void make_ready(int thread)
 {
-    if (next_ready == ready.size()) {
-        ready.clear();
-        next_ready = 0;
-    }
     threads[thread].state = State::ready;
-    ready.push_back(thread);
+    *ready_at(ready_count++) = thread;
 }
 
 /* ---- barriers ---- */
@@ -262,8 +265,9 @@ static void report_deadlock()
 
 /* ---- blocks and grids ---- */
 
-static void order_threads(Order by)
+static void order_threads()
 {
+    Order by = block.order_by;
     std::iota(order, order + block.threads, 0);
     if (by == Order::reverse)
         std::reverse(order, order + block.threads);
@@ -271,9 +275,13 @@ static void order_threads(Order by)
         std::swap(order[i], order[random_below(static_cast<uint32_t>(i) + 1)]);
 }
 
+/* Not memset: the race detector would take it for a write of the CUDA thread that runs. */
 static void spoil(void *p, size_t n)
 {
-    memset(p, detectors().poison ? POISON : 0, n);
+    volatile uint64_t *words = static_cast<uint64_t *>(p);
+    uint64_t word = detectors().poison ? ~static_cast<uint64_t>(0) : 0;
+    for (size_t i = 0; i < (n + 7) / 8; i++)
+        words[i] = word;
 }
 
 static unsigned char *dyn_shared()
@@ -293,6 +301,12 @@ static void map_arenas(Side *side)
     side->dyn_end = side->arena + ARENA + DYN_ARENA;
     if (detectors().guard)
         mprotect(side->dyn_end, PAGE, PROT_NONE);
+}
+
+bool in_shared_guard(uintptr_t address)
+{
+    uintptr_t guard = reinterpret_cast<uintptr_t>(block.side->dyn_end);
+    return address >= guard && address < guard + PAGE;
 }
 
 /* Through a context that is no thread's: what a block begins with is the launch and its side's earlier
@@ -317,13 +331,12 @@ static void begin_block(uint3 index)
 {
     ctsim_place.block = index;
     block.serial++;
-    block.side = &sides[blocks_unordered() ? block.serial & 1 : 0];
+    block.side = &sides[block.unordered ? block.serial & 1 : 0];
     block.started = block.waiting = block.phase = 0;
     block.live = block.threads;
     block.static_bytes = 0;
-    ready.clear();
-    next_ready = 0;
-    order_threads(schedule());
+    ready_first = ready_count = 0;
+    order_threads();
     for (int i = 0; i < block.threads; i++)
         threads[i].state = State::fresh;
     for (int w = 0; w * WARP < block.threads; w++) {
@@ -343,6 +356,10 @@ static void abandon_threads()
             continue;
         reset_fiber(threads[i].fiber);
         if (race_detector()) {
+            void *self = __tsan_get_current_fiber();
+            __tsan_switch_to_fiber(block.side->contexts[i], 1);
+            release(&block.side->ended); /* what it did, it did before the kernel's end */
+            __tsan_switch_to_fiber(self, 1);
             __tsan_destroy_fiber(block.side->contexts[i]);
             block.side->contexts[i] = nullptr;
         } else {
@@ -357,7 +374,7 @@ static void run_block(uint3 index)
     while (block.live > 0 && block.grid->error == cudaSuccess) {
         if (block.started < block.threads)
             start_threads();
-        else if (next_ready < ready.size())
+        else if (ready_count > 0)
             resume_ready();
         else if (block.waiting == block.live)
             open_barrier();
@@ -386,7 +403,8 @@ void run_grid(Grid *grid)
     ctsim_place.grid_dim = grid->grid;
     catch_faults();
     release(&grid_begun);
-    Order by = schedule();
+    Order by = block.order_by = schedule();
+    block.unordered = blocks_unordered();
     uint64_t x = grid->grid.x, y = grid->grid.y, n = x * y * grid->grid.z;
     uint64_t step = by == Order::random ? coprime_step(n) : 1;
     uint64_t at = by == Order::forward ? 0 : by == Order::reverse ? n - 1 : random_below(1u << 30) % n;
@@ -515,6 +533,8 @@ void ctsim_trap()
 void ctsim_misaligned(const void *p, const char *file, int line)
 {
     char what[100];
+    if (!detectors().align)
+        return;
     snprintf(what, sizeof(what), "16 bytes at %p, which is not aligned to 16,", p);
     fail_at(what, file, line, cudaErrorMisalignedAddress);
 }

@@ -76,7 +76,7 @@ struct ctsim_SharedSlot {
 void *ctsim_shared(ctsim_SharedSlot *slot);
 void *ctsim_dyn_shared();
 
-[[noreturn]] void ctsim_misaligned(const void *p, const char *file, int line);
+void ctsim_misaligned(const void *p, const char *file, int line); /* the kernel fails */
 
 template <class T, class P> inline T *ctsim_aligned16(P *p, const char *file, int line)
 {

@@ -45,9 +45,11 @@ static void report_kernel(int signal, uintptr_t address, void *context)
         report("a thread's stack overflowed; %s", where);
         return;
     }
-    bool ours = describe_address(address, what, sizeof(what));
-    report("illegal %s at %#zx, %s; %s", access_of(context), address, ours ? what : "no device memory",
-           where);
+    if (in_shared_guard(address))
+        snprintf(what, sizeof(what), "behind the block's dynamic shared memory");
+    else if (!describe_address(address, what, sizeof(what)))
+        snprintf(what, sizeof(what), "no device memory");
+    report("illegal %s at %#zx, %s; %s", access_of(context), address, what, where);
 }
 
 static void handle(int signal, siginfo_t *info, void *context)
@@ -58,7 +60,8 @@ static void handle(int signal, siginfo_t *info, void *context)
         report_kernel(signal, address, context);
         if (leave_handler(context, signal == SIGFPE ? launch_failure : illegal_address))
             return;
-    } else if (char what[300]; fault && signal != SIGFPE && describe_address(address, what, sizeof(what))) {
+    } else if (char what[300]; fault && signal != SIGFPE && detectors().host &&
+                               describe_address(address, what, sizeof(what))) {
         report("host code touched device memory: %#zx, %s", address, what);
     }
     sigaction(signal, &before[signal], nullptr); /* the access is made again, and that handler's turn comes */
@@ -77,7 +80,6 @@ static void have_signal_stack()
     }
 }
 
-/* Called before every kernel: a handler that was installed since then gets its place behind this one. */
 void catch_faults()
 {
     have_signal_stack();

@@ -96,11 +96,16 @@ inline void __trap()
 }
 
 /* Relaxed, as CUDA's are: they order nothing else, and the race detector knows it. */
+template <class T> inline T ctsim_exchange(T *p, T expected, T v)
+{
+    __atomic_compare_exchange_n(p, &expected, v, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+    return expected;
+}
+
 /* clang-format off */
 #define CTSIM_ATOMICS(T)                                                                                     \
     inline T atomicExch(T *p, T v) { return __atomic_exchange_n(p, v, __ATOMIC_RELAXED); }                   \
-    inline T atomicCAS(T *p, T expected, T v)                                                                \
-    { __atomic_compare_exchange_n(p, &expected, v, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED); return expected; }    \
+    inline T atomicCAS(T *p, T expected, T v) { return ctsim_exchange(p, expected, v); }                     \
     inline T atomicAdd(T *p, T v) { return __atomic_fetch_add(p, v, __ATOMIC_RELAXED); }                     \
     inline T atomicAnd(T *p, T v) { return __atomic_fetch_and(p, v, __ATOMIC_RELAXED); }                     \
     inline T atomicOr(T *p, T v) { return __atomic_fetch_or(p, v, __ATOMIC_RELAXED); }                       \
@@ -149,8 +154,7 @@ inline float atomicExch(float *p, float v)
 }
 inline unsigned short atomicCAS(unsigned short *p, unsigned short expected, unsigned short v)
 {
-    __atomic_compare_exchange_n(p, &expected, v, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
-    return expected;
+    return ctsim_exchange(p, expected, v);
 }
 inline long long atomicMin(long long *p, long long v)
 {

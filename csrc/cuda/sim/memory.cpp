@@ -157,6 +157,7 @@ static cudaError_t allocate(Device *device, void **ptr, size_t size)
     size_t limit = memory_limit();
     if (memory->used > limit || size > limit - memory->used || !reserve(memory) || !map_block(memory, &block))
         return cudaErrorMemoryAllocation;
+    catch_faults();
     memory->used += size;
     memory->blocks.emplace(block.handle, block);
     *ptr = reinterpret_cast<void *>(block.handle);

@@ -156,10 +156,13 @@ struct Grid {
 void run_grid(Grid *grid);
 /* On a fiber: gives the kernel up. */
 [[noreturn]] void fail_kernel(cudaError_t error);
+bool in_shared_guard(uintptr_t address);       /* just behind the dynamic shared memory */
 void describe_thread(char *text, size_t size); /* "kernel k, block (0,0,0), thread (0,0,0)" */
 
 /* ---- fault.cpp ---- */
 
+/* Before every kernel and with every new block: a handler that was installed since then gets its place
+ * behind. */
 void catch_faults();
 
 }  // namespace ctsim

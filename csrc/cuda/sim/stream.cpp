@@ -99,6 +99,17 @@ static double now_ms()
     return duration<double, std::milli>(steady_clock::now().time_since_epoch()).count();
 }
 
+static void run_next(Stream *stream)
+{
+    Work work = std::move(stream->queue.front());
+    stream->queue.pop_front();
+    if (stream->device->pending == cudaSuccess)
+        work.run();
+    if (work.completes)
+        *work.completes = {true, now_ms()};
+    drop_streams();
+}
+
 /* Runs one piece of work, of a stream chosen at random; false if there is none. */
 static bool step()
 {
@@ -108,14 +119,7 @@ static bool step()
             ready.push_back(stream.get());
     if (ready.empty())
         return false;
-    Stream *stream = ready[random_below(static_cast<uint32_t>(ready.size()))];
-    Work work = std::move(stream->queue.front());
-    stream->queue.pop_front();
-    if (stream->device->pending == cudaSuccess)
-        work.run();
-    if (work.completes)
-        *work.completes = {true, now_ms()};
-    drop_streams();
+    run_next(ready[random_below(static_cast<uint32_t>(ready.size()))]);
     return true;
 }
 
@@ -125,12 +129,19 @@ void run_all()
         ;
 }
 
+/* Others run only as far as this stream waits for them: who forgot to wait for one finds that it has not run.
+ */
 cudaError_t synchronize(Stream *stream)
 {
     if (stream->capture)
         return break_capture(stream->capture);
-    while (!stream->queue.empty() && step())
-        ;
+    bool moved = true;
+    while (moved && !stream->queue.empty()) {
+        if (runnable(stream))
+            run_next(stream);
+        else
+            moved = step();
+    }
     return surface(stream->device);
 }
 
