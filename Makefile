@@ -3,13 +3,18 @@
 #
 #   make lecture          run the lecture's four snippets, then train on handwritten digits
 #   make test             run the quick test suite               ARGS="-k add" goes to pytest
+#   make test-native      the C tests of kernels, allocator, thread pool and random streams, on every CPU level
 #   make PYTHON=python3.12 test                                  another interpreter makes .venv anew
 #   make stubs            write ctorch/_C.pyi again from the op table
 #   make ops NAME=exp     print what the preprocessor makes of one row   DTYPE=d picks the suffix of formula.h
 #   make warnings         compile everything with gcc and clang, warnings are errors
+#   make coverage         lines and branches of csrc that the quick suite runs (half an hour)
+#   make lint             static checks: gcc's further warnings, clang --analyze, cppcheck, stubtest
 #   make asan test-asan   the hostile build, and the suite on it
 #   make cuda-sim         build ctorch/_cuda_sim.so, the simulated CUDA device (CTORCH_CUDA=sim)
-#   make bench            the figures that CONTRIBUTING.md quotes
+#   make test-tsan        the tests of threads under ThreadSanitizer
+#   make test-valgrind    a walk through everything under valgrind
+#   make bench            ctorch beside PyTorch, where that is installed    ARGS=--help lists the choices
 #   make clean            remove what the above made
 
 PYTHON ?= $(shell if [ -x .venv/bin/python ]; then echo .venv/bin/python; else echo python3; fi)
@@ -20,7 +25,7 @@ ENV = @command -v $(PYTHON) >/dev/null || { echo "$(NO_PYTHON)"; exit 1; }; $(PY
 PYTEST = $(PY) -m pytest
 COMPILERS = gcc clang
 
-.PHONY: build lecture test test-hard stubs ops warnings asan test-asan cuda-sim bench clean
+.PHONY: build lecture test test-native test-hard stubs ops warnings asan test-asan test-tsan test-valgrind cuda-sim coverage lint bench clean
 
 build:
 	$(ENV)
@@ -32,6 +37,10 @@ lecture:
 test:
 	$(ENV) test
 	$(PYTEST) tests --ignore=tests/hard $(ARGS)
+
+test-native:
+	$(ENV)
+	$(PY) tests/native/run.py $(ARGS)
 
 test-hard:
 	$(ENV) test
@@ -70,9 +79,34 @@ cuda-sim:
 	$(ENV)
 	CTORCH_BUILD_SIM=1 $(PY) setup.py --quiet build_ext --inplace
 
+# ThreadSanitizer sees the extension alone: what it reports is a race in a frame of ours.  Without the address-space
+# randomisation that its shadow memory cannot bear.
+test-tsan:
+	$(ENV) test
+	CC=gcc CTORCH_SANITIZE=thread $(PY) setup.py --quiet build --build-lib build/tsan
+	CC=gcc CTORCH_SANITIZE=thread setarch -R $(PY) tests/native/run.py parallel
+	cd build/tsan && LD_PRELOAD="$$(gcc -print-file-name=libtsan.so)" \
+	TSAN_OPTIONS=halt_on_error=1:exitcode=66:die_after_fork=0 CTORCH_NUM_THREADS=4 \
+	setarch -R ../../$(PYTEST) ../../tests/test_threads.py $(ARGS)
+
+# A build with symbols; every tenth call of the tables unless ARGS says another number.
+test-valgrind:
+	$(ENV) test
+	CC=gcc CTORCH_DEBUG=1 $(PY) setup.py --quiet build --build-lib build/debug
+	$(PY) tools/valgrind.py build/debug $(or $(ARGS),10)
+
+coverage:
+	$(ENV) test
+	CC=gcc CTORCH_COVERAGE=1 $(PY) setup.py --quiet build --build-lib build/coverage
+	$(PY) tools/coverage.py build/coverage $(ARGS)
+
+lint:
+	$(ENV) lint
+	$(PY) tools/lint.py $(ARGS)
+
 bench:
 	$(ENV) test
-	$(PY) benchmarks/run.py $(ARGS)
+	$(PY) -m benchmarks $(ARGS)
 
 clean:
 	rm -rf build dist *.egg-info .venv .pytest_cache .hypothesis ctorch/_C*.so ctorch/_cuda*.so

@@ -13,6 +13,7 @@ Environment:
     CFLAGS, LDFLAGS           added at the end of every compile or link command
     CTORCH_DEBUG=1            keep symbols, lines and assertions
     CTORCH_WERROR=1           warnings are errors (for developers and CI; never for a user's compiler)
+    CTORCH_COVERAGE=1         count which lines and branches run (gcc)
     CTORCH_SANITIZE=LIST      the hostile build: -fsanitize=LIST, malloc and free behind every cache
     and those of setup_cuda.py
 """
@@ -38,6 +39,7 @@ sys.path.insert(0, str(Path(__file__).parent))     # not there in an isolated bu
 import setup_cuda  # noqa: E402
 
 SANITIZE = os.environ.get("CTORCH_SANITIZE", "")
+COVERAGE = os.environ.get("CTORCH_COVERAGE") == "1"
 DEBUG = os.environ.get("CTORCH_DEBUG") == "1" or SANITIZE != ""
 
 # Named by features, not by -march levels, which switch on more than the dispatcher tests for.
@@ -84,6 +86,8 @@ def finishing_flags(sanitize=True):
     if SANITIZE and sanitize:
         flags += [f"-fsanitize={SANITIZE}", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-O1",
                   "-DCTORCH_HOSTILE"]
+    if COVERAGE:
+        flags += ["--coverage", "-fprofile-abs-path", "-fprofile-update=atomic", "-O1"]
     flags += ["-g"] if DEBUG else ["-DNDEBUG"]
     if WERROR:
         flags += ["-Werror"]
@@ -97,6 +101,8 @@ def link_flags():
         flags = ["-shared", "-Wl,--exclude-libs,ALL"] + ([] if DEBUG else ["-s"])
     if SANITIZE:
         flags += [f"-fsanitize={SANITIZE}"]
+    if COVERAGE:
+        flags += ["--coverage"]
     return flags + ["-fvisibility=hidden", "-pthread", "-lm"] + shlex.split(os.environ.get("LDFLAGS", ""))
 
 
@@ -123,6 +129,14 @@ def c_sources():
     files.sort(key=lambda path: path.name != "pointwise.c")       # every row times every dtype
     kernels = [(path, isa) for path in files if path.parts[1] == "kernels" for isa in reversed(ISAS)]
     return kernels + [(path, "") for path in files if path.parts[1] != "kernels"]
+
+
+def objects_folder(cc):
+    """Where the objects of this compiler and kind of build are."""
+    kinds = [sys.implementation.cache_tag, Path(cc[0]).name]
+    kinds += [kind for kind, on in [(SANITIZE.replace(",", "+"), SANITIZE), ("coverage", COVERAGE), ("debug", DEBUG),
+                                    ("werror", WERROR)] if on]
+    return Path("build", "objects", "-".join(kinds))
 
 
 def dependencies(depfile):
@@ -229,9 +243,7 @@ class BuildExt(build_ext):
     def build_libraries(self):
         """Compiles, links, and returns the libraries, ctorch._C first; none with --compile-only."""
         cc, version = compiler()
-        kinds = [sys.implementation.cache_tag, Path(cc[0]).name]
-        kinds += [kind for kind, on in [("sanitize", SANITIZE), ("debug", DEBUG), ("werror", WERROR)] if on]
-        folder = Path("build", "objects", "-".join(kinds))
+        folder = objects_folder(cc)
         folder.mkdir(parents=True, exist_ok=True)
         cores = self.parallel or os.cpu_count()
         made = []

@@ -94,7 +94,10 @@ enum { VIEW_NONE, VIEW_SINGLE, VIEW_MULTI, VIEW_NO_GRAD };
 extern PyTypeObject TensorType;
 extern PyTypeObject *ParameterType;               /* subclass made in python/tensor_type.c */
 #define tensor_exact(o) (Py_IS_TYPE((PyObject *)(o), &TensorType) || Py_IS_TYPE((PyObject *)(o), ParameterType))
-#define tensor_check(o) (tensor_exact(o) || PyObject_TypeCheck((PyObject *)(o), &TensorType))
+/* No other static type derives from Tensor: the flag is asked before the walk over an object's bases. */
+#define tensor_derived(o) \
+    (!tensor_exact(o) && PyType_HasFeature(Py_TYPE(o), Py_TPFLAGS_HEAPTYPE) && PyType_IsSubtype(Py_TYPE(o), &TensorType))
+#define tensor_check(o) (tensor_exact(o) || tensor_derived(o))
 
 /* The same memory and history as an instance of type; whether type has a __torch_function__ of its own. */
 PyObject *tensor_as_subclass(Tensor *t, PyTypeObject *type);
@@ -102,6 +105,7 @@ bool tensor_overrides_torch_function(PyTypeObject *type);
 
 /* Constructors (new references; no autograd).  tensor_empty allocates uninitialised contiguous memory. */
 Tensor *tensor_empty(int ndim, const int64_t *dims, Dtype dtype, Device device);
+Tensor *tensor_empty_dense(const Tensor *t, Dtype dtype);                                /* t's shape, row-major */
 Tensor *tensor_empty_like(Tensor *t);             /* same dims; t's strides if it is dense, else their order */
 Tensor *tensor_alias(Tensor *t);                  /* same storage and geometry, no history */
 Tensor *tensor_strided(Storage *storage, char *data, int ndim, const int64_t *dims, const int64_t *strides, Dtype dtype);
@@ -162,6 +166,7 @@ Tensor *scope_keep(Tensor *t);                    /* t (new reference, may be NU
 Tensor *scope_take(Tensor *t);                    /* a new reference for the world outside */
 
 /* ---------------------------------------------------------------- errors */
+extern PyObject *LinAlgError_;                     /* RuntimeError and ValueError */
 extern PyObject *ZeroDivisionError_;              /* RuntimeError and ZeroDivisionError */
 extern PyObject *OutOfMemoryError_;               /* MemoryError and RuntimeError */
 /* PyErr_Format that returns NULL typed for tensors; understands %zd %ld %lld %s %R and friends. */

@@ -29,6 +29,7 @@ _PARTS = (
         "complex numbers",
         "complex complex64 complex128 polar view_as_complex view_as_real cfloat cdouble fft stft istft",
     ),
+    ("unsigned integers wider than uint8", "uint16 uint32 uint64"),
     ("sparse tensors", "sparse sparse_* spmm smm hspmm"),
     ("graph capture and export", "jit fx onnx export vmap func library ops nested"),
     ("profiling and logging tools", "profiler tensorboard benchmark"),

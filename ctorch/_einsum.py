@@ -35,7 +35,9 @@ def einsum(equation, *operands):
         later = set(result).union(*(n for _, n in operands[k:]))
         tensor, names = _contract(tensor, names, other, other_names, later, sizes)
     tensor, names = _sum_out(tensor, names, set(result))
-    return tensor.permute([names.index(name) for name in result])
+    tensor = tensor.permute([names.index(name) for name in result])
+    summed = len(operands) > 1 and len(sizes) > len(result)
+    return tensor.view(tensor.shape) if summed else tensor  # the step that PyTorch ends with
 
 
 def _from_sublists(arguments):

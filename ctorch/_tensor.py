@@ -23,11 +23,23 @@ def _rebuild(cls, array_bytes, dtype, shape, requires_grad, attributes, device="
 def _reduce_ex(self, protocol):
     """Pickles values, dtype, shape, requires_grad and attributes; history is not part of a pickle."""
     data = self.detach().cpu().contiguous()
-    data = data.view(-1).view(_C.uint8) if data.element_size() == 1 else data
+    if data.element_size() <= 2:               # NumPy, which the buffer comes from, has neither bfloat16 nor our bool
+        data = data.reshape(-1).view(_C.uint8 if data.element_size() == 1 else _C.int16)
     content = bytes(memoryview(data).cast("B")) if self.numel() else b""
     return (_rebuild, (type(self), content, self.dtype, tuple(self.shape),
                        self.requires_grad and self.is_leaf, dict(self.__dict__),
                        *([str(self.device)] if self.is_cuda else [])))
+
+
+def _copy(self):
+    """A leaf on the same memory, with the same attributes: changing one's elements changes the other's."""
+    copied = self.detach()
+    if type(self) is not Tensor:
+        copied = Tensor._make_subclass(type(self), copied, self.requires_grad)
+    copied.requires_grad_(self.requires_grad)
+    if self.__dict__:
+        copied.__dict__.update(self.__dict__)
+    return copied
 
 
 def _deepcopy(self, memo):
@@ -88,13 +100,19 @@ def _share_memory_(self):
                               "DataLoader workers return their batches through shared memory on their own")
 
 
+def _reversed(self):
+    """The tensor with its first dimension in reverse order."""
+    return self if self.dim() == 0 else self.flip(0)
+
+
 def _itself(self):
     """The tensor itself: it is real and dense."""
     return self
 
 
 _C._add_tensor_methods({
-    "__reduce_ex__": _reduce_ex, "__deepcopy__": _deepcopy, "storage": _storage,
+    "__reduce_ex__": _reduce_ex, "__copy__": _copy, "__deepcopy__": _deepcopy, "__reversed__": _reversed,
+    "storage": _storage,
     "untyped_storage": _untyped_storage, "apply_": _apply_, "map_": _map_,
     "share_memory_": _share_memory_, "to_dense": _itself, "conj": _itself,
     "resolve_conj": _itself, "resolve_neg": _itself, "real": property(_itself),

@@ -149,7 +149,7 @@ def combinations(input, r=2, with_replacement=False):
 def tensordot(a, b, dims=2, out=None):
     """Product summed over dims: a number n (a's last with b's first n), or two lists of dimensions.
 
-    Raises RuntimeError where the sizes of a pair of dimensions differ.
+    A dimension of size 1 is multiplied with the sum along its partner; other unequal pairs raise RuntimeError.
     """
     _check("tensordot", a, b)
     if isinstance(dims, Tensor):
@@ -160,7 +160,11 @@ def tensordot(a, b, dims=2, out=None):
         dims = list(range(a.dim() - dims, a.dim())), list(range(dims))
     a_dims, b_dims = ([d] if isinstance(d, int) else list(d) for d in dims)
     for d, e in zip(a_dims, b_dims):
-        if a.size(d) != b.size(e) and 1 not in (a.size(d), b.size(e)):
+        if a.size(d) == 1:
+            b = b.sum(e, True, dtype=b.dtype)
+        elif b.size(e) == 1:
+            a = a.sum(d, True, dtype=a.dtype)
+        elif a.size(d) != b.size(e):
             raise RuntimeError(
                 f"contracted dimensions need to match, but first has size {a.size(d)} in dim {d} and "
                 f"second has size {b.size(e)} in dim {e}"
@@ -211,7 +215,8 @@ def cdist(x1, x2, p=2.0, compute_mode="use_mm_for_euclid_dist_if_necessary"):
         raise RuntimeError(
             "X1 and X2 must have the same number of columns. " f"X1: {x1.size(-1)} X2: {x2.size(-1)}"
         )
-    return (x1.unsqueeze(-2) - x2.unsqueeze(-3)).norm(p, -1)
+    difference = x1.unsqueeze(-2) - x2.unsqueeze(-3)
+    return difference.sign().abs().sum(-1) if p == 0 else difference.norm(p, -1)
 
 
 # ---------------------------------------------------------------- statistics and calculus
@@ -267,6 +272,8 @@ def diff(input, n=1, dim=-1, prepend=None, append=None):
         raise RuntimeError("diff expects input to be at least one-dimensional")
     if n < 0:
         raise RuntimeError(f"order must be non-negative but got {n}")
+    if n == 0:
+        return input.clone()
     if prepend is not None or append is not None:
         input = _C.cat([part for part in (prepend, input, append) if part is not None], dim)
     for _ in range(n):

@@ -150,6 +150,75 @@ def function_in_place(torch):
 
 
 @program
+def function_changes_a_view(torch):
+    """The view's base gets the history; only a first input and a lone output can be one."""
+
+    class Scale(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, y):
+            ctx.mark_dirty(x)
+            ctx.save_for_backward(y)
+            return x.mul_(2).add_(y)
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * 2, g * ctx.saved_tensors[0]
+
+    class Two(Scale):
+        @staticmethod
+        def forward(ctx, x, y):
+            ctx.mark_dirty(x)
+            return x.mul_(2), y + 1
+
+    x, y = leaf(torch, 4), leaf(torch, 2)
+    base = x * 3
+    view = base[:2]
+    out = Scale.apply(view, y)
+    (base * data(torch, 4)).sum().backward()
+    plain_base = torch.ones(4, dtype=torch.float64)
+    late = leaf(torch, 2)
+    Scale.apply(plain_base[1:3], late)
+    plain_base.sum().backward()
+    return (out is view, base, x.grad, y.grad, out.grad_fn.name(), base.grad_fn.name(), late.grad, plain_base,
+            outcome(lambda: Scale.apply(x[:2], y)), outcome(lambda: Scale.apply((x * 1).split(2)[0], y)),
+            outcome(lambda: Two.apply((x * 1)[:2], y)))
+
+
+@program
+def captures_and_node_hooks(torch):
+    """Tensor hooks change what grad returns where the node itself does not run; pre-hooks of nodes never do."""
+    x, log = leaf(torch, 2), []
+    y = x * 2
+    y.register_hook(lambda g: (log.append("tensor"), g * 10)[1])
+    y.grad_fn.register_prehook(lambda go: (log.append("pre"), (go[0] * 100,))[1])
+    y.grad_fn.register_hook(lambda gi, go: log.append("post"))
+    z = (y * 3).sum()
+    both = torch.autograd.grad(z, [y, x], retain_graph=True)
+    alone = torch.autograd.grad(z, [y], retain_graph=True)
+    z.backward(inputs=[y], retain_graph=True)
+    z.backward(inputs=[y])
+    return both, alone, y.retains_grad, y.grad, x.grad, log
+
+
+@program
+def hooks_of_accumulators(torch):
+    x, log = leaf(torch, 2), []
+    y = x * 2
+    x.register_hook(lambda g: log.append(("tensor", plain(g))))
+    x.register_post_accumulate_grad_hook(lambda p: log.append(("accumulated", plain(p.grad))))
+    node = y.grad_fn.next_functions[0][0]
+    node.register_prehook(lambda go: (log.append("pre"), (go[0] * 5,))[1])
+    handle = node.register_hook(lambda gi, go: log.append(("post", plain(gi), plain(go), plain(x.grad))))
+    del node
+    y.sum().backward(retain_graph=True)
+    grad = torch.autograd.grad(y.sum(), x, retain_graph=True)
+    handle.remove()
+    y.sum().backward(retain_graph=True)
+    y.grad_fn.next_functions[0][0].register_hook(lambda gi, go: (go[0],))
+    return grad, outcome(lambda: y.sum().backward()), x.grad, log
+
+
+@program
 def function_returns_its_input(torch):
     class Same(torch.autograd.Function):
         @staticmethod

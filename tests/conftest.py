@@ -7,8 +7,16 @@ import gc
 import os
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 import ctorch
+
+# Without --hypothesis-profile the properties get a few examples each, always the same.
+slow = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.filter_too_much]}
+settings.register_profile("quick", max_examples=12, derandomize=True, database=None, **slow)
+settings.register_profile("ci", max_examples=200, **slow)
+settings.register_profile("nightly", max_examples=2000, **slow)
+settings.load_profile("quick")
 
 
 def pytest_addoption(parser):

@@ -436,3 +436,12 @@ def test_loop_and_text_agree(name, dtype, epsilon):
         if loop is not None:
             worst = max(ulps_apart(a, b, epsilon) for a, b in zip(loop.tolist(), text.tolist()))
             assert worst <= 4
+
+
+def test_elements_of_a_base_that_share_memory_share_the_gradient_of_a_view():
+    x = torch.tensor([3.0]).expand(2).requires_grad_()
+    assert torch.autograd.grad(x.unfold(0, 2, 1).sum(), x)[0].tolist() == [1, 1]
+    assert torch.autograd.grad(x.as_strided((2, 2), (0, 0)).sum(), x)[0].tolist() == [2, 2]
+    y = torch.arange(6.0).expand(2, 6).requires_grad_()
+    halves = torch.autograd.grad(y.as_strided((3, 2), (1, 1)).sum(), y)[0]
+    assert halves.tolist() == [[0.5, 1, 1, 0.5, 0, 0]] * 2

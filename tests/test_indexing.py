@@ -416,3 +416,10 @@ def test_gradients_numerically(name):
     rng = np.random.default_rng(1)
     x, y = (torch.tensor(rng.standard_normal((3, 4, 5)), requires_grad=True) for _ in range(2))
     assert torch.autograd.gradcheck(lambda a, b: GRADIENTS[name](torch, a, b) * 1, (x, y))
+
+
+def test_reversed():
+    x = torch.arange(6.0, requires_grad=True)
+    assert reversed(x.view(2, 3)).tolist() == [[3, 4, 5], [0, 1, 2]]
+    assert type(reversed(x).grad_fn).__name__ == "FlipBackward0"
+    assert reversed(torch.tensor(1)).item() == 1

@@ -126,3 +126,19 @@ def test_nothing_is_left_behind(nothing_left):
         eval(expression, {"x": x}).sum().backward()
     x.grad = None
     ctorch.unique(x, return_inverse=True, return_counts=True)
+
+
+def test_order_statistics_at_the_edges():
+    for x in (ctorch.tensor(3), ctorch.tensor(3.0)):
+        for k in (0, 1):
+            assert [t.tolist() for t in x.topk(k)] == [3, 0]
+    b = ctorch.tensor([True, False])
+    for call in (lambda: b.median(), lambda: b.median(0), lambda: b.nanmedian(0), lambda: b.kthvalue(1)):
+        with pytest.raises(NotImplementedError, match="not implemented for 'Bool'"):
+            call()
+    with pytest.raises(RuntimeError, match="topk does not support bool"):
+        b.topk(1)
+    assert ctorch.zeros(0, dtype=ctorch.int32).median().item() == -2 ** 31
+    assert ctorch.zeros(0, dtype=ctorch.int16).median().item() == 0
+    with pytest.raises(IndexError, match="tensor has no dimensions"):
+        ctorch.ones(()).roll(1, 0)

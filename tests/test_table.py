@@ -402,3 +402,39 @@ def test_second_derivative_is_finite_far_out(name):
         pytest.skip("the gradient is constant")
     second = grad(first.sum(), x)[0]
     assert (numpy_of(second)[np.isfinite(numpy_of(first))] ** 2 >= 0).all(), f"{second.tolist()} where {first.tolist()}"
+
+
+def test_bounds_of_clamp_take_part_in_promotion():
+    x = ctorch.tensor([4, 5, 1], dtype=ctorch.uint8)
+    assert x.clamp(0.5, 2).tolist() == [2, 2, 1] and x.clamp(0.5, 2).dtype is ctorch.float32
+    assert x.clamp(True, 4).dtype is ctorch.uint8
+    b = ctorch.tensor([True, False])
+    assert b.clamp(0, 1).tolist() == [1, 0] and b.clamp(0, 1).dtype is ctorch.int64
+    assert b.clamp(0.5).tolist() == [1, 0.5]
+    with pytest.raises(RuntimeError, match="result type Float can't be cast"):
+        x.clamp_(0.5, 2)
+    for bounds in ((0, 1000), (-300, 1), (None, float("inf"))):
+        if bounds[1] == float("inf"):
+            assert x.clamp(*bounds).dtype is ctorch.float32
+            continue
+        with pytest.raises(RuntimeError, match="without overflow"):
+            x.clamp(*bounds)
+    assert x.clamp(-1, 3).tolist() == [3, 3, 3]                         # -1 is 255 there
+    nan = float("nan")
+    assert all(v != v for v in ctorch.ones(2).clamp(nan, 2).tolist() + ctorch.ones(2).clamp(max=nan).tolist())
+
+
+def test_filling_values_fit_or_are_refused():
+    x, mask = ctorch.tensor([4, 5, 1], dtype=ctorch.uint8), ctorch.tensor([True, True, False])
+    assert x.masked_fill(mask, -1).tolist() == [255, 255, 1] and x.masked_fill(mask, 2.5).tolist() == [2, 2, 1]
+    for value in (300, -300, float("inf"), ctorch.tensor(300), ctorch.tensor(float("nan"))):
+        with pytest.raises(RuntimeError, match="without overflow"):
+            x.masked_fill(mask, value)
+    no = ctorch.tensor([False, False])
+    assert no.masked_fill(ctorch.tensor([True, False]), 0.5).tolist() == [True, False]
+    assert no.clone().fill_(0.5).tolist() == [True, True]
+
+
+def test_empty_expanded_tensors_can_be_written():
+    x = ctorch.zeros(0, 1).expand(0, 4)
+    assert x.fill_(1).add_(1).copy_(ctorch.ones(4)).shape == (0, 4)

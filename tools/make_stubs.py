@@ -6,6 +6,7 @@ writes nothing and fails if the committed one is stale.  Every Python version mu
 CPython itself adds to a type in some versions is left out.
 """
 
+import builtins
 import difflib
 import importlib
 import inspect
@@ -17,15 +18,17 @@ ROOT = Path(__file__).resolve().parent.parent
 STUB = ROOT / "ctorch" / "_C.pyi"
 HEAD = '''"""Written by tools/make_stubs.py from the built extension: run `make stubs` after a change."""
 
-from typing import Any
+import builtins
+from typing import Any, final
 '''
 FROM_CPYTHON = {
     *vars(object), "__dict__", "__weakref__", "__module__", "__qualname__", "__match_args__", "__getstate__",
     "__buffer__", "__release_buffer__", "__static_attributes__", "__firstlineno__", "__annotations__",
     "__annotations_cache__", "__annotate__", "__annotate_func__",
 }
-# A parameter of one of these names has this type in every signature.
-TYPES = {"input": "Tensor", "requires_grad": "bool", "keepdim": "bool", "inplace": "bool"}
+# A parameter of one of these names has this type in every signature; `bool` alone would be the module's own dtype.
+TYPES = {"input": "Tensor", "requires_grad": "builtins.bool", "keepdim": "builtins.bool", "inplace": "builtins.bool"}
+BASETYPE = 1 << 10                      # Py_TPFLAGS_BASETYPE: may be subclassed
 ANYTHING = "*args: Any, **kwargs: Any"
 
 
@@ -65,7 +68,9 @@ def function(name, thing, first="", indent=""):
     """A function's line; `first` is the parameter that binding takes away, where the signature lacks it."""
     found = parameters_of(thing)
     parameters = ", ".join(part for part in (first, ANYTHING if found is None else found) if part)
-    return f"{indent}def {name}({parameters}) -> Any: ..."
+    # CPython gives the slots of ** and **= different parameters, which a type checker rightly finds odd.
+    odd = "  # type: ignore[misc]" if name == "__ipow__" else ""
+    return f"{indent}def {name}({parameters}) -> Any: ...{odd}"
 
 
 def member(owner, name, thing):
@@ -77,18 +82,25 @@ def member(owner, name, thing):
         return ["    @classmethod", function(name, getattr(owner, name), "cls", "    ")]
     if kind in ("method_descriptor", "wrapper_descriptor", "function"):
         return [function(name, thing, "" if parameters_of(thing) is not None else "self", "    ")]
+    if isinstance(thing, property) and thing.fset is None:
+        return ["    @property", f"    def {name}(self) -> Any: ..."]
     return [f"    {name}: Any"]
 
 
 def type_lines(name, cls):
-    bases = ", ".join(base.__name__ for base in cls.__bases__ if base is not object)
+    bases = ", ".join("builtins." * hasattr(builtins, base.__name__) + base.__name__
+                      for base in cls.__bases__ if base is not object)
     lines = [f"class {name}({bases}):" if bases else f"class {name}:"]
+    if not cls.__flags__ & BASETYPE:
+        lines.insert(0, "@final")
+    if "__init__" not in vars(cls) and "__new__" in vars(cls) and parameters_of(cls):
+        lines.append(function("__new__", cls, "cls", "    "))
     if "__init__" in vars(cls):
         lines.append(function("__init__", cls, "self", "    "))
     for entry in sorted(set(vars(cls)) - FROM_CPYTHON):
         if not keyword.iskeyword(entry):
             lines += member(cls, entry, vars(cls)[entry])
-    return lines if len(lines) > 1 else [lines[0] + " ..."]
+    return lines if lines[-1].startswith("    ") else [*lines[:-1], lines[-1] + " ..."]
 
 
 def stub_of(module):
@@ -96,7 +108,7 @@ def stub_of(module):
     for name, thing in sorted(vars(module).items()):
         if name.startswith("__") or keyword.iskeyword(name):
             continue
-        if isinstance(thing, type):
+        if type(thing) is type:          # the old tensor types have a metaclass, which the module does not show
             types += ["", "", *type_lines(name, thing)]
         elif callable(thing) and type(thing).__name__ == "builtin_function_or_method":
             functions.append(function(name, thing))

@@ -346,10 +346,8 @@ CT_FN float erfc_f(float x)
 #define ROUND_D 6755399441055744.0  /* 1.5 * 2^52 */
 
 /* |x| = (4 i + quadrant) * pi/2 + r + low with |r| <= pi/4 and low the rounding error of r.  In double,
- * pi/2 in three parts, the first two of 22 bits: their products with n < 2^31 are exact.  Neighbouring
- * floats are more than a turn apart from 2^26 on; from 2^31 on the phase is given up (x - x is 0, and NaN
- * for inf): reducing any float exactly takes a table look-up, which costs three times the whole function
- * and which gcc does not vectorise. */
+ * pi/2 in three parts, the first two of 22 bits: their products with n < 2^31 are exact.  From 2^31 on the
+ * phase is given up (x - x is 0, and NaN for inf): core/cpu_trig.c computes such numbers in double. */
 CT_FN float trig_reduce_f(float x, float *low, uint32_t *quadrant)
 {
     const float a = abs_f(x);
@@ -511,16 +509,19 @@ CT_FN float exp2_narrow_f(double x)
 }
 
 /* C's pow, special values included: 1 for a == 1 or b == 0 even with NaN, NaN for finite a < 0 with b no
- * integer. */
+ * integer.  What depends on b alone is kept in words and factors instead of truths: gcc does not vectorise a
+ * loop in which b stands still and a truth of it is a condition. */
 CT_FN float pow_f(float a, float b)
 {
-    const float base = abs_f(a), power = abs_f(b);
-    const float y = exp2_narrow_f((double)b * log2_wide_f(base));
-    const float magnitude = base == 1 || b == 0 ? 1 : y;
-    const int32_t n = (int32_t)(power < 0x1p24f ? b : 0);
-    const bool integer = (float)n == b || power >= 0x1p24f;
-    const float undefined = a < 0 && base < INFINITY ? NAN : magnitude;
-    return integer ? from_bits_f(bits_f(magnitude) ^ ((uint32_t)n << 31 & bits_f(a))) : undefined;
+    const float base = abs_f(a), whole = truncf(b), half = b * 0.5f;
+    const uint32_t kept = b == 0 ? 0 : 0xffffffffu, one = b == 0 ? 0x3f800000u : 0;
+    const uint32_t odd = whole == b && truncf(half) != half ? 0x80000000u : 0;
+    const float defined = whole == b ? 1 : NAN;
+    const uint32_t y = bits_f(exp2_narrow_f((double)b * log2_wide_f(base)));
+    const float power = from_bits_f((y & kept) | one), magnitude = base == 1 ? 1 : power;
+    const float signed_power = from_bits_f(bits_f(magnitude) ^ odd);
+    const float negative = signed_power * (a < 0 && base < INFINITY ? defined : 1);
+    return signbit_f(a) ? negative : magnitude;
 }
 
 CT_FN float hypot_f(float a, float b)

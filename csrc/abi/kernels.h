@@ -31,6 +31,7 @@ typedef struct Kernels {
     const GuardEntry *guards;
     int n_guards;
     Loop cast[DTYPE_COUNT][DTYPE_COUNT];           /* [to][from]; NULL where a half type takes part */
+    bool (*any_large)(const float *x, int64_t n);  /* some |x| >= 2^31, or no number */
     Loop half_load[2];                             /* float16, bfloat16 -> float; half_store the other way */
     Loop half_store[2];
     const struct GemmKernels *gemm;

@@ -4,8 +4,8 @@
 
 #include "abi/dtype.h"
 
-/* The first k of each of `rows` dense rows of n elements, sorted stably; NaN counts as greatest, -0 equals 0.
- */
+/* The first k of each of `rows` dense rows of n elements, sorted stably, or the one at places[row] (k is 1 then); NaN
+ * counts as greatest, -0 equals 0. */
 typedef struct Sort {
     Dtype dtype;
     bool descending;
@@ -13,6 +13,7 @@ typedef struct Sort {
     const char *in;
     char *values;     /* (rows, k); NULL if not asked for */
     int64_t *indices; /* (rows, k) */
+    const int64_t *places; /* NULL, or of each row; may be `indices`: a row's is read before its index is written */
 } Sort;
 
 #endif

@@ -182,6 +182,19 @@ graph_flags(Request *r, PyObject *retain_graph, PyObject *create_graph)
 }
 
 /* ---------------------------------------------------------------- backward */
+/* As PyTorch: what is no leaf gets its .grad by retaining it, from now on. */
+static int
+retain_inputs(PyObject *inputs)
+{
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(inputs); i++) {
+        PyObject *done = tensor_retain_grad(PyTuple_GET_ITEM(inputs, i), NULL);
+        if (done == NULL)
+            return -1;
+        Py_DECREF(done);
+    }
+    return 0;
+}
+
 static PyObject *
 backward(PyObject *tensors, PyObject *gradients, PyObject *retain_graph, PyObject *create_graph,
          PyObject *inputs)
@@ -196,7 +209,7 @@ backward(PyObject *tensors, PyObject *gradients, PyObject *retain_graph, PyObjec
         goto done;
     if (inputs && inputs != Py_None) {
         r.inputs = tensor_tuple(inputs, "backward", "inputs", false);
-        if (r.inputs == NULL || check_inputs(r.inputs, "backward") < 0)
+        if (r.inputs == NULL || check_inputs(r.inputs, "backward") < 0 || retain_inputs(r.inputs) < 0)
             goto done;
     }
     if (run(&r, NULL) == 0)

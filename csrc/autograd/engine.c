@@ -17,7 +17,8 @@ typedef struct Task {
     struct Task *outer;           /* the same target in an enclosing run */
     struct Task *next;            /* all tasks of the run */
     int64_t dependencies;
-    bool needed;                  /* leads to an input, when inputs were given */
+    bool needed;                  /* is or leads to an input, when inputs were given: takes gradients */
+    bool runs;                    /* leads to an input */
     Tensor **grads;               /* per output; owned; points to `one` if there is a single output */
     Tensor *one;
 } Task;
@@ -207,18 +208,20 @@ mark_needed(Run *run)
     for (int k = 0; k < call->n_inputs; k++) {
         Node *node = tensor_node(call->inputs[k]);
         Task *t = task_find(run, node ? (PyObject *)node : (PyObject *)call->inputs[k]);
-        if (t != NULL)
+        if (t != NULL) {
             t->needed = true;
+            t->runs = call->accumulate;
+        }
     }
     for (bool changed = true; changed;) {
         changed = false;
         for (Task *t = run->tasks; t != NULL; t = t->next) {
-            if (t->needed || is_leaf(t))
+            if (t->runs || is_leaf(t))
                 continue;
             Node *node = (Node *)t->target;
-            for (int k = 0; k < node_edge_count(node) && !t->needed; k++)
+            for (int k = 0; k < node_edge_count(node) && !t->runs; k++)
                 if (node->edges[k].to != NULL && task_find(run, node->edges[k].to)->needed)
-                    t->needed = changed = true;
+                    t->needed = t->runs = changed = true;
         }
     }
     return 0;
@@ -317,26 +320,37 @@ accumulate(Tensor *leaf, Tensor *g, bool create_graph)
     return 0;
 }
 
-static int
-capture(Run *run, PyObject *target, Tensor **grads)
+/* autograd.grad's results; backward's inputs get theirs as leaves and by retain_grad. */
+static void
+capture(const BackwardCall *call, PyObject *target, Tensor **grads)
 {
-    const BackwardCall *call = run->call;
-    for (int k = 0; k < call->n_inputs; k++) {
+    for (int k = 0; k < call->n_inputs && !call->accumulate; k++) {
         Node *node = tensor_node(call->inputs[k]);
         if ((node ? (PyObject *)node : (PyObject *)call->inputs[k]) != target)
             continue;
         Tensor *g = grads[node ? call->inputs[k]->output_nr : 0];
-        if (g == NULL)
-            continue;
-        if (!call->accumulate)
+        if (g != NULL)
             Py_XSETREF(call->results[k], (Tensor *)Py_NewRef((PyObject *)g));
-        else if (node != NULL && accumulate(call->inputs[k], g, call->create_graph) < 0)
-            return -1;
     }
-    return 0;
 }
 
 /* ---------------------------------------------------------------- running one task */
+/* The hooks of Python's AccumulateGrad node around the sum. */
+static int
+accumulate_hooked(Tensor *leaf, Node *accumulator, Tensor **g, bool create_graph)
+{
+    Py_INCREF((PyObject *)accumulator);
+    int result = hooks_call_node(accumulator, g);
+    if (result == 0)
+        result = accumulate(leaf, *g, create_graph);
+    if (result == 0)
+        result = hooks_call_post_accumulate(leaf);
+    if (result == 0 && accumulator->hooks)
+        result = hooks_call_post(accumulator, g, NULL);
+    Py_DECREF((PyObject *)accumulator);
+    return result;
+}
+
 static int
 finish_leaf(Run *run, Task *t)
 {
@@ -346,11 +360,13 @@ finish_leaf(Run *run, Task *t)
     if (hooks_call_tensor(leaf->hooks, &t->one) < 0)
         return -1;
     if (run->call->inputs != NULL) {
-        if (capture(run, t->target, t->grads) < 0)
-            return -1;
+        capture(run->call, t->target, t->grads);
         if (!run->call->accumulate || !t->needed)
             return 0;
     }
+    Node *accumulator = hooks_accumulator(leaf);
+    if (accumulator != NULL)
+        return accumulate_hooked(leaf, accumulator, &t->one, run->call->create_graph);
     Tensor *g = t->one;
     t->one = NULL;                 /* so that accumulate sees whether anybody else holds it */
     int result = accumulate(leaf, g, run->call->create_graph);
@@ -406,11 +422,16 @@ run_node(Run *run, Task *t)
         return -1;
     }
     size_t mark = scope_begin();
-    if ((n->pre_hooks || n->retains) && hooks_call_pre(n, t->grads) < 0)
+    bool runs = run->call->inputs == NULL || t->runs;
+    if (runs)                                    /* PyTorch's order: what runs is captured before its tensors' hooks */
+        capture(run->call, t->target, t->grads);
+    if ((n->pre_hooks || n->retains) && hooks_call_outputs(n, t->grads) < 0)
         goto done;
-    if (run->call->inputs != NULL && capture(run, t->target, t->grads) < 0)
-        goto done;
-    if (any_grad(t, n) && (run->call->inputs == NULL || t->needed)) {
+    if (!runs)
+        capture(run->call, t->target, t->grads);
+    if (any_grad(t, n) && runs) {
+        if (hooks_call_node(n, t->grads) < 0)
+            goto done;
         engine_call(n, t->grads, out);
         if (PyErr_Occurred() || (n->hooks && hooks_call_post(n, t->grads, out) < 0))
             goto done;

@@ -327,13 +327,24 @@ check_dirty_output(const Tensor *t)
               "a leaf Variable that requires grad has been used in an in-place operation.");
         return -1;
     }
-    if (t->base != NULL && t->view_kind != VIEW_NO_GRAD) {
+    return 0;
+}
+
+/* A dirty view hands n on to its base, which wants a function of one output whose first input is the view. */
+static int
+rebase_output(Node *n, Tensor *t, PyObject *const *args)
+{
+    if (n->n_outputs > 1) {
         error(PyExc_RuntimeError,
-              "mark_dirty: an input that is a view cannot be changed in place by a custom Function; "
-              "give apply() a clone() of it");
+              "If your Function modifies inplace an input that is a view of another Tensor, your Function "
+              "cannot return more than one Tensor: give apply() a clone() of the view");
         return -1;
     }
-    return 0;
+    if ((PyObject *)t != args[0]) {
+        error(PyExc_RuntimeError, "mark_dirty: an input that is a view must be the first argument of apply()");
+        return -1;
+    }
+    return check_writable(t, Py_TYPE(n)->tp_name) < 0 || node_rebase(t, n) == NULL ? -1 : 0;
 }
 
 /* A view made inside forward follows the Function, not its base: in-place writes to it are refused where the
@@ -383,7 +394,7 @@ wrap_output(Node *n, PyObject *o, int k, PyObject *const *args, Py_ssize_t nargs
             node_mark_view(t, (Tensor *)o, differentiable ? VIEW_MULTI : VIEW_SINGLE);
     } else {
         Py_INCREF(t);
-        if (differentiable)
+        if (differentiable && !dirty)
             adopt_view(t);
     }
     if (!differentiable && recorded && !dirty && t->node != NULL) {
@@ -392,6 +403,11 @@ wrap_output(Node *n, PyObject *o, int k, PyObject *const *args, Py_ssize_t nargs
     }
     if (recorded && meta_set(node_meta(n, k), t) < 0)
         Py_CLEAR(t);
+    if (differentiable && t != NULL && dirty && t->base != NULL && t->view_kind != VIEW_NO_GRAD) {
+        if (rebase_output(n, t, args) < 0)
+            Py_CLEAR(t);
+        return (PyObject *)t;
+    }
     return differentiable && t != NULL ? with_history(n, t, k) : (PyObject *)t;
 }
 

@@ -121,9 +121,27 @@ tensor_register_post_accumulate_grad_hook(PyObject *self, PyObject *hook)
     return handle;
 }
 
+/* The engine knows leaves, not their AccumulateGrad nodes: one with hooks is kept in the leaf's set, under None. */
+static int
+keep_accumulator(Node *n)
+{
+    Tensor *leaf = (Tensor *)n->payload;
+    if (leaf->hooks == NULL && (leaf->hooks = PyDict_New()) == NULL)
+        return -1;
+    return PyDict_SetItem(leaf->hooks, Py_None, (PyObject *)n);
+}
+
+Node *
+hooks_accumulator(Tensor *leaf)
+{
+    return leaf->hooks ? (Node *)PyDict_GetItem(leaf->hooks, Py_None) : NULL;
+}
+
 static PyObject *
 register_on_node(Node *n, PyObject **slot, PyObject *hook)
 {
+    if (n->op == OP_ACCUMULATE && keep_accumulator(n) < 0)
+        return NULL;
     PyObject *handle = add_hook(slot, hook);
     if (handle != NULL) {
         gc_publish((PyObject *)n);
@@ -242,7 +260,8 @@ hooks_call_tensor(PyObject *hooks, Tensor **g)
     PyObject *list = PyDict_Values(hooks);
     int result = list ? 0 : -1;
     for (Py_ssize_t i = 0; result == 0 && i < PyList_GET_SIZE(list); i++)
-        result = call_on_tensor(PyList_GET_ITEM(list, i), g);
+        if (!PyObject_TypeCheck(PyList_GET_ITEM(list, i), &NodeType))
+            result = call_on_tensor(PyList_GET_ITEM(list, i), g);
     Py_XDECREF(list);
     return result;
 }
@@ -319,13 +338,19 @@ call_prehook(PyObject *hook, Node *n, Tensor **grads)
     return result;
 }
 
-int
-hooks_call_pre(Node *n, Tensor **grads)
+/* The copy of n's pre-hooks that a pass works through; NULL with an error, or if there are none. */
+static PyObject *
+pre_hooks_of(const Node *n)
 {
-    PyObject *list = n->pre_hooks ? PyDict_Values(n->pre_hooks) : NULL;
-    int result = n->pre_hooks && list == NULL ? -1 : 0;
-    Py_ssize_t count = list ? PyList_GET_SIZE(list) : 0;
-    for (Py_ssize_t i = 0; result == 0 && i < count; i++) {
+    return n->pre_hooks ? PyDict_Values(n->pre_hooks) : NULL;
+}
+
+int
+hooks_call_outputs(Node *n, Tensor **grads)
+{
+    PyObject *list = pre_hooks_of(n);
+    int result = PyErr_Occurred() ? -1 : 0;
+    for (Py_ssize_t i = 0; result == 0 && list && i < PyList_GET_SIZE(list); i++) {
         PyObject *entry = PyList_GET_ITEM(list, i);
         if (PyTuple_CheckExact(entry))
             result =
@@ -333,7 +358,16 @@ hooks_call_pre(Node *n, Tensor **grads)
     }
     if (result == 0 && n->retains)
         result = call_retains(n, grads);
-    for (Py_ssize_t i = 0; result == 0 && i < count; i++)
+    Py_XDECREF(list);
+    return result;
+}
+
+int
+hooks_call_node(Node *n, Tensor **grads)
+{
+    PyObject *list = pre_hooks_of(n);
+    int result = PyErr_Occurred() ? -1 : 0;
+    for (Py_ssize_t i = 0; result == 0 && list && i < PyList_GET_SIZE(list); i++)
         if (!PyTuple_CheckExact(PyList_GET_ITEM(list, i)))
             result = call_prehook(PyList_GET_ITEM(list, i), n, grads);
     Py_XDECREF(list);

@@ -9,12 +9,15 @@
 /* hooks: a leaf's dict, or NULL.  Each hook may replace *g (owned) by a tensor of the same shape and dtype.
  */
 int hooks_call_tensor(PyObject *hooks, Tensor **g);
-/* Hooks on the node's outputs and .grad of outputs that retain it, then Node.register_prehook's.  grads:
- * owned, replaced in place. */
-int hooks_call_pre(Node *n, Tensor **grads);
+/* Hooks on the node's outputs, then .grad of outputs that retain it.  grads: owned, replaced in place. */
+int hooks_call_outputs(Node *n, Tensor **grads);
+/* Node.register_prehook's: autograd.grad(inputs=...) has taken its gradients before. */
+int hooks_call_node(Node *n, Tensor **grads);
 /* Node.register_hook's: out is replaced by scope-owned tensors. */
 int hooks_call_post(Node *n, Tensor **grads, Tensor **out);
 int hooks_call_post_accumulate(Tensor *leaf);
+/* The AccumulateGrad node of a leaf if it has hooks, borrowed, or NULL; it lives as long as the leaf. */
+Node *hooks_accumulator(Tensor *leaf);
 
 /* ---- methods of Tensor (METH_O, METH_NOARGS) and of Node; new references ---- */
 PyObject *tensor_register_hook(PyObject *self, PyObject *hook);

@@ -25,10 +25,11 @@ node_mark_view(Tensor *out, Tensor *t, int kind)
         gc_publish((PyObject *)out);
 }
 
-/* ints of an AsStrided or CopySlices node: the base's geometry, then the view's. */
-static int
-save_geometry(Node *n, Tensor *base, Tensor *view)
+void
+node_save_geometry(Node *n, Tensor *base, Tensor *view)
 {
+    if (n == NULL)
+        return;
     int64_t ints[4 * NDIM_MAX + 4];
     int k = 0;
     Tensor *both[2] = {base, view};
@@ -41,7 +42,6 @@ save_geometry(Node *n, Tensor *base, Tensor *view)
         k += both[i]->ndim;
     }
     node_save_ints(n, k, ints);
-    return PyErr_Occurred() ? -1 : 0;
 }
 
 typedef struct Geometry {
@@ -65,7 +65,10 @@ static int
 regenerate(Tensor *view)
 {
     Node *n = node_new(OP_as_strided, 1, 1);
-    if (n == NULL || meta_set(&n->output, view) < 0 || save_geometry(n, view->base, view) < 0)
+    if (n == NULL || meta_set(&n->output, view) < 0)
+        goto fail;
+    node_save_geometry(n, view->base, view);
+    if (PyErr_Occurred())
         goto fail;
     node_set_edge(n, 0, view->base);
     n->tracked = false;
@@ -90,16 +93,17 @@ tensor_node(Tensor *t)
     return t->node;
 }
 
-static Node *
-rebase(Tensor *view, Node *writer)
+Node *
+node_rebase(Tensor *view, Node *writer)
 {
     Tensor *base = view->base;
     int n_edges = node_edge_count(writer);
     Node *slices = node_new(OP_COPY_SLICES, n_edges, 1);
-    if (slices == NULL || meta_set(&slices->output, base) < 0 || save_geometry(slices, base, view) < 0) {
-        Py_XDECREF((PyObject *)slices);
-        return NULL;
-    }
+    if (slices == NULL || meta_set(&slices->output, base) < 0)
+        goto fail;
+    node_save_geometry(slices, base, view);
+    if (PyErr_Occurred())
+        goto fail;
     node_set_edge(slices, 0, base);
     slices->tracked = false;
     for (int k = 1; k < n_edges; k++) {
@@ -118,6 +122,9 @@ rebase(Tensor *view, Node *writer)
     view->view_version = view->storage->version - 1;
     gc_publish((PyObject *)base);
     return writer;
+fail:
+    Py_XDECREF((PyObject *)slices);
+    return NULL;
 }
 
 Node *
@@ -137,7 +144,7 @@ node_record_inplace(Op op, Tensor *out, int n_inputs, Tensor *const *inputs)
         node_set_edge(n, k, inputs[k]);
     n->tracked = false;
     if (out->base != NULL && out->view_kind != VIEW_NO_GRAD) {
-        Node *kept = rebase(out, n);
+        Node *kept = node_rebase(out, n);
         Py_DECREF(n);
         return kept;
     }

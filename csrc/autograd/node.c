@@ -13,7 +13,7 @@
 _Thread_local bool grad_mode __attribute__((tls_model("initial-exec"))) = true;
 _Thread_local bool inference_mode __attribute__((tls_model("initial-exec"))) = false;
 
-enum { VARIANTS = 3 };
+enum { VARIANTS = 6 };
 static PyTypeObject *node_types[NODE_KINDS][VARIANTS];
 static uint64_t next_sequence;
 int64_t node_live_count;
@@ -74,9 +74,7 @@ node_type(int op, int variant)
     if (*slot != NULL)
         return *slot;
     char name[96];
-    if (op == OP_copy_)                           /* PyTorch wrote this one by hand */
-        snprintf(name, sizeof name, "ctorch.autograd.CopyBackwards");
-    else if (op >= OP_COUNT)
+    if (op >= OP_COUNT || strstr(kind_name(op), "Backward"))        /* a whole name */
         snprintf(name, sizeof name, "ctorch.autograd.%s", kind_name(op));
     else
         snprintf(name, sizeof name, "ctorch.autograd.%sBackward%d", kind_name(op), variant);
@@ -121,11 +119,10 @@ node_object(PyTypeObject *type)
     return n;
 }
 
-Node *
-node_new(int op, int n_edges, int n_outputs)
+static Node *
+node_make(PyTypeObject *type, int op, int n_edges, int n_outputs)
 {
-    PyTypeObject *type = node_type(op, 0);
-    Node *n = type ? node_object(type) : NULL;
+    Node *n = node_object(type);
     if (n == NULL)
         return NULL;
     node_live_count++;
@@ -164,6 +161,13 @@ node_new(int op, int n_edges, int n_outputs)
     return n;
 }
 
+Node *
+node_new(int op, int n_edges, int n_outputs)
+{
+    PyTypeObject *type = node_type(op, 0);
+    return type ? node_make(type, op, n_edges, n_outputs) : NULL;
+}
+
 int
 meta_set(Meta *meta, const Tensor *t)
 {
@@ -195,8 +199,8 @@ node_set_edge(Node *n, int k, Tensor *input)
 {
     Edge *edge = &n->edges[k];
     if (!tensor_needs_grad(input))
-        return;
-    Node *source = tensor_node(input);
+        return;                                  /* NULL since the node was made */
+    Node *source = input->base == NULL ? input->node : tensor_node(input);
     edge->nr = source ? input->output_nr : EDGE_LEAF;
     edge->to = Py_NewRef(source ? (PyObject *)source : (PyObject *)input);
     if (source ? source->tracked : input->tracked)
@@ -226,9 +230,9 @@ wants_recording(int n_inputs, Tensor *const *inputs)
 }
 
 static Node *
-node_for_inputs(Op op, int n_outputs, int n_inputs, Tensor *const *inputs)
+node_for_inputs(PyTypeObject *type, int op, int n_outputs, int n_inputs, Tensor *const *inputs)
 {
-    Node *n = node_new(op, n_inputs, n_outputs);
+    Node *n = type ? node_make(type, op, n_inputs, n_outputs) : NULL;
     if (n != NULL)
         for (int k = 0; k < n_inputs; k++)
             node_set_edge(n, k, inputs[k]);
@@ -236,15 +240,14 @@ node_for_inputs(Op op, int n_outputs, int n_inputs, Tensor *const *inputs)
 }
 
 Node *
-node_record(Op op, Tensor *out, int n_inputs, Tensor *const *inputs)
+node_attach(int op, int variant, Tensor *out, int n_inputs, Tensor *const *inputs)
 {
-    if (out == NULL || !wants_recording(n_inputs, inputs) || !dtype_is_float((Dtype)out->dtype))
-        return NULL;
-    Node *n = node_for_inputs(op, 1, n_inputs, inputs);
+    Node *n = node_for_inputs(node_type(op, variant), op, 1, n_inputs, inputs);
     if (n == NULL || meta_set(&n->output, out) < 0) {
         Py_XDECREF((PyObject *)n);
         return NULL;
     }
+    n->variant = (uint8_t)variant;
     out->node = n;
     out->output_nr = 0;
     out->requires_grad = true;
@@ -253,11 +256,19 @@ node_record(Op op, Tensor *out, int n_inputs, Tensor *const *inputs)
 }
 
 Node *
+node_record(Op op, Tensor *out, int n_inputs, Tensor *const *inputs)
+{
+    if (out == NULL || !wants_recording(n_inputs, inputs) || !dtype_is_float((Dtype)out->dtype))
+        return NULL;
+    return node_attach(op, 0, out, n_inputs, inputs);
+}
+
+Node *
 node_record_many(Op op, int n_outs, Tensor *const *outs, int n_inputs, Tensor *const *inputs)
 {
     if (n_outs == 0 || !wants_recording(n_inputs, inputs))
         return NULL;
-    Node *n = node_for_inputs(op, n_outs, n_inputs, inputs);
+    Node *n = node_for_inputs(node_type(op, 0), op, n_outs, n_inputs, inputs);
     if (n == NULL)
         return NULL;
     for (int k = 0; k < n_outs; k++)
@@ -376,7 +387,7 @@ changed_in_place(Node *n, const Saved *s)
 }
 
 Tensor *
-node_saved(Node *n, int slot)
+node_peek(Node *n, int slot)
 {
     if (n->released)
         return error(PyExc_RuntimeError,
@@ -387,11 +398,19 @@ node_saved(Node *n, int slot)
     Saved *s = &n->saved[slot];
     if (slot >= n->n_saved || s->tensor == NULL)
         return NULL;
-    if (s->version != s->tensor->storage->version)
-        return changed_in_place(n, s);
+    return s->version == s->tensor->storage->version ? s->tensor : changed_in_place(n, s);
+}
+
+Tensor *
+node_saved(Node *n, int slot)
+{
+    Tensor *kept = node_peek(n, slot);
+    if (kept == NULL)
+        return NULL;
+    Saved *s = &n->saved[slot];
     if (!s->is_output)
-        return scope_keep((Tensor *)Py_NewRef((PyObject *)s->tensor));
-    Tensor *t = scope_keep(tensor_alias(s->tensor));
+        return scope_keep((Tensor *)Py_NewRef((PyObject *)kept));
+    Tensor *t = scope_keep(tensor_alias(kept));
     if (t != NULL && grad_mode) {
         t->node = (Node *)Py_NewRef((PyObject *)n);
         t->output_nr = (int32_t)s->number.i;
@@ -439,11 +458,13 @@ node_clear(Node *n)
         Py_CLEAR(n->edges[k].to);
     for (int k = 0; k < n->n_saved; k++)
         Py_CLEAR(n->saved[k].tensor);
-    Py_CLEAR(n->hooks);
-    Py_CLEAR(n->pre_hooks);
-    Py_CLEAR(n->retains);
-    Py_CLEAR(n->payload);
-    Py_CLEAR(n->dict);
+    if (n->hooks || n->pre_hooks || n->retains || n->payload || n->dict) {
+        Py_CLEAR(n->hooks);
+        Py_CLEAR(n->pre_hooks);
+        Py_CLEAR(n->retains);
+        Py_CLEAR(n->payload);
+        Py_CLEAR(n->dict);
+    }
     return 0;
 }
 
@@ -468,9 +489,11 @@ node_free(Node *n)
     if (n->ints != n->inline_ints)
         PyMem_Free(n->ints);
     meta_free_dims(&n->output);
-    for (int k = 0; n->more_outputs && k < n->n_outputs - 1; k++)
-        meta_free_dims(&n->more_outputs[k]);
-    PyMem_Free(n->more_outputs);
+    if (n->more_outputs != NULL) {
+        for (int k = 0; k < n->n_outputs - 1; k++)
+            meta_free_dims(&n->more_outputs[k]);
+        PyMem_Free(n->more_outputs);
+    }
     node_live_count--;
     if (freelist_length < FREELIST_MAX && type->tp_basicsize == sizeof(Node)) {
         n->payload = (PyObject *)freelist;

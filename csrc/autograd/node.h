@@ -85,11 +85,15 @@ tensor_needs_grad(const Tensor *t)
  * Node to save operands into, or NULL when nothing is recorded: grad mode is off, no input requires grad, out is NULL,
  * or memory ran out (then an error is set and *out is released by the scope as usual). */
 Node *node_record(Op op, Tensor *out, int n_inputs, Tensor *const *inputs);
+/* The same where the caller knows that an input requires grad: NULL is an error. */
+Node *node_attach(int op, int variant, Tensor *out, int n_inputs, Tensor *const *inputs);
 #define RECORD(op, out, ...) \
     node_record(op, out, sizeof((Tensor *[]){__VA_ARGS__}) / sizeof(Tensor *), (Tensor *[]){__VA_ARGS__})
 /* The same for an op that wrote into out: out's old history is input 0's edge, and a view hands the new node on to its
  * base.  inputs[0] is out (or a header that keeps its old history). */
 Node *node_record_inplace(Op op, Tensor *out, int n_inputs, Tensor *const *inputs);
+/* The base of a written view gets a node around writer, whose first input and only output is the view; returns writer. */
+Node *node_rebase(Tensor *view, Node *writer);
 /* Makes out a view of t for autograd: in-place writes through it reach the base's history.  kind: VIEW_SINGLE/MULTI. */
 void node_mark_view(Tensor *out, Tensor *t, int kind);
 /* The same for several outputs (unbind, split, topk): outs[k]->output_nr = k. */
@@ -98,12 +102,16 @@ Node *node_record_many(Op op, int n_outs, Tensor *const *outs, int n_inputs, Ten
 void node_save(Node *n, int slot, Tensor *t);            /* slot 0..; keeps t; n == NULL is allowed and does nothing */
 void node_save_output(Node *n, int slot, Tensor *out);   /* keeps an alias of out without history */
 void node_save_ints(Node *n, int count, const int64_t *values);
+/* ints of a node whose view is written or read by strides: the base's geometry, then the view's. */
+void node_save_geometry(Node *n, Tensor *base, Tensor *view);
 void node_save_params(Node *n, Param p, Param q);
 void node_set_variant(Node *n, int variant);             /* the printed digit: SumBackward1; fixed at record time */
 
 /* ---- what backward functions use: everything they touch is owned by the scope that the engine opened ---- */
 /* Saved operand: NULL with an error if it was freed or its memory was changed since (version check). */
 Tensor *node_saved(Node *n, int slot);
+/* The same without history, borrowed from the node. */
+Tensor *node_peek(Node *n, int slot);
 static inline bool
 node_needs(const Node *n, int input)
 {

@@ -67,7 +67,8 @@ accumulator_of(Tensor *leaf)
 static PyObject *
 node_py_name(Node *n, PyObject *Py_UNUSED(ignored))
 {
-    return PyUnicode_FromString(n->op == OP_ACCUMULATE ? "torch::autograd::AccumulateGrad" : node_name(n));
+    bool by_hand = n->op == OP_ACCUMULATE || n->op == OP_COPY_SLICES || n->op == OP_copy_;
+    return PyUnicode_FromFormat("%s%s", by_hand ? "torch::autograd::" : "", node_name(n));
 }
 
 static PyObject *
@@ -76,39 +77,16 @@ node_sequence_nr(Node *n, PyObject *Py_UNUSED(ignored))
     return PyLong_FromUnsignedLongLong(n->sequence);
 }
 
-static bool
-refuse_hook_on_accumulator(Node *n)
-{
-    if (n->op != OP_ACCUMULATE)
-        return false;
-    PyErr_SetString(PyExc_NotImplementedError,
-                    "AccumulateGrad takes no hooks here: use "
-                    "variable.register_hook or variable.register_post_accumulate_grad_hook");
-    return true;
-}
-
-static PyObject *
-node_py_register_hook(Node *n, PyObject *hook)
-{
-    return refuse_hook_on_accumulator(n) ? NULL : node_register_hook(n, hook);
-}
-
-static PyObject *
-node_py_register_prehook(Node *n, PyObject *hook)
-{
-    return refuse_hook_on_accumulator(n) ? NULL : node_register_prehook(n, hook);
-}
-
 PyMethodDef node_methods[] = {
     {"name", (PyCFunction)node_py_name, METH_NOARGS,
      "name($self, /)\n--\n\nThe node's name: 'AddBackward0'."},
     {"_sequence_nr", (PyCFunction)node_sequence_nr, METH_NOARGS,
      "_sequence_nr($self, /)\n--\n\nOrder of recording."},
-    {"register_hook", (PyCFunction)node_py_register_hook, METH_O,
+    {"register_hook", (PyCFunction)node_register_hook, METH_O,
      "register_hook($self, hook, /)\n--\n\nCalls hook(grad_inputs, grad_outputs) after the node has run; a "
      "tuple that it "
      "returns replaces grad_inputs.  Returns a handle with remove()."},
-    {"register_prehook", (PyCFunction)node_py_register_prehook, METH_O,
+    {"register_prehook", (PyCFunction)node_register_prehook, METH_O,
      "register_prehook($self, hook, /)\n--\n\nCalls hook(grad_outputs) before the node runs; a tuple that it "
      "returns "
      "replaces them.  Returns a handle with remove()."},

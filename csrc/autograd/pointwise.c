@@ -37,7 +37,7 @@ bind_letters(Gradient *d)
     d->uniform = !d->g->contiguous && is_uniform(d->g);
     uint8_t saves = rows[d->node->op].saves[d->input];
     for (int k = 0; k < LETTERS; k++) {
-        d->letters[k] = saves & (1 << k) ? node_saved(d->node, k) : NULL;
+        d->letters[k] = saves & (1 << k) ? node_peek(d->node, k) : NULL;
         d->is_number[k] = saves & (1 << k) && d->letters[k] == NULL;
         if (d->is_number[k] && PyErr_Occurred())
             return -1;
@@ -52,7 +52,15 @@ allocate(const Gradient *d)
     Dtype dtype = (Dtype)d->node->dtype;
     if (!g->contiguous && !d->uniform && g->dtype == dtype)
         return scope_keep(tensor_empty_like(g));
-    return scope_keep(tensor_empty(g->ndim, g->dims, dtype, g->device));
+    return scope_keep(tensor_empty_dense(g, dtype));
+}
+
+/* The row whose loop runs: that of a square where the node is a power of 2. */
+static Op
+kernel_of(const Gradient *d)
+{
+    bool square = d->node->op == OP_pow && d->input == 0 && d->is_number[1] && d->node->saved[1].number.f == 2;
+    return square ? OP_square : (Op)d->node->op;
 }
 
 /* ---------------------------------------------------------------- dense operands of one dtype */
@@ -101,7 +109,7 @@ run_fast(const Gradient *d, Tensor *out)
             fill(numbers[k], dtype, d->node->saved[k].number, d->g->numel);
             at[letter_operand[k]] = numbers[k];
         }
-    cpu_loops[d->node->op][PART_GRADIENT_A + d->input][dtype](at, strides, d->g->numel, d->node->params);
+    cpu_loops[kernel_of(d)][PART_GRADIENT_A + d->input][dtype](at, strides, d->g->numel, d->node->params);
 }
 
 /* ---------------------------------------------------------------- any shapes, dtypes and devices */
@@ -132,7 +140,7 @@ run_general(const Gradient *d, Tensor *out)
     }
     iter_build(&iter, GRAD_OPERANDS, operands, g->ndim, g->dims);
     const Backend *backend = backend_of(g);
-    return backend->pointwise((Op)d->node->op, PART_GRADIENT_A + d->input, compute, &iter, d->node->params);
+    return backend->pointwise(kernel_of(d), PART_GRADIENT_A + d->input, compute, &iter, d->node->params);
 }
 
 static Tensor *
@@ -154,7 +162,7 @@ loop_gradient(Node *n, int k, Tensor *g)
 Tensor *
 formula_constant(Tensor *g, double value, Dtype dtype)
 {
-    Tensor *t = scope_keep(tensor_empty(g->ndim, g->dims, dtype, g->device));
+    Tensor *t = scope_keep(tensor_empty_dense(g, dtype));
     if (t != NULL && t->numel == 1 && t->device.type == DEVICE_CPU) {
         dtype_store(t->data, dtype, (Param){value, dtype_int_of_double(value)});
         return t;

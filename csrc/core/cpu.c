@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/allocator.h"
+#include "core/cpu_copy.h"
 #include "core/cpu_index.h"
 #include "core/cpu_loss.h"
 #include "core/cpu_optim.h"
@@ -27,56 +28,6 @@ static const Kernels *const levels[] = {&kernels_baseline, &kernels_avx2, &kerne
 static const Kernels *const levels[] = {&kernels_baseline};
 #endif
 
-enum { BLOCK = 512 };             /* elements; 8 operands of doubles fill an L1 cache's 32 KiB */
-
-/* ---------------------------------------------------------------- strided copies of one element size */
-#define COPY_LOOP(type) \
-    for (int64_t i = 0; i < n; i++) \
-        *(type *)(to + i * to_stride) = *(const type *)(from + i * from_stride)
-
-static void
-copy_strided(char *to, int64_t to_stride, const char *from, int64_t from_stride, int64_t n, int64_t itemsize)
-{
-    switch (itemsize) {
-    case 1: COPY_LOOP(uint8_t); break;
-    case 2: COPY_LOOP(uint16_t); break;
-    case 4: COPY_LOOP(uint32_t); break;
-    default: COPY_LOOP(uint64_t); break;
-    }
-}
-
-static Dtype
-half_compute(Dtype dtype)
-{
-    return dtype == DTYPE_HALF || dtype == DTYPE_BF16 ? DTYPE_FLOAT : dtype;
-}
-
-/* Dense to dense, any dtype to any; half types through float. */
-static void
-cast_dense(char *to, Dtype to_dtype, const char *from, Dtype from_dtype, int64_t n)
-{
-    float middle[BLOCK];
-    static const int64_t no_stride[2] = {0, 0};
-    if (half_compute(from_dtype) != from_dtype) {
-        bool direct = to_dtype == DTYPE_FLOAT;
-        char *target = direct ? to : (char *)middle;
-        cpu_kernels->half_load[from_dtype - DTYPE_HALF]((char *[]){target, (char *)from}, no_stride, n, NULL);
-        if (direct)
-            return;
-        from = target;
-        from_dtype = DTYPE_FLOAT;
-    }
-    if (half_compute(to_dtype) == to_dtype) {
-        cpu_kernels->cast[to_dtype][from_dtype]((char *[]){to, (char *)from}, no_stride, n, NULL);
-        return;
-    }
-    if (from_dtype != DTYPE_FLOAT && from != (const char *)middle) {
-        cpu_kernels->cast[DTYPE_FLOAT][from_dtype]((char *[]){(char *)middle, (char *)from}, no_stride, n, NULL);
-        from = (const char *)middle;
-    }
-    cpu_kernels->half_store[to_dtype - DTYPE_HALF]((char *[]){to, (char *)from}, no_stride, n, NULL);
-}
-
 /* ---------------------------------------------------------------- blocks */
 /* What block_loop needs beyond a Loop's arguments; it travels as the Loop's params, whose two Params come first. */
 typedef struct Block {
@@ -97,15 +48,15 @@ block_load(const Block *b, int k, char *data, int64_t stride, int64_t n, char *b
     if (dense && b->stored[k] == b->computed[k])
         return data;
     if (b->stored[k] == b->computed[k]) {
-        copy_strided(buffer, itemsize, data, stride, n, itemsize);
+        cpu_copy_strided(buffer, itemsize, data, stride, n, itemsize);
         return buffer;
     }
-    uint64_t strided[BLOCK];
+    uint64_t strided[CPU_BLOCK];
     if (!dense) {
-        copy_strided((char *)strided, itemsize, data, stride, n, itemsize);
+        cpu_copy_strided((char *)strided, itemsize, data, stride, n, itemsize);
         data = (char *)strided;
     }
-    cast_dense(buffer, (Dtype)b->computed[k], data, (Dtype)b->stored[k], n);
+    cpu_cast_dense(buffer, (Dtype)b->computed[k], data, (Dtype)b->stored[k], n);
     return buffer;
 }
 
@@ -113,22 +64,22 @@ static void
 block_store(const Block *b, const char *buffer, char *data, int64_t stride, int64_t n)
 {
     int64_t itemsize = dtype_info[b->stored[0]].itemsize;
-    uint64_t strided[BLOCK];
+    uint64_t strided[CPU_BLOCK];
     if (b->stored[0] != b->computed[0]) {
         char *target = stride == itemsize ? data : (char *)strided;
-        cast_dense(target, (Dtype)b->stored[0], buffer, (Dtype)b->computed[0], n);
+        cpu_cast_dense(target, (Dtype)b->stored[0], buffer, (Dtype)b->computed[0], n);
         if (target == data)
             return;
         buffer = target;
     }
-    copy_strided(data, stride, buffer, itemsize, n, itemsize);
+    cpu_copy_strided(data, stride, buffer, itemsize, n, itemsize);
 }
 
 static void
 block_loop(char *const *ptr, const int64_t *stride, int64_t n, const Param *params)
 {
     const Block *b = (const Block *)(const void *)params;
-    _Alignas(64) char buffers[GRAD_OPERANDS][BLOCK * ITEMSIZE_MAX];
+    _Alignas(64) char buffers[GRAD_OPERANDS][CPU_BLOCK * ITEMSIZE_MAX];
     char *at[ITER_OPERANDS] = {NULL};
     int64_t steps[ITER_OPERANDS];
     bool fixed[ITER_OPERANDS];
@@ -138,12 +89,12 @@ block_loop(char *const *ptr, const int64_t *stride, int64_t n, const Param *para
         if (!fixed[k])
             continue;
         bool still = b->may_stand_still && !(k == 1 && stride[2] == 0);
-        at[k] = block_load(b, k, ptr[k], 0, still ? 1 : n < BLOCK ? n : BLOCK, buffers[k]);
+        at[k] = block_load(b, k, ptr[k], 0, still ? 1 : n < CPU_BLOCK ? n : CPU_BLOCK, buffers[k]);
         if (still)
             steps[k] = 0;
     }
-    for (int64_t i = 0; i < n; i += BLOCK) {
-        int64_t m = n - i < BLOCK ? n - i : BLOCK;
+    for (int64_t i = 0; i < n; i += CPU_BLOCK) {
+        int64_t m = n - i < CPU_BLOCK ? n - i : CPU_BLOCK;
         for (int k = 1; k < b->n_operands; k++)
             if (!fixed[k])
                 at[k] = block_load(b, k, ptr[k] + i * stride[k], stride[k], m, buffers[k]);
@@ -204,35 +155,17 @@ needs_blocks(const Block *b, const Iter *iter)
     return false;
 }
 
-enum { RELEASE_GIL_ABOVE = 1 << 16 };
-
-static int
-run(const Iter *iter, Loop loop, const Param *params, int64_t grain)
-{
-    if (iter->numel < RELEASE_GIL_ABOVE) {
-        iter_run(iter, loop, params);
-        return 0;
-    }
-    int result;
-    Py_BEGIN_ALLOW_THREADS
-    result = iter_parallel(iter, loop, params, grain);
-    Py_END_ALLOW_THREADS
-    if (result < 0 && !PyErr_Occurred())
-        PyErr_CheckSignals();
-    return result;
-}
-
 static int
 cpu_pointwise(Op op, int part, Dtype dtype, const Iter *iter, const Param *params)
 {
-    Dtype compute = half_compute(dtype);
+    Dtype compute = cpu_half_compute(dtype);
     Block b = {.params = {params[0], params[1]}, .loop = cpu_loops[op][part][compute], .n_operands = iter->n_operands,
                .may_stand_still = part == PART_FORWARD && traits[op].binary};
     memcpy(b.stored, iter->dtype, sizeof b.stored);
     fill_computed(&b, op, part, compute);
     if (needs_blocks(&b, iter))
-        return run(iter, block_loop, (const Param *)(const void *)&b, 1 << 13);
-    return run(iter, b.loop, params, 1 << 14);
+        return cpu_run(iter, block_loop, (const Param *)(const void *)&b, 1 << 13);
+    return cpu_run(iter, b.loop, params, 1 << 14);
 }
 
 static bool
@@ -259,43 +192,6 @@ cpu_guard(Op op, Dtype dtype, const Iter *iter)
         if (d >= iter->ndim)
             return false;
     }
-}
-
-/* ---------------------------------------------------------------- casts and copies */
-static void
-cast_loop(char *const *ptr, const int64_t *stride, int64_t n, const Param *params)
-{
-    const Block *b = (const Block *)(const void *)params;
-    int64_t to_size = dtype_info[b->stored[0]].itemsize, from_size = dtype_info[b->stored[1]].itemsize;
-    if (b->stored[0] == b->stored[1]) {
-        if (stride[0] == to_size && stride[1] == to_size)
-            memcpy(ptr[0], ptr[1], (size_t)(n * to_size));
-        else
-            copy_strided(ptr[0], stride[0], ptr[1], stride[1], n, to_size);
-        return;
-    }
-    char buffer[BLOCK * ITEMSIZE_MAX];
-    uint64_t strided[BLOCK];
-    for (int64_t i = 0; i < n; i += BLOCK) {
-        int64_t m = n - i < BLOCK ? n - i : BLOCK;
-        const char *from = ptr[1] + i * stride[1];
-        char *to = ptr[0] + i * stride[0];
-        if (stride[1] != from_size) {
-            copy_strided((char *)strided, from_size, from, stride[1], m, from_size);
-            from = (char *)strided;
-        }
-        bool dense = stride[0] == to_size;
-        cast_dense(dense ? to : buffer, (Dtype)b->stored[0], from, (Dtype)b->stored[1], m);
-        if (!dense)
-            copy_strided(to, stride[0], buffer, to_size, m, to_size);
-    }
-}
-
-static int
-cpu_cast(Dtype to, Dtype from, const Iter *iter)
-{
-    Block b = {.stored = {(int8_t)to, (int8_t)from}};
-    return run(iter, cast_loop, (const Param *)(const void *)&b, 1 << 14);
 }
 
 /* ---------------------------------------------------------------- memory, start */
@@ -350,6 +246,7 @@ cpu_init(void)
             KernelEntry e = cpu_kernels->entries[d][i];
             cpu_loops[e.op][e.part][d] = e.loop;
         }
+    cpu_trig_install();
     for (int i = 0; i < cpu_kernels->n_guards; i++)
         cpu_guards[cpu_kernels->guards[i].op][cpu_kernels->guards[i].dtype] = cpu_kernels->guards[i].loop;
     return 0;

@@ -13,6 +13,9 @@ extern const Backend cpu_backend;
 
 int cpu_gemm(Dtype dtype, const Gemm *gemm, int64_t batch, int64_t a_step, int64_t b_step, int64_t c_step);
 
+/* Puts itself before the float32 loops of sin, cos and tan in cpu_loops. */
+void cpu_trig_install(void);
+
 /* Picks the instruction set (CTORCH_CPU forces one) and fills the table; -1 with an error. */
 int cpu_init(void);
 

@@ -6,11 +6,12 @@
 #include <string.h>
 
 #include "abi/half.h"
+#include "core/cpu.h"
 #include "core/iter.h"
 #include "core/parallel.h"
 #include "ctorch.h"
 
-enum { BLOCK = 256, RELEASE_GIL_ABOVE = 1 << 15, GRAIN = 1 << 13 };
+enum { BLOCK = 256, RELEASE_GIL_ABOVE = 1 << 15, GRAIN = 1 << 13, CHUNKS = 8 };
 
 /* ---------------------------------------------------------------- where values and elements meet */
 /* Element i of the values and the one of data that it belongs to. */
@@ -74,18 +75,52 @@ index_offset(const PickArgs *a, int k, const char *at)
     return (i < 0 ? i + a->size[k] : i) * a->step[k];
 }
 
-/* One place for the whole run: a row is read or written. */
+/* One place for the whole run: a row is read, written or added to. */
 static bool
 pick_row(const PickArgs *a, char *values, const int64_t *stride, char *data, int64_t n)
 {
-    int64_t itemsize = dtype_info[a->dtype].itemsize;
-    if (a->mode > PICK_SET || stride[0] != itemsize || stride[1] != itemsize)
+    int64_t itemsize = dtype_info[a->dtype].itemsize, dense[3] = {itemsize, itemsize, itemsize};
+    Loop add = cpu_loops[OP_add][PART_FORWARD][a->dtype];
+    if (stride[0] != itemsize || stride[1] != itemsize)
         return false;
     if (a->mode == PICK_GET)
         memcpy(values, data, (size_t)(n * itemsize));
-    else
+    else if (a->mode == PICK_SET)
         memcpy(data, values, (size_t)(n * itemsize));
+    else if (a->mode == PICK_ADD && add != NULL && a->dtype != DTYPE_BOOL)
+        add((char *[]){data, data, values}, dense, n, (Param[]){{1, 1}, {1, 1}});
+    else
+        return false;
     return true;
+}
+
+#define PICK_LOOP(T, statement) \
+    for (; at != end; at += index_step, data += data_step, values += value_step) { \
+        int64_t place = *(const int64_t *)at; \
+        T *d = (T *)(data + (place < 0 ? place + size : place) * step), *v = (T *)values; \
+        statement; \
+    } \
+    break
+
+/* One index moves, and elements are read or written.  The index's end stops the loop: a counter would be one
+ * register too many. */
+static void
+pick_elements(const PickArgs *a, int k, char *const *ptr, char *data, const int64_t *stride, int64_t n)
+{
+    char *values = ptr[0];
+    const int64_t value_step = stride[0], data_step = stride[1], index_step = stride[k + 2];
+    const char *at = ptr[k + 2], *const end = at + n * index_step;
+    const int64_t size = a->size[k], step = a->step[k], itemsize = dtype_info[a->dtype].itemsize;
+    switch (a->mode == PICK_GET ? itemsize : -itemsize) {
+    case 1: PICK_LOOP(uint8_t, *v = *d);
+    case 2: PICK_LOOP(uint16_t, *v = *d);
+    case 4: PICK_LOOP(uint32_t, *v = *d);
+    case 8: PICK_LOOP(uint64_t, *v = *d);
+    case -1: PICK_LOOP(uint8_t, *d = *v);
+    case -2: PICK_LOOP(uint16_t, *d = *v);
+    case -4: PICK_LOOP(uint32_t, *d = *v);
+    default: PICK_LOOP(uint64_t, *d = *v);
+    }
 }
 
 static void
@@ -102,6 +137,10 @@ pick_loop(char *const *ptr, const int64_t *stride, int64_t n, const Param *param
             moving[n_moving++] = k;
     if (n_moving == 0 && pick_row(a, ptr[0], stride, data, n))
         return;
+    if (n_moving == 1 && a->mode <= PICK_SET) {
+        pick_elements(a, moving[0], ptr, data, stride, n);
+        return;
+    }
     for (int64_t begin = 0; begin < n; begin += BLOCK) {
         Run r = {ptr[0] + begin * stride[0], data + begin * stride[1], stride[0],
                  n - begin < BLOCK ? n - begin : BLOCK, offsets};
@@ -136,7 +175,8 @@ run_split(void *context, int64_t begin, int64_t end)
     iter_run(&part, pick_loop, (const Param *)(const void *)s->args);
 }
 
-/* Threads that write must not meet: they split a dimension that no index moves in, the longest one. */
+/* Threads that write must not meet: they split a dimension that no index moves in, the longest one, in at most
+ * CHUNKS, for each walks all the others. */
 static int
 write_parallel(const PickArgs *args, const Iter *iter)
 {
@@ -144,12 +184,12 @@ write_parallel(const PickArgs *args, const Iter *iter)
     for (int d = 0; d < iter->ndim; d++)
         if (iter->strides[d][1] != 0 && iter->dims[d] > 1 && (s.dim < 0 || iter->dims[d] > iter->dims[s.dim]))
             s.dim = d;
-    if (s.dim < 0 || args->data_overlaps) {
+    if (s.dim < 0 || args->data_overlaps || parallel_get_num_threads() == 1) {
         iter_run(iter, pick_loop, (const Param *)(const void *)args);
         return 0;
     }
-    int64_t each = iter->numel / iter->dims[s.dim], grain = GRAIN / each;
-    return parallel_for(iter->dims[s.dim], grain > 1 ? grain : 1, run_split, &s);
+    int64_t each = iter->numel / iter->dims[s.dim], grain = GRAIN / each, least = iter->dims[s.dim] / CHUNKS + 1;
+    return parallel_for(iter->dims[s.dim], grain > least ? grain : least, run_split, &s);
 }
 
 int
@@ -179,12 +219,19 @@ static void
 range_loop(char *const *ptr, const int64_t *stride, int64_t n, const Param *params)
 {
     const Range *range = (const Range *)(const void *)params;
-    int64_t low = *range->low, high = *range->high;
-    for (int64_t i = 0; i < n; i++) {
+    int64_t low = *range->low, high = *range->high, low_odd = low, high_odd = high;
+    for (int64_t i = 0; i < n; i++) {              /* two chains: a comparison waits for the one before */
         int64_t x = *(const int64_t *)(ptr[0] + i * stride[0]);
+        if (++i < n) {
+            int64_t odd = *(const int64_t *)(ptr[0] + i * stride[0]);
+            low_odd = odd < low_odd ? odd : low_odd;
+            high_odd = odd > high_odd ? odd : high_odd;
+        }
         low = x < low ? x : low;
         high = x > high ? x : high;
     }
+    low = low_odd < low ? low_odd : low;
+    high = high_odd > high ? high_odd : high;
     *range->low = low;
     *range->high = high;
 }

@@ -1,6 +1,7 @@
 /* Sorting on the CPU.  Elements of every dtype become unsigned keys of the same order, so there is one sort:
- * merging for short rows, a radix sort by bytes for long ones, and an insertion into the k best where few are
- * asked for.  All are stable; descending order is ascending order of the complemented keys. */
+ * merging for short rows, a radix sort by bytes for long ones.  Where few are asked for, the last of them is
+ * selected first, digit by digit, and only what stands before it is sorted.  All are stable; descending order is
+ * ascending order of the complemented keys. */
 #include <string.h>
 
 #include "abi/half.h"
@@ -9,12 +10,15 @@
 #include "core/parallel.h"
 #include "ctorch.h"
 
-enum { RUN = 16, RADIX_ABOVE = 512, TOP_MAX = 32, RELEASE_GIL_ABOVE = 1 << 13 };
+enum { RUN = 16, RADIX_ABOVE = 512, INSERT_MAX = 32, RELEASE_GIL_ABOVE = 1 << 13, DIGIT = 8, DIGITS = 1 << DIGIT };
 
 typedef struct Item {
     uint64_t key;
     int64_t index;
 } Item;
+
+/* A worker's space: n items, as many to spare, and n keys. */
+#define WORKER_ITEMS(n) (2 * (n) + ((n) + 1) / 2)
 
 /* ---------------------------------------------------------------- keys */
 static uint64_t
@@ -43,18 +47,23 @@ key_of_int(int64_t x)
     return (uint64_t)x ^ (uint64_t)1 << 63;
 }
 
+static bool
+has_short_keys(Dtype dtype)
+{
+    return dtype == DTYPE_FLOAT || dtype == DTYPE_HALF || dtype == DTYPE_BF16;
+}
+
 #define KEYS(type, expression) \
     for (int64_t i = 0; i < n; i++) { \
         const type x = ((const type *)(const void *)row)[i]; \
-        items[i] = (Item){(expression) ^ flip, i}; \
+        keys[i] = (expression) ^ flip; \
     }
 
-/* 32-bit keys leave the upper bytes alone, which the radix sort then skips. */
+/* 32-bit keys leave the upper bytes alone. */
 static void
-load_items(Item *items, const char *row, Dtype dtype, int64_t n, bool descending)
+load_keys(uint64_t *keys, const char *row, Dtype dtype, int64_t n, bool descending)
 {
-    bool is_short = dtype == DTYPE_FLOAT || dtype == DTYPE_HALF || dtype == DTYPE_BF16;
-    uint64_t flip = !descending ? 0 : is_short ? UINT32_MAX : UINT64_MAX;
+    uint64_t flip = !descending ? 0 : has_short_keys(dtype) ? UINT32_MAX : UINT64_MAX;
     switch (dtype) {
     case DTYPE_BOOL: KEYS(bool, key_of_int(x)) break;
     case DTYPE_UINT8: KEYS(uint8_t, key_of_int(x)) break;
@@ -69,8 +78,7 @@ load_items(Item *items, const char *row, Dtype dtype, int64_t n, bool descending
     }
 }
 
-/* ---------------------------------------------------------------- sorts: the result is in the array returned
- */
+/* ---------------------------------------------------------------- sorts: the result is in the array returned */
 static void
 insertion_sort(Item *items, int64_t n)
 {
@@ -128,46 +136,143 @@ radix_sort(Item *items, Item *spare, int64_t n)
     return items;
 }
 
-/* The k best, sorted, in front of spare; one look at each item. */
-static Item *
-top_sort(const Item *items, Item *spare, int64_t n, int64_t k)
+/* ---------------------------------------------------------------- selection */
+/* Neighbours count apart: a counter's next increment waits for the last one's store. */
+static void
+count_digits(int64_t *count, const uint64_t *keys, int64_t n, int shift)
 {
+    int32_t apart[4][DIGITS] = {{0}};
+    int64_t i = 0;
+    for (; i + 4 <= n; i += 4)
+        for (int lane = 0; lane < 4; lane++)
+            apart[lane][keys[i + lane] >> shift & (DIGITS - 1)]++;
+    for (; i < n; i++)
+        apart[0][keys[i] >> shift & (DIGITS - 1)]++;
+    for (int digit = 0; digit < DIGITS; digit++)
+        count[digit] = (int64_t)apart[0][digit] + apart[1][digit] + apart[2][digit] + apart[3][digit];
+}
+
+/* The key at `place` of the sorted keys; *before: how many are less.  Of each digit, from the highest, the keys that
+ * share it with the sought one remain, in `rest`, which may be `keys` itself. */
+static uint64_t
+select_key(const uint64_t *keys, uint64_t *rest, int64_t n, int64_t place, int top, int64_t *before)
+{
+    int64_t first = place;
+    for (int shift = top; n > 1 && shift >= 0; shift -= DIGIT) {
+        int64_t count[DIGITS], kept = 0, digit = 0;
+        count_digits(count, keys, n, shift);
+        for (; place >= count[digit]; digit++)
+            place -= count[digit];
+        if (count[digit] == n)
+            continue;
+        for (int64_t i = 0; i < n; i++) {
+            uint64_t key = keys[i];
+            rest[kept] = key;
+            kept += (int64_t)(key >> shift & (DIGITS - 1)) == digit;
+        }
+        keys = rest;
+        n = kept;
+    }
+    *before = first - place;
+    return keys[0];
+}
+
+/* The index of occurrence `nth` of a key that occurs so often. */
+static int64_t
+find_key(const uint64_t *keys, uint64_t key, int64_t nth)
+{
+    int64_t i = 0;
+    for (;; i++)
+        if (keys[i] == key && nth-- == 0)
+            return i;
+}
+
+/* The first k items in the order they stand in: all below the k-th key, and the first of its equals. */
+static void
+first_items(Item *items, const uint64_t *keys, int64_t k, uint64_t last, int64_t before)
+{
+    int64_t equals = k - before;
+    for (int64_t i = 0, found = 0; found < k; i++)
+        if (keys[i] < last || (keys[i] == last && equals-- > 0))
+            items[found++] = (Item){keys[i], i};
+}
+
+/* The k best, sorted; most keys are looked at once and passed over. */
+static void
+insert_best(Item *best, const uint64_t *keys, int64_t n, int64_t k)
+{
+    uint64_t worst = UINT64_MAX;
     int64_t filled = 0;
     for (int64_t i = 0; i < n; i++) {
-        if (filled == k && items[i].key >= spare[k - 1].key)
+        if (filled == k && keys[i] >= worst)
             continue;
         int64_t at = filled < k ? filled++ : k - 1;
-        for (; at > 0 && spare[at - 1].key > items[i].key; at--)
-            spare[at] = spare[at - 1];
-        spare[at] = items[i];
+        for (; at > 0 && best[at - 1].key > keys[i]; at--)
+            best[at] = best[at - 1];
+        best[at] = (Item){keys[i], i};
+        if (filled == k)
+            worst = best[k - 1].key;
     }
-    return spare;
 }
 
 /* ---------------------------------------------------------------- rows */
 typedef struct SortJob {
     const Sort *s;
-    Item *space; /* 2 n items for each worker */
+    Item *space;
 } SortJob;
+
+static void
+store_row(const Sort *s, int64_t row, const Item *items)
+{
+    int64_t size = dtype_info[s->dtype].itemsize, *indices = s->indices + row * s->k;
+    const char *in = s->in + row * s->n * size;
+    char *values = s->values + row * s->k * size;
+    for (int64_t i = 0; i < s->k; i++)
+        indices[i] = items[i].index;
+    if (s->values == NULL)
+        return;
+    switch (size) {
+#define VALUES(type) \
+    for (int64_t i = 0; i < s->k; i++) \
+        ((type *)(void *)values)[i] = ((const type *)(const void *)in)[items[i].index]; \
+    break
+    case 1: VALUES(uint8_t);
+    case 2: VALUES(uint16_t);
+    case 4: VALUES(uint32_t);
+    default: VALUES(uint64_t);
+    }
+}
 
 static void
 sort_row(void *context, int64_t row, int worker)
 {
     const SortJob *job = context;
     const Sort *s = job->s;
-    int64_t n = s->n, k = s->k, size = dtype_info[s->dtype].itemsize;
-    Item *items = job->space + worker * 2 * n, *spare = items + n;
-    const char *in = s->in + row * n * size;
-    load_items(items, in, s->dtype, n, s->descending);
-    if (k <= TOP_MAX && 4 * k <= n)
-        items = top_sort(items, spare, n, k);
-    else
-        items = n > RADIX_ABOVE ? radix_sort(items, spare, n) : merge_sort(items, spare, n);
-    for (int64_t i = 0; i < k; i++) {
-        s->indices[row * k + i] = items[i].index;
-        if (s->values != NULL)
-            memcpy(s->values + (row * k + i) * size, in + items[i].index * size, (size_t)size);
+    int64_t n = s->n, m = n, before;
+    Item *items = job->space + worker * WORKER_ITEMS(n), *spare = items + n;
+    uint64_t *keys = (uint64_t *)(void *)(items + 2 * n), *rest = (uint64_t *)(void *)spare;
+    int top = has_short_keys(s->dtype) ? 24 : 56;
+    load_keys(keys, s->in + row * n * dtype_info[s->dtype].itemsize, s->dtype, n, s->descending);
+    if (s->places != NULL) {
+        int64_t place = s->places[row];
+        uint64_t key = select_key(keys, rest, n, place, top, &before);
+        items[0].index = find_key(keys, key, place - before);
+        store_row(s, row, items);
+        return;
     }
+    if (s->k <= INSERT_MAX && s->k <= n / 4) {
+        insert_best(items, keys, n, s->k);
+        store_row(s, row, items);
+        return;
+    }
+    if (s->k <= n / 4) {
+        uint64_t last = select_key(keys, rest, n, s->k - 1, top, &before);
+        m = s->k;
+        first_items(items, keys, m, last, before);
+    } else
+        for (int64_t i = 0; i < n; i++)
+            items[i] = (Item){keys[i], i};
+    store_row(s, row, m > RADIX_ABOVE ? radix_sort(items, spare, m) : merge_sort(items, spare, m));
 }
 
 int
@@ -178,7 +283,7 @@ cpu_sort(const Sort *s)
     bool small = s->rows * s->n < RELEASE_GIL_ABOVE;
     int workers = small || s->rows == 1 ? 1 : parallel_get_num_threads(), result = 0;
     size_t bytes;
-    if (__builtin_mul_overflow((size_t)s->n, 2 * sizeof(Item) * (size_t)workers, &bytes)) {
+    if (s->n > INT64_MAX / 4 || __builtin_mul_overflow((size_t)WORKER_ITEMS(s->n), sizeof(Item) * (size_t)workers, &bytes)) {
         no_memory(INT64_MAX);
         return -1;
     }

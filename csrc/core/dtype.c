@@ -78,7 +78,7 @@ void
 dtype_store(char *at, Dtype dtype, Param value)
 {
     switch (dtype) {
-    case DTYPE_BOOL: STORE(bool, value.i != 0);
+    case DTYPE_BOOL: STORE(bool, value.f != 0 || value.i != 0);
     case DTYPE_UINT8: STORE(uint8_t, value.i);
     case DTYPE_INT8: STORE(int8_t, value.i);
     case DTYPE_INT16: STORE(int16_t, value.i);

@@ -4,6 +4,7 @@
 #include "core/error.h"
 
 PyObject *ZeroDivisionError_;
+PyObject *LinAlgError_;
 PyObject *OutOfMemoryError_;
 
 Tensor *
@@ -62,5 +63,8 @@ error_init(PyObject *module)
         add_exception(module, "OutOfMemoryError", PyExc_MemoryError,
                       "No memory for a tensor: a RuntimeError as in PyTorch, and a MemoryError as "
                       "in Python.");
-    return ZeroDivisionError_ != NULL && OutOfMemoryError_ != NULL ? 0 : -1;
+    LinAlgError_ = add_exception(module, "LinAlgError", PyExc_ValueError,
+                                 "A matrix without the inverse or decomposition that was asked for: a RuntimeError as "
+                                 "in PyTorch, and a ValueError as in NumPy.");
+    return ZeroDivisionError_ != NULL && OutOfMemoryError_ != NULL && LinAlgError_ != NULL ? 0 : -1;
 }

@@ -259,11 +259,40 @@ tensor_empty(int ndim, const int64_t *dims, Dtype dtype, Device device)
     return t;
 }
 
+/* t's sizes were checked when it was made: what is small needs no second check. */
+Tensor *
+tensor_empty_dense(const Tensor *t, Dtype dtype)
+{
+    if (t->ndim > NDIM_INLINE || t->numel > UINT16_MAX)
+        return tensor_empty(t->ndim, t->dims, dtype, t->device);
+    Storage *storage = storage_new(t->numel * dtype_info[dtype].itemsize, t->device);
+    Tensor *out = storage ? tensor_new(&TensorType) : NULL;
+    if (out == NULL) {
+        if (storage != NULL)
+            storage_release(storage);
+        return NULL;
+    }
+    int64_t step = 1;
+    for (int i = t->ndim - 1; i >= 0; i--) {
+        int64_t size = t->dims[i];
+        out->inline_dims[i] = size;
+        out->inline_strides[i] = step;
+        step *= size > 1 ? size : 1;
+    }
+    out->ndim = t->ndim;
+    out->numel = t->numel;
+    out->dtype = (int8_t)dtype;
+    out->device = t->device;
+    out->storage = storage;
+    out->data = storage->data;
+    return out;
+}
+
 /* A dense tensor's strides are kept exactly, those of its size-1 dims too. */
 Tensor *
 tensor_empty_like(Tensor *like)
 {
-    Tensor *t = tensor_empty(like->ndim, like->dims, like->dtype, like->device);
+    Tensor *t = tensor_empty_dense(like, like->dtype);
     if (t == NULL)
         return NULL;
     if (like->contiguous || shape_is_dense(like->ndim, like->dims, like->strides))

@@ -1,5 +1,6 @@
 /* The gemm slot: cuBLAS for float and double where it is there, else ctorch's own kernel.  cuBLAS is looked for at the
  * first product, never linked: a machine without it computes all the same. */
+#define _GNU_SOURCE                   /* dladdr */
 #include "cuda/gemm.h"
 
 #include <dlfcn.h>

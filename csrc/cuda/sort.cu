@@ -91,7 +91,7 @@ static __global__ void take_best(Sort s, int itemsize, const int64_t *places, in
 {
     EACH(i, s.rows * s.k)
     {
-        const int64_t row = i / s.k, at = places[row * width + i % s.k];
+        const int64_t row = i / s.k, at = places[row * width + (s.places ? s.places[row] : i % s.k)];
         s.indices[i] = at;
         if (s.values == NULL)
             continue;

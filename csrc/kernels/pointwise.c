@@ -2,9 +2,9 @@
  * casts between them.  Half types have no loops: the backend converts their blocks to float and back. */
 #include <stddef.h>
 
+#include "abi/convert.h"
 #include "abi/formula.h"
 #include "abi/gemm.h"
-#include "abi/half.h"
 #include "abi/kernels.h"
 #include "abi/optim.h"
 #include "abi/random.h"
@@ -150,21 +150,29 @@ CASTS_FROM(double, d, FROM_DOUBLE)
      [DTYPE_FLOAT] = cast_##ts##_f, [DTYPE_DOUBLE] = cast_##ts##_d}
 
 /* Half types convert to and from float only; core/cpu.c goes through float blocks. */
-#define HALF_LOOPS(name) \
+#define HALF_LOOPS(name, load, store) \
     static void name##_load(LOOP_ARGS) \
     { \
         (void)stride; (void)param; \
-        for (int64_t i = 0; i < n; i++) \
-            ((float *)ptr[0])[i] = name##_to_float(((const uint16_t *)ptr[1])[i]); \
+        load((const uint16_t *)ptr[1], (float *)ptr[0], n); \
     } \
     static void name##_store(LOOP_ARGS) \
     { \
         (void)stride; (void)param; \
-        for (int64_t i = 0; i < n; i++) \
-            ((uint16_t *)ptr[0])[i] = float_to_##name(((const float *)ptr[1])[i]); \
+        store((const float *)ptr[1], (uint16_t *)ptr[0], n); \
     }
-HALF_LOOPS(f16)
-HALF_LOOPS(bf16)
+HALF_LOOPS(f16, ISA_NAME(half_to_float), ISA_NAME(float_to_half))
+HALF_LOOPS(bf16, ISA_NAME(bfloat16_to_float), ISA_NAME(float_to_bfloat16))
+
+/* The look that sin and cos take at their angles, see core/cpu_trig.c: bits of floats are ordered like floats. */
+static bool
+any_large(const float *x, int64_t n)
+{
+    int32_t large = 0;
+    VECTORIZE for (int64_t i = 0; i < n; i++)
+        large |= (int32_t)(bits_f(x[i]) & 0x7fffffffu) >= 0x4f000000;
+    return large != 0;
+}
 
 /* ---- the table ---- */
 static const GuardEntry guards[] = {
@@ -192,6 +200,7 @@ const Kernels ISA_NAME(kernels) = {
     .cast = {[DTYPE_BOOL] = CAST_ROW(b), [DTYPE_UINT8] = CAST_ROW(u8), [DTYPE_INT8] = CAST_ROW(i8),
              [DTYPE_INT16] = CAST_ROW(i16), [DTYPE_INT32] = CAST_ROW(i32), [DTYPE_INT64] = CAST_ROW(i64),
              [DTYPE_FLOAT] = CAST_ROW(f), [DTYPE_DOUBLE] = CAST_ROW(d)},
+    .any_large = any_large,
     .half_load = {f16_load, bf16_load},
     .half_store = {f16_store, bf16_store},
     .gemm = &ISA_NAME(gemm_kernels),

@@ -113,68 +113,31 @@ default_value(const HyperParameter *hyper)
     }
 }
 
-/* The argument for the hyper-parameter i, the position-th that the constructor takes; borrowed, NULL if not
- * given. */
-static PyObject *
-argument(Row row, int i, Py_ssize_t position, PyObject *args, PyObject *kwargs, Py_ssize_t *used)
-{
-    const char *class = layers[row].class, *name = layers[row].hypers[i].name;
-    PyObject *keyword = kwargs == NULL ? NULL : PyDict_GetItemWithError(kwargs, hyper_names[row][i]);
-    bool positional = position < PyTuple_GET_SIZE(args);
-    if (keyword != NULL && positional)
-        PyErr_Format(PyExc_TypeError, "%s.__init__() got multiple values for argument '%s'", class, name);
-    else if (keyword == NULL && !positional && layers[row].hypers[i].kind == REQUIRED)
-        PyErr_Format(PyExc_TypeError, "%s.__init__() missing 1 required positional argument: '%s'", class,
-                     name);
-    if (keyword != NULL)
-        ++*used;
-    return positional ? PyTuple_GET_ITEM(args, position) : keyword;
-}
-
-static int
-refuse_excess(Row row, Py_ssize_t taken, PyObject *args, PyObject *kwargs, Py_ssize_t used)
-{
-    PyObject *key, *value;
-    Py_ssize_t at = 0;
-    if (PyTuple_GET_SIZE(args) > taken) {
-        PyErr_Format(PyExc_TypeError,
-                     "%s.__init__() takes at most %zd positional arguments but %zd were given",
-                     layers[row].class, taken + 1, PyTuple_GET_SIZE(args) + 1);
-        return -1;
-    }
-    if (kwargs == NULL || PyDict_GET_SIZE(kwargs) == used)
-        return 0;
-    while (PyDict_Next(kwargs, &at, &key, &value)) {
-        bool known = false;
-        for (int i = 0; i < hyper_count(&layers[row]); i++)
-            known = known
-                    || (is_argument(layers[row].hypers[i].kind)
-                        && PyUnicode_Compare(key, hyper_names[row][i]) == 0);
-        if (!known)
-            break;
-    }
-    PyErr_Format(PyExc_TypeError, "%s.__init__() got an unexpected keyword argument '%U'", layers[row].class,
-                 key);
-    return -1;
-}
-
 /* The values of all hyper-parameters, new references, NULL for those that are no attributes. */
 static int
 collect(Row row, PyObject *args, PyObject *kwargs, PyObject **values)
 {
-    Py_ssize_t position = 0, used = 0;
-    for (int i = 0; i < hyper_count(&layers[row]); i++) {
-        const HyperParameter *hyper = &layers[row].hypers[i];
-        PyObject *given = is_argument(hyper->kind) ? argument(row, i, position++, args, kwargs, &used) : NULL;
-        if (PyErr_Occurred())
-            return -1;
+    const Layer *layer = &layers[row];
+    const char *names[HYPER_MAX] = {NULL};
+    PyObject *given[HYPER_MAX] = {NULL};
+    int n = 0, n_required = 0, position = 0;
+    for (int i = 0; i < hyper_count(layer); i++)
+        if (is_argument(layer->hypers[i].kind)) {
+            n_required += layer->hypers[i].kind == REQUIRED;
+            names[n++] = layer->hypers[i].name;
+        }
+    if (nn_arguments(layer->class, n_required, n, names, args, kwargs, given) < 0)
+        return -1;
+    for (int i = 0; i < hyper_count(layer); i++) {
+        const HyperParameter *hyper = &layer->hypers[i];
+        PyObject *value = is_argument(hyper->kind) ? given[position++] : NULL;
         if (hyper->kind == PASS_TRAINING)
             continue;
-        values[i] = given == NULL ? default_value(hyper) : Py_NewRef(given);
+        values[i] = value == NULL ? default_value(hyper) : Py_NewRef(value);
         if (values[i] == NULL)
             return -1;
     }
-    return refuse_excess(row, position, args, kwargs, used);
+    return 0;
 }
 
 static int

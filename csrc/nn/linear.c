@@ -8,7 +8,7 @@
 #include "ops/ops.h"
 
 /* ---------------------------------------------------------------- parameters */
-/* The keyword arguments device= and dtype= that every such layer takes; None is the default. */
+/* The arguments device= and dtype= that every such layer takes; None and absence are the default. */
 typedef struct Factory {
     Device device;
     Dtype dtype;
@@ -18,9 +18,18 @@ static int
 parse_factory(PyObject *device, PyObject *dtype, Factory *out)
 {
     *out = (Factory){.device = default_device, .dtype = default_dtype};
-    if (device != Py_None && device_from_object(device, &out->device) < 0)
+    if (device != NULL && device != Py_None && device_from_object(device, &out->device) < 0)
         return -1;
-    return dtype == Py_None ? 0 : dtype_from_object(dtype, &out->dtype);
+    return dtype == NULL || dtype == Py_None ? 0 : dtype_from_object(dtype, &out->dtype);
+}
+
+static int
+size_of(PyObject *o, long long *out)
+{
+    PyObject *index = PyNumber_Index(o);
+    *out = index == NULL ? -1 : PyLong_AsLongLong(index);
+    Py_XDECREF(index);
+    return *out == -1 && PyErr_Occurred() ? -1 : 0;
 }
 
 /* self.name = Parameter(uninitialised) */
@@ -50,14 +59,15 @@ fill(PyObject *tensor, const char *method, const char *format, double a, double 
 static int
 linear_init(PyObject *self, PyObject *args, PyObject *kwargs)
 {
-    static char *keywords[] = {"in_features", "out_features", "bias", "device", "dtype", NULL};
-    PyObject *device = Py_None, *dtype = Py_None;
+    static const char *const names[] = {"in_features", "out_features", "bias", "device", "dtype"};
+    PyObject *given[5];
     long long in, out;
-    int bias = 1;
     Factory factory;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "LL|pOO:Linear", keywords, &in, &out, &bias, &device,
-                                     &dtype)
-        || parse_factory(device, dtype, &factory) < 0 || nn_module_init(self) < 0)
+    if (nn_arguments("Linear", 2, 5, names, args, kwargs, given) < 0 || size_of(given[0], &in) < 0
+        || size_of(given[1], &out) < 0)
+        return -1;
+    int bias = given[2] == NULL ? 1 : PyObject_IsTrue(given[2]);
+    if (bias < 0 || parse_factory(given[3], given[4], &factory) < 0 || nn_module_init(self) < 0)
         return -1;
     if (nn_set_attr_steal(self, S(in_features), PyLong_FromLongLong(in)) < 0
         || nn_set_attr_steal(self, S(out_features), PyLong_FromLongLong(out)) < 0
@@ -225,13 +235,16 @@ static PyType_Spec linear_spec = {.name = "ctorch.nn.Linear", .flags = NN_LAYER_
 static int
 prelu_init(PyObject *self, PyObject *args, PyObject *kwargs)
 {
-    static char *keywords[] = {"num_parameters", "init", "device", "dtype", NULL};
-    PyObject *device = Py_None, *dtype = Py_None;
+    static const char *const names[] = {"num_parameters", "init", "device", "dtype"};
+    PyObject *given[4];
     long long n = 1;
     double value = 0.25;
     Factory factory;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|LdOO:PReLU", keywords, &n, &value, &device, &dtype)
-        || parse_factory(device, dtype, &factory) < 0 || nn_module_init(self) < 0
+    if (nn_arguments("PReLU", 0, 4, names, args, kwargs, given) < 0 || (given[0] && size_of(given[0], &n) < 0))
+        return -1;
+    if (given[1] != NULL && (value = PyFloat_AsDouble(given[1])) == -1 && PyErr_Occurred())
+        return -1;
+    if (parse_factory(given[2], given[3], &factory) < 0 || nn_module_init(self) < 0
         || nn_set_attr_steal(self, S(num_parameters), PyLong_FromLongLong(n)) < 0
         || nn_set_attr_steal(self, S(init), PyFloat_FromDouble(value)) < 0
         || add_parameter(self, S(weight), 1, (int64_t[]){n}, factory) < 0)

@@ -83,12 +83,12 @@ copy_tensor(PyObject *target, PyObject *saved)
     return done == NULL ? -1 : 0;
 }
 
-/* The exception that is set becomes a line of the report. */
+/* The exception that is set becomes a line of the report; running out of memory is nobody's mistake. */
 static int
 report_exception(Load *load, PyObject *key, PyObject *target, PyObject *saved)
 {
     PyObject *type, *exception, *traceback;
-    if (!PyErr_ExceptionMatches(PyExc_Exception))
+    if (!PyErr_ExceptionMatches(PyExc_Exception) || PyErr_ExceptionMatches(PyExc_MemoryError))
         return -1;
     PyErr_Fetch(&type, &exception, &traceback);
     PyErr_NormalizeException(&type, &exception, &traceback);
@@ -156,21 +156,32 @@ local_state(Module *m)
     return state;
 }
 
+/* 1: *value = mapping[key], a new reference; 0: no such key; -1 with an error. */
+static int
+get_item(PyObject *mapping, PyObject *key, PyObject **value)
+{
+    *value = PyObject_GetItem(mapping, key);
+    if (*value != NULL)
+        return 1;
+    if (!PyErr_ExceptionMatches(PyExc_KeyError))
+        return -1;
+    PyErr_Clear();
+    return 0;
+}
+
 static int
 load_members(Load *load, PyObject *self, PyObject *state)
 {
     PyObject *name, *target;
     Py_ssize_t at = 0;
     while (PyDict_Next(state, &at, &name, &target)) {
-        PyObject *key = PyUnicode_Concat(load->prefix, name);
-        int found = key == NULL ? -1 : PyMapping_HasKey(load->state_dict, key), status = found < 0 ? -1 : 0;
-        if (found == 1) {
-            PyObject *saved = PyObject_GetItem(load->state_dict, key);
-            status = saved == NULL ? -1 : load_tensor(load, self, name, key, target, saved);
-            Py_XDECREF(saved);
-        } else if (found == 0 && load->strict) {
+        PyObject *key = PyUnicode_Concat(load->prefix, name), *saved = NULL;
+        int found = key == NULL ? -1 : get_item(load->state_dict, key, &saved), status = found < 0 ? -1 : 0;
+        if (found == 1)
+            status = load_tensor(load, self, name, key, target, saved);
+        else if (found == 0 && load->strict)
             status = PyList_Append(load->missing, key);
-        }
+        Py_XDECREF(saved);
         Py_XDECREF(key);
         if (status < 0)
             return -1;
@@ -182,21 +193,19 @@ load_members(Load *load, PyObject *self, PyObject *state)
 static PyObject *
 load_extra_state(Load *load, PyObject *self)
 {
-    PyObject *key = PyUnicode_FromFormat("%U_extra_state", load->prefix), *done = NULL;
-    bool wanted = _PyType_Lookup(Py_TYPE(self), S(set_extra_state))
-                  != _PyType_Lookup(nn_ModuleType, S(set_extra_state));
+    PyObject *key = PyUnicode_FromFormat("%U_extra_state", load->prefix), *state = NULL, *done = NULL;
     if (key == NULL)
         return NULL;
-    bool there = PyMapping_HasKey(load->state_dict, key);
-    int status = 0;
-    if (wanted && there) {
-        PyObject *state = PyObject_GetItem(load->state_dict, key);
-        done = state == NULL ? NULL : PyObject_CallMethodOneArg(self, S(set_extra_state), state);
+    bool wanted = _PyType_Lookup(Py_TYPE(self), S(set_extra_state))
+                  != _PyType_Lookup(nn_ModuleType, S(set_extra_state));
+    int there = get_item(load->state_dict, key, &state), status = there < 0 ? -1 : 0;
+    if (wanted && there == 1) {
+        done = PyObject_CallMethodOneArg(self, S(set_extra_state), state);
         status = done == NULL ? -1 : 0;
-        Py_XDECREF(state);
-    } else if (load->strict && wanted != there) {
+    } else if (load->strict && there >= 0 && wanted != (there == 1)) {
         status = PyList_Append(wanted ? load->missing : load->unexpected, key);
     }
+    Py_XDECREF(state);
     Py_XDECREF(done);
     if (status < 0)
         Py_CLEAR(key);
@@ -260,10 +269,9 @@ parse_load(PyObject *args, PyObject *kwargs, Load *load)
                                      &PyList_Type, &load->missing, &PyList_Type, &load->unexpected,
                                      &PyList_Type, &load->errors))
         return -1;
-    PyObject *assign = PyMapping_HasKey(load->metadata, S(assign_to_params_buffers))
-                           ? PyObject_GetItem(load->metadata, S(assign_to_params_buffers))
-                           : Py_NewRef(Py_False);
-    load->assign = assign == NULL ? -1 : PyObject_IsTrue(assign);
+    PyObject *assign;
+    int found = get_item(load->metadata, S(assign_to_params_buffers), &assign);
+    load->assign = found == 1 ? PyObject_IsTrue(assign) : found;
     Py_XDECREF(assign);
     return load->assign < 0 ? -1 : 0;
 }
@@ -305,12 +313,13 @@ local_metadata(Load *load)
 {
     PyObject *local = NULL, *found = NULL, *name = NULL;
     Py_ssize_t n = PyUnicode_GET_LENGTH(load->prefix);
-    if (load->metadata != Py_None && (name = PyUnicode_Substring(load->prefix, 0, n > 0 ? n - 1 : 0)) == NULL)
-        return NULL;
-    if (name != NULL && PyMapping_HasKey(load->metadata, name))
-        found = PyObject_GetItem(load->metadata, name);
-    local =
-        found != NULL ? PyObject_CallFunctionObjArgs((PyObject *)&PyDict_Type, found, NULL) : PyDict_New();
+    int there = 0;
+    if (load->metadata != Py_None) {
+        name = PyUnicode_Substring(load->prefix, 0, n > 0 ? n - 1 : 0);
+        there = name == NULL ? -1 : get_item(load->metadata, name, &found);
+    }
+    if (there >= 0)
+        local = found ? PyObject_CallFunctionObjArgs((PyObject *)&PyDict_Type, found, NULL) : PyDict_New();
     if (local != NULL && load->assign && PyDict_SetItem(local, S(assign_to_params_buffers), Py_True) < 0)
         Py_CLEAR(local);
     Py_XDECREF(found);

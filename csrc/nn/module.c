@@ -459,20 +459,6 @@ set_new(Module *m, Slot slot, PyObject *value)
     return status;
 }
 
-static int
-refuse_arguments(PyObject *self, PyObject *args, PyObject *kwargs)
-{
-    const char *name = nn_class_name(self);
-    PyObject *key, *value;
-    Py_ssize_t at = 0;
-    if (kwargs != NULL && PyDict_Next(kwargs, &at, &key, &value))
-        PyErr_Format(PyExc_TypeError, "%s.__init__() got an unexpected keyword argument '%U'", name, key);
-    else if (PyTuple_GET_SIZE(args) > 0)
-        PyErr_Format(PyExc_TypeError, "%s.__init__() takes 1 positional argument but %zd were given", name,
-                     PyTuple_GET_SIZE(args) + 1);
-    return PyErr_Occurred() ? -1 : 0;
-}
-
 /* The slots of a fresh module, whatever was there before. */
 int
 nn_module_init(PyObject *self)
@@ -493,7 +479,7 @@ static int
 module_init(PyObject *self, PyObject *args, PyObject *kwargs)
 {
     int super = nn_is_true_attr((PyObject *)Py_TYPE(self), S(call_super_init));
-    if (super < 0 || (!super && refuse_arguments(self, args, kwargs) < 0) || nn_module_init(self) < 0)
+    if (super < 0 || (!super && nn_arguments(nn_class_name(self), 0, 0, NULL, args, kwargs, NULL) < 0) || nn_module_init(self) < 0)
         return -1;
     PyObject *done = super ? call_next(self, "__init__", args, kwargs) : Py_NewRef(Py_None);
     Py_XDECREF(done);

@@ -98,6 +98,10 @@ int nn_getattr_optional(PyObject *o, PyObject *name, PyObject **value); /* as mo
 int nn_is_true_attr(PyObject *o, PyObject *name);                       /* 1, 0, -1 */
 bool nn_set_recording(bool on);                                         /* of gradients; returns how it was */
 int nn_set_attr_steal(PyObject *o, PyObject *name, PyObject *value); /* o.name = value, which is consumed */
+enum { ARGUMENTS_MAX = 8 };
+/* A constructor's arguments by name, borrowed, NULL where not given; the first n_required must be.  -1 with an error. */
+int nn_arguments(const char *class, int n_required, int n, const char *const *names, PyObject *args, PyObject *kwargs,
+                 PyObject **values);
 /* The one argument of a forward(input), borrowed; NULL with a TypeError. */
 PyObject *nn_one_argument(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwnames);
 /* nn.functional's function of that name, as it is now, called with n positional arguments. */

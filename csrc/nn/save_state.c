@@ -92,9 +92,9 @@ module_name(PyObject *prefix)
 static PyObject *
 save_metadata(PyObject *self, PyObject *destination, PyObject *prefix)
 {
-    PyObject *metadata = NULL, *name = NULL, *local = PyDict_New(),
-             *version = PyObject_GetAttr(self, S(_version));
-    int status = local == NULL || version == NULL ? -1 : PyDict_SetItemString(local, "version", version);
+    PyObject *metadata = NULL, *name = NULL, *local = PyDict_New();
+    PyObject *version = local == NULL ? NULL : PyObject_GetAttr(self, S(_version));
+    int status = version == NULL ? -1 : PyDict_SetItemString(local, "version", version);
     if (status == 0)
         status = nn_getattr_optional(destination, S(_metadata), &metadata);
     if (status == 1) {

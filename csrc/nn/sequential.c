@@ -63,10 +63,12 @@ add_named(PyObject *self, PyObject *ordered)
 static int
 sequential_init(PyObject *self, PyObject *args, PyObject *kwargs)
 {
-    if (kwargs != NULL && PyDict_GET_SIZE(kwargs) > 0) {
-        PyErr_SetString(PyExc_TypeError,
-                        "Sequential.__init__() takes no keyword arguments; name modules by passing an "
-                        "OrderedDict");
+    PyObject *key, *value;
+    Py_ssize_t at = 0;
+    if (kwargs != NULL && PyDict_Next(kwargs, &at, &key, &value)) {
+        PyErr_Format(PyExc_TypeError,
+                     "Sequential.__init__() got an unexpected keyword argument '%U'; name modules by passing an "
+                     "OrderedDict", key);
         return -1;
     }
     if (nn_module_init(self) < 0)

@@ -57,6 +57,73 @@ nn_set_attr_steal(PyObject *o, PyObject *name, PyObject *value)
     return status;
 }
 
+/* ---------------------------------------------------------------- arguments, refused in Python's words */
+static int
+take_keywords(const char *class, int n, const char *const *names, PyObject *kwargs, PyObject **values)
+{
+    PyObject *key, *value;
+    Py_ssize_t at = 0;
+    while (kwargs != NULL && PyDict_Next(kwargs, &at, &key, &value)) {
+        int i = 0;
+        while (i < n && PyUnicode_CompareWithASCIIString(key, names[i]) != 0)
+            i++;
+        if (i == n)
+            PyErr_Format(PyExc_TypeError, "%s.__init__() got an unexpected keyword argument '%U'", class, key);
+        else if (values[i] != NULL)
+            PyErr_Format(PyExc_TypeError, "%s.__init__() got multiple values for argument '%U'", class, key);
+        if (i == n || values[i] != NULL)
+            return -1;
+        values[i] = value;
+    }
+    return 0;
+}
+
+static int
+too_many(const char *class, int n_required, int n, Py_ssize_t given)
+{
+    char range[48] = "";
+    if (n_required < n)
+        PyOS_snprintf(range, sizeof range, "from %d to ", n_required + 1);
+    PyErr_Format(PyExc_TypeError, "%s.__init__() takes %s%d positional argument%s but %zd were given", class, range, n + 1,
+                 n == 0 ? "" : "s", given + 1);
+    return -1;
+}
+
+/* "'a'", "'a' and 'b'", "'a', 'b', and 'c'" */
+static int
+missing(const char *class, int n_required, const char *const *names, PyObject *const *values)
+{
+    int count = 0, k = 0;
+    for (int i = 0; i < n_required; i++)
+        count += values[i] == NULL;
+    if (count == 0)
+        return 0;
+    PyObject *list = PyUnicode_FromString("");
+    for (int i = 0; list != NULL && i < n_required; i++)
+        if (values[i] == NULL) {
+            const char *before = k == 0 ? "" : k < count - 1 ? ", " : count == 2 ? " and " : ", and ";
+            Py_SETREF(list, PyUnicode_FromFormat("%U%s'%s'", list, before, names[i]));
+            k++;
+        }
+    if (list != NULL)
+        PyErr_Format(PyExc_TypeError, "%s.__init__() missing %d required positional argument%s: %U", class, count,
+                     count == 1 ? "" : "s", list);
+    Py_XDECREF(list);
+    return -1;
+}
+
+int
+nn_arguments(const char *class, int n_required, int n, const char *const *names, PyObject *args, PyObject *kwargs,
+             PyObject **values)
+{
+    Py_ssize_t given = PyTuple_GET_SIZE(args);
+    for (int i = 0; i < n; i++)
+        values[i] = i < given ? PyTuple_GET_ITEM(args, i) : NULL;
+    if (take_keywords(class, n, names, kwargs, values) < 0)
+        return -1;
+    return given > n ? too_many(class, n_required, n, given) : missing(class, n_required, names, values);
+}
+
 PyObject *
 nn_one_argument(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwnames)
 {

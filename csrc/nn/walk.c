@@ -295,7 +295,7 @@ apply(PyObject *self, PyObject *function)
 
 /* change(parameter, argument) of every parameter; -1 as soon as one fails. */
 static int
-each_parameter(PyObject *self, int (*change)(PyObject *, int), int argument)
+each_parameter(PyObject *self, int (*change)(PyObject *, PyObject *), PyObject *argument)
 {
     PyObject *all = PyObject_CallMethodNoArgs(self, S(parameters)), *parameter;
     PyObject *iterable = all == NULL ? NULL : PyObject_GetIter(all);
@@ -310,10 +310,9 @@ each_parameter(PyObject *self, int (*change)(PyObject *, int), int argument)
 }
 
 static int
-set_requires_grad(PyObject *parameter, int requires_grad)
+set_requires_grad(PyObject *parameter, PyObject *requires_grad)
 {
-    PyObject *result =
-        PyObject_CallMethodOneArg(parameter, S(requires_grad_), requires_grad ? Py_True : Py_False);
+    PyObject *result = PyObject_CallMethodOneArg(parameter, S(requires_grad_), requires_grad);
     Py_XDECREF(result);
     return result == NULL ? -1 : 0;
 }
@@ -322,18 +321,18 @@ static PyObject *
 requires_grad_(PyObject *self, PyObject *args, PyObject *kwargs)
 {
     static char *keywords[] = {"requires_grad", NULL};
-    int requires_grad = 1;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|p:requires_grad_", keywords, &requires_grad)
+    PyObject *requires_grad = Py_True;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:requires_grad_", keywords, &requires_grad)
         || each_parameter(self, set_requires_grad, requires_grad) < 0)
         return NULL;
     return Py_NewRef(self);
 }
 
 static int
-zero_one(PyObject *parameter, int set_to_none)
+zero_one(PyObject *parameter, PyObject *to_none)
 {
     PyObject *grad = PyObject_GetAttr(parameter, S(grad)), *detached = NULL, *zeroed = NULL;
-    int status = grad == NULL ? -1 : 0;
+    int set_to_none = PyObject_IsTrue(to_none), status = grad == NULL || set_to_none < 0 ? -1 : 0;
     if (status == 0 && grad != Py_None && set_to_none) {
         status = PyObject_SetAttr(parameter, S(grad), Py_None);
     } else if (status == 0 && grad != Py_None) {
@@ -351,8 +350,8 @@ static PyObject *
 zero_grad(PyObject *self, PyObject *args, PyObject *kwargs)
 {
     static char *keywords[] = {"set_to_none", NULL};
-    int set_to_none = 1;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|p:zero_grad", keywords, &set_to_none)
+    PyObject *set_to_none = Py_True;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:zero_grad", keywords, &set_to_none)
         || each_parameter(self, zero_one, set_to_none) < 0)
         return NULL;
     return Py_NewRef(Py_None);

@@ -5,6 +5,7 @@
 
 #include <ctype.h>
 #include <math.h>
+#include <stddef.h>
 #include <string.h>
 
 /* ---------------------------------------------------------------- compiling a signature */
@@ -247,9 +248,7 @@ scalar_from_object(PyObject *o, Scalar *out)
     if (number->nb_index)
         converted = PyNumber_Index(o);
     else if (number->nb_float && PyObject_HasAttrString(o, "dtype"))
-        converted = strcmp(Py_TYPE(o)->tp_name, "numpy.bool_") == 0 || strcmp(Py_TYPE(o)->tp_name, "numpy.bool") == 0
-                        ? PyBool_FromLong(PyObject_IsTrue(o))
-                        : PyNumber_Float(o);
+        converted = object_is_bool(o) ? PyBool_FromLong(PyObject_IsTrue(o)) : PyNumber_Float(o);
     else
         return 0;
     if (converted == NULL)
@@ -366,14 +365,18 @@ tensors_from_object(PyObject *o, Value *v)
     return 1;
 }
 
+bool
+object_is_bool(PyObject *o)
+{
+    const char *name = Py_TYPE(o)->tp_name;
+    return PyBool_Check(o) || strcmp(name, "numpy.bool_") == 0 || strcmp(name, "numpy.bool") == 0;
+}
+
 static int
 bool_from_object(PyObject *o, Value *v)
 {
-    if (!PyBool_Check(o)) {
-        const char *name = Py_TYPE(o)->tp_name;
-        if (strcmp(name, "numpy.bool_") != 0 && strcmp(name, "numpy.bool") != 0)
-            return 0;
-    }
+    if (!object_is_bool(o))
+        return 0;
     int truth = PyObject_IsTrue(o);
     v->scalar.value = (Param){truth, truth};
     v->scalar.category = CATEGORY_BOOL;
@@ -400,6 +403,8 @@ value_from_object(PyObject *o, const Arg *arg, Value *v)
     case ARG_SCALAR:
         return scalar_from_object(o, &v->scalar);
     case ARG_FLOAT: {
+        if (tensor_check(o) && ((Tensor *)o)->requires_grad)  /* its history would be lost */
+            return 0;
         int got = scalar_from_object(o, &v->scalar);
         return got == 1 && PyBool_Check(o) ? 0 : got;
     }
@@ -420,6 +425,8 @@ value_from_object(PyObject *o, const Arg *arg, Value *v)
     case ARG_DTYPE:
         if (dtype_from_object(o, &v->dtype) == 0)
             return 1;
+        if (!PyErr_ExceptionMatches(PyExc_TypeError))
+            return -1;
         PyErr_Clear();
         return 0;
     case ARG_DEVICE:
@@ -514,6 +521,20 @@ parse_one(const Signature *sig, int i, int position, PyObject *o, Value *values,
 static int
 parse_varargs(const Signature *sig, int i, PyObject *const *args, Py_ssize_t nargs, Value *values, bool report)
 {
+    Value *v = &values[i];
+    bool exact = sig->args[i].kind == ARG_INTS && nargs <= 8;
+    for (Py_ssize_t k = 0; exact && k < nargs; k++)
+        exact = PyLong_CheckExact(args[k]);
+    if (exact) {
+        v->given = true;
+        v->is_scalar = false;
+        v->n = nargs;
+        v->ints = v->inline_ints;
+        int got = 1;
+        for (Py_ssize_t k = 0; k < nargs && got == 1; k++)
+            got = int_from_object(args[k], &v->ints[k]);
+        return got;
+    }
     PyObject *tuple = PyTuple_New(nargs);
     if (tuple == NULL)
         return -1;
@@ -594,11 +615,14 @@ fill_defaults(const Signature *sig, Value *values, const bool *seen, bool report
                              sig->args[i].name);
             return 0;
         }
-        values[i] = sig->args[i].fallback;
+        const Value *fallback = &sig->args[i].fallback;
+        memcpy(&values[i], fallback, offsetof(Value, inline_ints));
         if (sig->args[i].kind == ARG_STR)
             Py_XINCREF(values[i].object);
-        if (values[i].ints)
+        if (fallback->ints != NULL) {
+            memcpy(values[i].inline_ints, fallback->inline_ints, sizeof fallback->inline_ints);
             values[i].ints = values[i].inline_ints;
+        }
     }
     return 1;
 }

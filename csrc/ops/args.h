@@ -60,6 +60,7 @@ int signature_parse(const Signature *s, PyObject *self, PyObject *const *args, P
                     Value *values, bool report);
 void signature_release(const Signature *s, Value *values);
 PyObject *signature_text(const Signature *s);            /* "(input, dim=-1, *, keepdim=False)" for __text_signature__ */
+bool object_is_bool(PyObject *o);                         /* Python's or NumPy's */
 int scalar_from_object(PyObject *o, Scalar *out);        /* 1 number, 0 not a number, -1 error */
 
 #endif

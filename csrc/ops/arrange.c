@@ -265,6 +265,8 @@ op_roll(Tensor *t, const Value *shifts, const Value *dims)
         return error(PyExc_RuntimeError, "roll: at most %d shifts can be given, not %d", NDIM_MAX, n);
     if (n != n_dims && !(n_dims == 0 && n == 1))
         return error(PyExc_RuntimeError, "shifts and dimensions must align. shifts: %d, dims:%d", n, n_dims);
+    if (n_dims > 0 && t->ndim == 0)
+        return error(PyExc_IndexError, "Dimension specified as %lld but tensor has no dimensions", (long long)dims->ints[0]);
     bool recorded = grad_mode;
     grad_mode = false;
     Tensor *out = roll_all(t, n, shifts->ints, n_dims ? dims->ints : NULL, 1);
@@ -363,6 +365,19 @@ BACKWARD(triu)
     GRAD(0, op_triu(g, n->ints[0]));
 }
 
+/* ints: offset and the two dims, then the dims of t. */
+static void
+record_diagonal(Op op, Tensor *out, Tensor *t, const int64_t *which)
+{
+    int64_t ints[NDIM_MAX + 3];
+    Node *n = out ? RECORD(op, out, t) : NULL;
+    if (n == NULL)
+        return;
+    memcpy(ints, which, 3 * sizeof ints[0]);
+    memcpy(ints + 3, t->dims, t->ndim * sizeof ints[0]);
+    node_save_ints(n, t->ndim + 3, ints);
+}
+
 Tensor *
 op_diagonal(Tensor *t, int64_t offset, int64_t dim1, int64_t dim2)
 {
@@ -392,12 +407,20 @@ op_diagonal(Tensor *t, int64_t offset, int64_t dim1, int64_t dim2)
     dims[ndim] = length;
     strides[ndim++] = t->strides[a] + t->strides[b];
     Tensor *out = view_make(t, ndim, dims, strides, start);
-    Node *node = out ? RECORD(OP_diagonal, out, t) : NULL;
-    if (node != NULL) {
-        int64_t ints[NDIM_MAX + 3] = {offset, a, b};
-        memcpy(ints + 3, t->dims, t->ndim * sizeof ints[0]);
-        node_save_ints(node, t->ndim + 3, ints);
-    }
+    record_diagonal(OP_diagonal, out, t, (int64_t[]){offset, a, b});
+    return checked(out);
+}
+
+Tensor *
+op_diagonal_copy(Tensor *t, int64_t offset, int64_t dim1, int64_t dim2)
+{
+    bool recorded = grad_mode;
+    grad_mode = false;
+    Tensor *out = op_clone(op_diagonal(t, offset, dim1, dim2));
+    grad_mode = recorded;
+    if (out != NULL)
+        record_diagonal(OP_diagonal_copy, out, t,
+                        (int64_t[]){offset, shape_wrap_dim(dim1, t->ndim), shape_wrap_dim(dim2, t->ndim)});
     return checked(out);
 }
 
@@ -418,6 +441,11 @@ BACKWARD(diagonal)
     if (sizes[k - 1] > 0)
         start = n->ints[0] >= 0 ? n->ints[0] * dense[b] : -n->ints[0] * dense[a];
     GRAD(0, op_as_strided_backward(g, ndim, dims, dense, k, sizes, strides, start));
+}
+
+BACKWARD(diagonal_copy)
+{
+    backward_diagonal(n, grads, out);
 }
 
 Tensor *
@@ -462,7 +490,7 @@ op_diag(Tensor *t, int64_t diagonal)
         return NULL;
     if (t->ndim != 1 && t->ndim != 2)
         return error(PyExc_RuntimeError, "diag(): Supports 1D or 2D tensors. Got %dD", t->ndim);
-    return t->ndim == 1 ? op_diag_embed(t, diagonal, 0, 1) : op_clone(op_diagonal(t, diagonal, 0, 1));
+    return t->ndim == 1 ? op_diag_embed(t, diagonal, 0, 1) : op_diagonal_copy(t, diagonal, 0, 1);
 }
 
 /* ---------------------------------------------------------------- orders and shapes taken from others */
@@ -539,7 +567,14 @@ op_unfold(Tensor *t, int64_t dim, int64_t size, int64_t step)
         dims[d] = (length - size) / step + 1;
         strides[d] = dims[d] > 1 ? step * t->strides[d] : t->strides[d];
     }
-    return op_as_strided(t, ndim + 1, dims, strides, 0);
+    Tensor *out = view_make(t, ndim + 1, dims, strides, 0);
+    node_save_geometry(out ? RECORD(OP_unfold, out, t) : NULL, t, out);
+    return checked(out);
+}
+
+BACKWARD(unfold)
+{
+    backward_as_strided(n, grads, out);
 }
 
 /* ---------------------------------------------------------------- composites of pointwise rows */

@@ -99,6 +99,19 @@ histogram_range(Tensor *t, double *min, double *max)
     return 0;
 }
 
+/* A step of PyTorch's arithmetic, which is that of the elements. */
+static double
+rounded(double x, Dtype dtype)
+{
+    char bytes[ITEMSIZE_MAX];
+    if (dtype == DTYPE_DOUBLE)
+        return x;
+    if (dtype == DTYPE_FLOAT)
+        return (double)(float)x;
+    dtype_store(bytes, dtype, PARAM(x));
+    return dtype_load(bytes, dtype).f;
+}
+
 /* Elements outside [min, max] and NaN are not counted; max itself belongs to the last bin. */
 Tensor *
 op_histc(Tensor *t, int64_t bins, double min, double max)
@@ -107,7 +120,8 @@ op_histc(Tensor *t, int64_t bins, double min, double max)
         return NULL;
     if (t->device.type == DEVICE_CUDA)
         return op_back(op_histc(op_on_host(t), bins, min, max), t);
-    if (t->dtype != DTYPE_FLOAT && t->dtype != DTYPE_DOUBLE) {
+    Dtype dtype = (Dtype)t->dtype;
+    if (!dtype_is_float(dtype)) {
         not_implemented_dtype("histogram_cpu", (Dtype)t->dtype);
         return NULL;
     }
@@ -120,15 +134,17 @@ op_histc(Tensor *t, int64_t bins, double min, double max)
     Tensor *counts = zeros(bins, DTYPE_INT64);
     if (counts == NULL)
         return NULL;
+    min = rounded(min, dtype);
+    max = rounded(max, dtype);
+    double width = rounded(max - min, dtype), n_bins = rounded((double)bins, dtype);
     for (int64_t i = 0; i < t->numel; i++) {
-        double x =
-            t->dtype == DTYPE_FLOAT ? (double)((float *)(void *)t->data)[i] : ((double *)(void *)t->data)[i];
+        double x = dtype_load(t->data + i * tensor_itemsize(t), dtype).f;
         if (!(x >= min && x <= max))
             continue;
-        int64_t bin = (int64_t)((x - min) * (double)bins / (max - min));
+        int64_t bin = (int64_t)rounded(rounded(rounded(x - min, dtype) * n_bins, dtype) / width, dtype);
         ((int64_t *)(void *)counts->data)[bin < bins ? bin : bins - 1]++;
     }
-    return op_to_dtype(counts, (Dtype)t->dtype);
+    return op_to_dtype(counts, dtype);
 }
 
 /* ---------------------------------------------------------------- searchsorted */

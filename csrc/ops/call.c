@@ -59,8 +59,53 @@ select_row(const Row *first, PyObject *self, PyObject *const *args, Py_ssize_t n
 }
 
 /* ---------------------------------------------------------------- running */
+/* Whether the row may write straight into out, an operand's twin in shape and dtype: nothing to convert, nothing to
+ * record, and what it reads is not what it writes, or exactly that. */
+static bool
+writes_directly(const Row *row, const Operand *in, PyObject *given)
+{
+    Tensor *out = (Tensor *)given;
+    if (given == NULL || !tensor_exact(given) || !out->contiguous || !dtype_is_float((Dtype)out->dtype)
+        || tensor_needs_grad(out) || row->bool_operand >= 0 || row->kind == KIND_COMPARE || row->kind == KIND_PREDICATE)
+        return false;
+    for (int k = 0; k < row->arity; k++) {
+        const Tensor *t = in[k].tensor;
+        if (t == NULL)
+            continue;
+        bool twin = t->dtype == out->dtype && t->ndim == out->ndim && t->contiguous
+                    && memcmp(t->dims, out->dims, (size_t)t->ndim * sizeof t->dims[0]) == 0;
+        if (!twin || (t->storage == out->storage && t->data != out->data) || (grad_mode && tensor_needs_grad(t)))
+            return false;
+    }
+    return true;
+}
+
+/* The bounds of clamp take part in promotion, and must fit what it computes in; the input's copy in it lives in the
+ * scope. */
+static int
+prepare_clamp(Operand *input, const Value *bounds, Param *params)
+{
+    int own = dtype_info[input->tensor->dtype].category, category = own;
+    for (int k = 0; k < 2; k++)
+        if (bounds[k].given && bounds[k].scalar.category > category)
+            category = bounds[k].scalar.category;
+    if (category > own) {
+        input->tensor = op_to_dtype(input->tensor, category == CATEGORY_FLOAT ? default_dtype : DTYPE_INT64);
+        if (input->tensor == NULL)
+            return -1;
+    }
+    Dtype d = (Dtype)input->tensor->dtype;
+    for (int k = 0; k < 2; k++) {
+        if (bounds[k].given && scalar_check_fits(&bounds[k].scalar, d) < 0)
+            return -1;
+        if (bounds[k].given && d == DTYPE_UINT8)
+            params[k].i = (uint8_t)params[k].i;
+    }
+    return 0;
+}
+
 static PyObject *
-run_pointwise(const Row *row, const Value *v, bool inplace)
+run_pointwise(const Row *row, const Value *v, bool inplace, PyObject *out)
 {
     Operand in[3];
     Param params[2] = {row->defaults[0], row->defaults[1]};
@@ -74,9 +119,14 @@ run_pointwise(const Row *row, const Value *v, bool inplace)
             params[n_params++] = v[k].scalar.value;
         else if (row->signature.args[k].kind == ARG_BOOL)
             inplace |= v[k].scalar.value.i != 0;
+    Tensor *target = inplace ? in[0].tensor : NULL;
     if (row == &rows[OP_clamp] && !v[1].given && !v[2].given)
         return (PyObject *)error(PyExc_RuntimeError, "torch.clamp: At least one of 'min' or 'max' must not be None");
-    return (PyObject *)pointwise((Op)(row - rows), in, params, inplace ? in[0].tensor : NULL);
+    if (row == &rows[OP_clamp] && prepare_clamp(in, v + 1, params) < 0)
+        return NULL;
+    if (target == NULL && writes_directly(row, in, out))
+        target = (Tensor *)out;
+    return (PyObject *)pointwise((Op)(row - rows), in, params, target);
 }
 
 static PyObject *
@@ -113,18 +163,40 @@ write_one(PyObject *target, PyObject *value, const char *name)
               dtype_info[result->dtype].type_name, dtype_info[out->dtype].type_name);
         return -1;
     }
+    if (check_same_device(name, 2, (Tensor *[]){out, result}) < 0)
+        return -1;
     size_t mark = scope_begin();
     Tensor *done = op_resize_(out, result->ndim, result->dims) ? op_copy_(out, result) : NULL;
     scope_end(mark);
     return done == NULL ? -1 : 0;
 }
 
-/* The result is computed first, so out may be an operand; then it is written over out, resized if need be. */
+/* A dtype= beside out= must be out's. */
+static int
+check_out_dtype(const Row *row, const Value *values, PyObject *out)
+{
+    for (int k = 0; k < row->signature.n; k++) {
+        if (row->signature.args[k].kind != ARG_DTYPE || !values[k].given || !tensor_check(out)
+            || values[k].dtype == (Dtype)((Tensor *)out)->dtype)
+            continue;
+        const struct DtypeInfo *wanted = &dtype_info[values[k].dtype], *got = &dtype_info[((Tensor *)out)->dtype];
+        if (row->signature.args[0].kind == ARG_TENSOR)
+            error(PyExc_RuntimeError, "Expected out tensor to have dtype %s, but got %s instead", wanted->name, got->name);
+        else
+            error(PyExc_RuntimeError, "dtype %s does not match dtype of out parameter (%s): leave dtype= out",
+                  wanted->type_name, got->type_name);
+        return -1;
+    }
+    return 0;
+}
+
+/* The result is computed first, so out may be an operand; then it is written over out, resized if need be, unless it
+ * stands there already. */
 static PyObject *
 write_out(PyObject *result, PyObject *out, const char *name)
 {
     int failed = 0;
-    if (result == NULL || out == Py_None)
+    if (result == NULL || out == Py_None || result == out)
         return result;
     if (PyTuple_Check(result)) {
         bool fits = PyTuple_Check(out) && PyTuple_GET_SIZE(out) == PyTuple_GET_SIZE(result);
@@ -152,7 +224,7 @@ take_out(PyObject *const **args, Py_ssize_t nargs, PyObject **kwnames, PyObject 
         return NULL;
     PyObject *names = PyTuple_New(n - 1), *out = (*args)[nargs + at];
     if (names == NULL)
-        return NULL;
+        return NULL;                              /* with an error */
     for (Py_ssize_t i = 0; i < nargs; i++)
         buffer[i] = (*args)[i];
     for (Py_ssize_t i = 0, k = 0; i < n; i++)
@@ -172,7 +244,7 @@ subclass_of(PyObject *self, PyObject *const *args, Py_ssize_t n)
 {
     for (Py_ssize_t i = -1; i < n; i++) {
         PyObject *o = i < 0 ? self : args[i];
-        if (o != NULL && !tensor_exact(o) && PyObject_TypeCheck(o, &TensorType))
+        if (o != NULL && tensor_derived(o))
             return Py_TYPE(o);
     }
     return NULL;
@@ -251,13 +323,17 @@ op_python(Op op, PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObje
     if (subclass != NULL && tensor_overrides_torch_function(subclass))
         return torch_function(subclass, first, self, args, nargs, kwnames, inplace);
     PyObject *buffer[2 * ARGS_MAX], *given_names = kwnames, *out = NULL, *result = NULL;
-    if (kwnames != NULL && self == NULL)
-        out = take_out(&args, nargs, &kwnames, buffer);
+    if (kwnames != NULL && self == NULL && (out = take_out(&args, nargs, &kwnames, buffer)) == NULL && PyErr_Occurred())
+        return NULL;
     Value values[ARGS_MAX];
     size_t mark = scope_begin();
     row = select_row(first, self, args, nargs, kwnames, values);
+    if (row != NULL && out != NULL && check_out_dtype(row, values, out) < 0) {
+        signature_release(&row->signature, values);
+        row = NULL;
+    }
     if (row != NULL) {
-        result = row_is_pointwise(row) ? run_pointwise(row, values, inplace) : run_structural(row, values, inplace);
+        result = row_is_pointwise(row) ? run_pointwise(row, values, inplace, out) : run_structural(row, values, inplace);
         signature_release(&row->signature, values);
     }
     if (out != NULL)

@@ -4,6 +4,8 @@
 #include "ops/ops.h"
 #include "ops/rows.h"
 
+enum { FILL_NUMEL = 64 };             /* up to here an iterator costs more than the writing */
+
 /* Between two devices: dense blocks of the source's dtype travel, and each side converts and arranges on its own. */
 static int
 copy_across(Tensor *to, Tensor *from)
@@ -46,6 +48,12 @@ fill_data(Tensor *to, Scalar value)
     if (to->numel == 0)
         return 0;
     dtype_store(number, (Dtype)to->dtype, value.value);
+    if (to->contiguous && to->numel <= FILL_NUMEL && to->device.type == DEVICE_CPU) {
+        size_t itemsize = (size_t)tensor_itemsize(to);
+        for (int64_t i = 0; i < to->numel; i++)
+            memcpy(to->data + (size_t)i * itemsize, number, itemsize);
+        return 0;
+    }
     IterOperand operands[2] = {iter_operand(to), {number, 0, NULL, NULL, tensor_itemsize(to), true}};
     iter_build(&iter, 2, operands, to->ndim, to->dims);
     iter.dtype[0] = iter.dtype[1] = to->dtype;

@@ -275,6 +275,22 @@ element(const Sequence *s, int64_t i)
     return (Param){x, dtype_int_of_double(x)};
 }
 
+/* The usual sequences as plain loops. */
+static void
+count_integers(int64_t *out, Sequence s)
+{
+    uint64_t x = (uint64_t)s.first, step = (uint64_t)s.int_step;
+    for (int64_t i = 0; i < s.count; i++, x += step)
+        out[i] = (int64_t)x;
+}
+
+static void
+count_floats(float *out, Sequence s)
+{
+    for (int64_t i = 0; i < s.count; i++)
+        out[i] = (float)(s.start + s.step * (double)i);
+}
+
 static Tensor *
 counted(const Sequence *s, Dtype dtype, const Value *options)
 {
@@ -287,8 +303,13 @@ counted(const Sequence *s, Dtype dtype, const Value *options)
     if (host == NULL)
         return NULL;
     int64_t itemsize = tensor_itemsize(host);
-    for (int64_t i = 0; i < s->count; i++)
-        dtype_store(host->data + i * itemsize, dtype, element(s, i));
+    if (s->kind == COUNT_INT && dtype == DTYPE_INT64)
+        count_integers((int64_t *)(void *)host->data, *s);
+    else if (s->kind == COUNT_FLOAT && dtype == DTYPE_FLOAT)
+        count_floats((float *)(void *)host->data, *s);
+    else
+        for (int64_t i = 0; i < s->count; i++)
+            dtype_store(host->data + i * itemsize, dtype, element(s, i));
     return on_cpu || copy_data(out, host) == 0 ? out : NULL;
 }
 
@@ -316,6 +337,20 @@ all_integers(Scalar start, Scalar end, Scalar step)
            step.category != CATEGORY_FLOAT;
 }
 
+static bool
+is_integer(Dtype dtype)
+{
+    return !dtype_is_float(dtype) && dtype != DTYPE_BOOL;
+}
+
+/* A bound as a result of integers takes it: truncated. */
+static Scalar
+truncated(Scalar s)
+{
+    int64_t i = s.category == CATEGORY_FLOAT ? dtype_int_of_double(s.value.f) : s.value.i;
+    return (Scalar){{(double)i, i}, CATEGORY_INT};
+}
+
 /* How many steps fit before end, exactly for integers. */
 static int64_t
 steps_before(Scalar start, Scalar end, Scalar step)
@@ -334,12 +369,19 @@ steps_before(Scalar start, Scalar end, Scalar step)
 Tensor *
 op_arange(Scalar start, Scalar end, Scalar step, const Value *options)
 {
+    Dtype dtype = option_dtype(options, all_integers(start, end, step) ? DTYPE_INT64 : default_dtype);
     if (check_range(start, end, step) < 0)
         return NULL;
-    Dtype dtype = option_dtype(options, all_integers(start, end, step) ? DTYPE_INT64 : default_dtype);
     if (dtype == DTYPE_BOOL) {
         not_implemented_dtype("arange_cpu", dtype);
         return NULL;
+    }
+    if (dtype == DTYPE_INT64) { /* the other integer types are counted by the bounds as written */
+        start = truncated(start);
+        end = truncated(end);
+        step = truncated(step);
+        if (check_range(start, end, step) < 0)
+            return NULL;
     }
     Sequence s = {.start = start.value.f,
                   .step = step.value.f,
@@ -349,9 +391,9 @@ op_arange(Scalar start, Scalar end, Scalar step, const Value *options)
                   .kind = dtype_is_float(dtype) ? COUNT_FLOAT : COUNT_INT};
     if (s.count < 0)
         return error(PyExc_RuntimeError, "invalid size, possible overflow?");
-    if (!dtype_is_float(dtype) && !all_integers(start, end, step)) { /* integers counted by truncated steps */
-        s.first = dtype_int_of_double(start.value.f);
-        s.int_step = dtype_int_of_double(step.value.f);
+    if (is_integer(dtype)) {
+        s.first = truncated(start).value.i;
+        s.int_step = truncated(step).value.i;
     }
     return counted(&s, dtype, options);
 }
@@ -359,11 +401,19 @@ op_arange(Scalar start, Scalar end, Scalar step, const Value *options)
 Tensor *
 op_range(Scalar start, Scalar end, Scalar step, const Value *options)
 {
+    Dtype dtype = option_dtype(options, default_dtype);
     if (check_range(start, end, step) < 0)
         return NULL;
+    if (is_integer(dtype)) {
+        start = truncated(start);
+        end = truncated(end);
+        step = truncated(step);
+        if (check_range(start, end, step) < 0)
+            return NULL;
+    }
     double count = floor((end.value.f - start.value.f) / step.value.f) + 1;
     Sequence s = {.start = start.value.f, .step = step.value.f, .count = (int64_t)count, .kind = COUNT_FLOAT};
-    return counted(&s, option_dtype(options, default_dtype), options);
+    return counted(&s, dtype, options);
 }
 
 static Tensor *
@@ -371,11 +421,16 @@ spaced(double start, double end, int64_t steps, Sequence s, const Value *options
 {
     if (steps < 0)
         return error(PyExc_RuntimeError, "number of steps must be non-negative");
-    s.start = start;
-    s.end = end;
+    Dtype dtype = option_dtype(options, default_dtype);
+    if (dtype == DTYPE_BOOL) {
+        not_implemented_dtype(s.kind == COUNT_POWERS ? "logspace_cpu" : "linspace_cpu", dtype);
+        return NULL;
+    }
+    s.start = is_integer(dtype) ? trunc(start) : start;
+    s.end = is_integer(dtype) ? trunc(end) : end;
     s.count = steps;
-    s.step = steps > 1 ? (end - start) / (double)(steps - 1) : 0;
-    return counted(&s, option_dtype(options, default_dtype), options);
+    s.step = steps > 1 ? (s.end - s.start) / (double)(steps - 1) : 0;
+    return counted(&s, dtype, options);
 }
 
 Tensor *

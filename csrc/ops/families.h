@@ -6,6 +6,7 @@
 #include "ops/view.h"
 #include "ops/reduce.h"
 #include "ops/matmul.h"
+#include "ops/linalg.h"
 #include "ops/softmax.h"
 #include "ops/index.h"
 #include "ops/sort.h"

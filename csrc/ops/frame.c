@@ -128,7 +128,7 @@ check_writable(Tensor *t, const char *op)
                                   "in place; work on a copy (x.clone())", op);
         return -1;
     }
-    for (int i = 0; i < t->ndim; i++)
+    for (int i = 0; i < t->ndim && t->numel > 0; i++)
         if (t->strides[i] == 0 && t->dims[i] > 1) {
             error(PyExc_RuntimeError, "unsupported operation: more than one element of the written-to tensor refers to a "
                                       "single memory location. Please clone() the tensor before performing the operation "
@@ -230,7 +230,7 @@ refuse_bool(const Row *row)
         error(PyExc_RuntimeError, "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to "
                                   "invert a mask, use the `~` or `logical_not()` operator instead");
     else
-        not_implemented_dtype(row->name, DTYPE_BOOL);
+        not_implemented_dtype(row->shown, DTYPE_BOOL);
     return -1;
 }
 
@@ -267,12 +267,44 @@ check_mask(const Frame *f)
     return 0;
 }
 
+/* masked_fill keeps its tensor's dtype, which the value must fit. */
+static int
+check_fill_value(const Frame *f, Dtype d)
+{
+    const Operand *o = &f->in[2];
+    if (o->tensor != NULL && tensor_is_meta(o->tensor))
+        return 0;
+    Scalar value = o->tensor == NULL
+                       ? o->scalar
+                       : (Scalar){tensor_item(o->tensor), dtype_info[o->tensor->dtype].category};
+    return scalar_check_fits(&value, d);
+}
+
+/* lerp promotes nothing. */
+static int
+check_lerp(const Frame *f)
+{
+    static const char *const names[] = {"self", "end", "weight"};
+    const Tensor *t = f->in[0].tensor;
+    for (int k = 1; k < 3; k++)
+        if (f->in[k].tensor != NULL && f->in[k].tensor->dtype != t->dtype) {
+            error(PyExc_RuntimeError, "expected dtype %s for `%s` but got dtype %s: convert one with .to(dtype)",
+                  dtype_info[t->dtype].name, names[k], dtype_info[f->in[k].tensor->dtype].name);
+            return -1;
+        }
+    return dtype_is_float((Dtype)t->dtype) ? 0 : not_implemented_dtype("lerp", (Dtype)t->dtype);
+}
+
 static int
 choose_dtype(Frame *f)
 {
     if (f->row->bool_operand >= 0 && check_mask(f) < 0)
         return -1;
+    if (f->op == OP_lerp && check_lerp(f) < 0)
+        return -1;
     Dtype d = f->op == OP_masked_fill ? (Dtype)f->in[0].tensor->dtype : promote_operands(f);
+    if (f->op == OP_masked_fill && check_fill_value(f, d) < 0)
+        return -1;
     int category = dtype_info[d].category;
     switch ((Class)f->row->class) {
     case CLASS_FLOAT:
@@ -281,17 +313,21 @@ choose_dtype(Frame *f)
         break;
     case CLASS_REAL:
         if (category != CATEGORY_FLOAT)
-            return not_implemented_dtype(f->row->name, d);
+            return not_implemented_dtype(f->row->shown, d);
         break;
     case CLASS_NUMBER:
+        if (d == DTYPE_BOOL && f->op == OP_square)               /* a power with an integer exponent */
+            d = DTYPE_INT64;
         if (d == DTYPE_BOOL || ((f->op == OP_sub || f->op == OP_rsub) && any_bool_tensor(f)))
             return refuse_bool(f->row);
         break;
     case CLASS_INT:
         if (category == CATEGORY_FLOAT)
-            return not_implemented_dtype(f->row->name, d);
+            return not_implemented_dtype(f->row->shown, d);
         break;
     case CLASS_ANY:
+        if (f->op == OP_pow && d == DTYPE_BOOL && f->in[1].tensor != NULL)
+            return not_implemented_dtype(f->row->shown, d);
         break;
     }
     if (f->op == OP_pow && category == CATEGORY_INT && f->in[1].tensor == NULL && f->in[1].scalar.value.i < 0) {
@@ -333,7 +369,7 @@ broadcast_error(const Frame *f, const Tensor *t)
             error(PyExc_RuntimeError, "The size of tensor a (%lld) must match the size of tensor b (%lld) at "
                                       "non-singleton dimension %d: %s of shapes %s and %s; sizes must be equal or 1, "
                                       "counted from the last dimension",
-                  (long long)a, (long long)b, most - i, f->row->python, so_far, other);
+                  (long long)a, (long long)b, most - i, f->row->shown, so_far, other);
             return -1;
         }
     }
@@ -352,7 +388,7 @@ broadcast_operands(Frame *f)
         if (first || (f->device.type == DEVICE_CPU && f->ndim == 0))
             f->device = t->device;
         else if (!device_equal(t->device, f->device) && !(t->ndim == 0 && t->device.type == DEVICE_CPU))
-            return device_mismatch(f->row->python, f->device, t->device);
+            return device_mismatch(f->row->shown, f->device, t->device);
         if (first) {
             f->ndim = t->ndim;
             memcpy(f->dims, t->dims, (size_t)t->ndim * sizeof f->dims[0]);
@@ -371,19 +407,19 @@ check_inplace(const Frame *f)
     if (!same) {
         error(PyExc_RuntimeError, "output with shape %s doesn't match the broadcast shape %s: an in-place %s_ cannot "
                                   "change the shape of its tensor",
-              shape_text(out->ndim, out->dims), shape_text(f->ndim, f->dims), f->row->python);
+              shape_text(out->ndim, out->dims), shape_text(f->ndim, f->dims), f->row->shown);
         return -1;
     }
     if (!dtype_can_cast(f->result, (Dtype)out->dtype)) {
         error(PyExc_RuntimeError, "result type %s can't be cast to the desired output type %s; use the out-of-place "
                                   "%s, or convert the tensor first",
-              dtype_info[f->result].type_name, dtype_info[out->dtype].type_name, f->row->python);
+              dtype_info[f->result].type_name, dtype_info[out->dtype].type_name, f->row->shown);
         return -1;
     }
-    if (check_writable(out, f->row->python) < 0)
+    if (check_writable(out, f->row->shown) < 0)
         return -1;
     for (int k = 0; k < f->n; k++)
-        if (f->in[k].tensor != NULL && check_overlap(f->row->python, out, f->in[k].tensor) < 0)
+        if (f->in[k].tensor != NULL && check_overlap(f->row->shown, out, f->in[k].tensor) < 0)
             return -1;
     return 0;
 }
@@ -431,7 +467,7 @@ static int
 run_guard(const Frame *f, const Iter *iter)
 {
     const Backend *backend = backend_at(f->device);
-    if (f->n != 2 || dtype_is_float(f->compute) || f->compute == DTYPE_BOOL)
+    if (iter->n_operands != 3 || dtype_is_float(f->compute) || f->compute == DTYPE_BOOL)
         return 0;
     bool mixed = false;
     for (int k = 1; k <= 2; k++)
@@ -455,9 +491,16 @@ run_guard(const Frame *f, const Iter *iter)
     if (!backend->guard(f->op, read, &operands))
         return 0;
     const char *text = f->op == OP_remainder || f->op == OP_fmod ? "integer modulo by zero" : "integer division by zero";
-    error(ZeroDivisionError_, "ZeroDivisionError: %s (in %s of %s tensors)", text, f->row->python,
+    error(ZeroDivisionError_, "ZeroDivisionError: %s (in %s of %s tensors)", text, f->row->shown,
           dtype_info[f->compute].name);
     return -1;
+}
+
+/* The op whose loop runs: a power with a simple exponent has a cheaper one, of its base alone. */
+static Op
+kernel_of(Op op, const Operand *in, Dtype compute)
+{
+    return op == OP_pow && in[1].tensor == NULL ? power_kernel(in[1].scalar.value.f, compute) : op;
 }
 
 static int
@@ -465,14 +508,16 @@ compute(Frame *f, Tensor *out)
 {
     Iter iter;
     IterOperand operands[OPERANDS_MAX + 1];
+    Op kernel = kernel_of(f->op, f->in, f->compute);
+    int n = rows[kernel].arity;
     operands[0] = iter_operand(out);
-    for (int k = 0; k < f->n; k++)
+    for (int k = 0; k < n; k++)
         operands[k + 1] = frame_operand(f, k, &iter);
-    iter_build(&iter, f->n + 1, operands, f->ndim, f->dims);
+    iter_build(&iter, n + 1, operands, f->ndim, f->dims);
     iter.dtype[0] = out->dtype;
     if (run_guard(f, &iter) < 0)
         return -1;
-    return backend_at(f->device)->pointwise(f->op, PART_FORWARD, f->compute, &iter, f->params);
+    return backend_at(f->device)->pointwise(kernel, PART_FORWARD, f->compute, &iter, f->params);
 }
 
 /* ---------------------------------------------------------------- recording */
@@ -500,12 +545,12 @@ record(const Row *row, Op op, int n, const Operand *in, const Param *params, Ten
     Tensor *inputs[OPERANDS_MAX];
     for (int k = 0; k < n; k++)
         inputs[k] = in[k].tensor;
-    Node *node = inplace ? node_record_inplace(op, out, n, inputs) : node_record(op, out, n, inputs);
+    Node *node = inplace ? node_record_inplace(op, out, n, inputs)
+                         : node_attach(op, node_variant(op, in), out, n, inputs);
     if (node == NULL)
         return NULL;
-    int variant = node_variant(op, in);
-    if (variant != 0)
-        node_set_variant(node, variant);
+    if (inplace)
+        node_set_variant(node, node_variant(op, in));
     uint8_t saves = 0;
     for (int k = 0; k < n; k++)
         if (node_needs(node, k))
@@ -513,15 +558,19 @@ record(const Row *row, Op op, int n, const Operand *in, const Param *params, Ten
     node->dtype = (int8_t)compute;
     node->params[0] = params[0];
     node->params[1] = params[1];
-    for (int k = 0; k < n; k++) {
+    for (int k = 0; k < n && saves != 0; k++) {
+        if (!(saves & (SAVES_A << k)))
+            continue;
         if (in[k].tensor == NULL)
             node->saved[k].number = in[k].scalar.value;
-        else if (saves & (SAVES_A << k))
+        else
             node_save(node, k, in[k].tensor == out && old_self ? old_self : in[k].tensor);
     }
-    node->n_saved = 4;
-    if (saves & SAVES_Y)
+    if (saves & SAVES_Y) {
         node_save_output(node, 3, out);
+        if (node->saved[3].tensor == NULL)
+            return NULL;
+    }
     return node;
 }
 
@@ -537,12 +586,19 @@ should_record(int n, const Operand *in)
 }
 
 static bool
-differentiable(const Frame *f)
+to_bool(const Row *row)
 {
-    if (f->row->kind == KIND_COMPARE || f->row->kind == KIND_PREDICATE || !dtype_is_float(f->result))
+    return row->kind == KIND_COMPARE || row->kind == KIND_PREDICATE;
+}
+
+/* Whether a floating-point result belongs into the graph. */
+static bool
+differentiable(const Row *row, int n, const Operand *in)
+{
+    if (!grad_mode || to_bool(row))
         return false;
-    for (int k = 0; k < f->n; k++)
-        if (f->row->gradient_kind[k] != GRADIENT_NONE && tensor_needs_grad(f->in[k].tensor))
+    for (int k = 0; k < n; k++)
+        if (tensor_needs_grad(in[k].tensor) && row->gradient_kind[k] != GRADIENT_NONE)
             return true;
     return false;
 }
@@ -562,17 +618,17 @@ reads_overwritten(const Frame *f)
 }
 
 /* Then the node gets a copy, made before the write, with the old history; NULL with an error. */
-static Tensor *
-copy_before_write(const Frame *f)
+Tensor *
+copy_before_write(Tensor *t)
 {
-    Tensor *old = tensor_empty_like(f->out);
-    if (old == NULL || copy_data(old, f->out) < 0) {
+    Tensor *old = tensor_empty_like(t);
+    if (old == NULL || copy_data(old, t) < 0) {
         Py_XDECREF((PyObject *)old);
         return NULL;
     }
-    old->node = (Node *)Py_XNewRef((PyObject *)tensor_node(f->out));
-    old->output_nr = f->out->output_nr;
-    old->requires_grad = f->out->requires_grad;
+    old->node = (Node *)Py_XNewRef((PyObject *)tensor_node(t));
+    old->output_nr = t->output_nr;
+    old->requires_grad = t->requires_grad;
     return old;
 }
 
@@ -589,7 +645,7 @@ general(Frame *f)
         out = allocate_result(f);
     else {
         out = (Tensor *)Py_NewRef((PyObject *)f->out);
-        if (should_record(f->n, f->in) && reads_overwritten(f) && (old = copy_before_write(f)) == NULL) {
+        if (should_record(f->n, f->in) && reads_overwritten(f) && (old = copy_before_write(f->out)) == NULL) {
             Py_DECREF(out);
             return NULL;
         }
@@ -600,7 +656,7 @@ general(Frame *f)
         goto fail;
     if (f->out != NULL)
         tensor_bump(out);
-    if (should_record(f->n, f->in) && differentiable(f)) {
+    if (dtype_is_float(f->result) && differentiable(f->row, f->n, f->in)) {
         Node *node = record(f->row, f->op, f->n, f->in, f->params, out, f->out != NULL, old, f->compute);
         if (node == NULL && PyErr_Occurred())
             goto fail;
@@ -649,8 +705,7 @@ pointwise(Op op, const Operand *in, const Param *params, Tensor *target)
         return general(&f);
     }
     Tensor *t = in[0].tensor;
-    bool to_bool = row->kind == KIND_COMPARE || row->kind == KIND_PREDICATE;
-    Tensor *out = tensor_empty(t->ndim, t->dims, to_bool ? DTYPE_BOOL : (Dtype)t->dtype, CPU);
+    Tensor *out = tensor_empty_dense(t, to_bool(row) ? DTYPE_BOOL : (Dtype)t->dtype);
     if (out == NULL)
         return NULL;
     int64_t itemsize = tensor_itemsize(t), strides[4] = {tensor_itemsize(out), itemsize, itemsize, itemsize};
@@ -664,14 +719,9 @@ pointwise(Op op, const Operand *in, const Param *params, Tensor *target)
             at[k + 1] = (char *)&number;
             strides[k + 1] = 0;
         }
-    cpu_loops[op][PART_FORWARD][t->dtype](at, strides, t->numel, params);
-    if (!to_bool && should_record(n, in)) {
-        bool needed = false;
-        for (int k = 0; k < n; k++)
-            needed |= row->gradient_kind[k] != GRADIENT_NONE && tensor_needs_grad(in[k].tensor);
-        if (needed && record(row, op, n, in, params, out, false, NULL, (Dtype)t->dtype) == NULL && PyErr_Occurred())
-            Py_CLEAR(out);
-    }
+    cpu_loops[kernel_of(op, in, (Dtype)t->dtype)][PART_FORWARD][t->dtype](at, strides, t->numel, params);
+    if (differentiable(row, n, in) && record(row, op, n, in, params, out, false, NULL, (Dtype)t->dtype) == NULL)
+        Py_CLEAR(out);
     return out;
 }
 

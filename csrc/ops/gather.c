@@ -42,11 +42,14 @@ static int
 check_gather(Tensor *t, int64_t dim, Tensor *index)
 {
     int d = shape_wrap_dim(dim, t->ndim);
-    if (d < 0 || check_same_device("gather", 2, (Tensor *[]){t, index}) < 0
-        || check_ndim("gather", t, index, "input") < 0)
+    if (d < 0 || check_same_device("gather", 2, (Tensor *[]){t, index}) < 0)
+        return -1;
+    if (index->numel == 0)
+        return d;
+    if (check_ndim("gather", t, index, "input") < 0)
         return -1;
     for (int i = 0; i < t->ndim; i++)
-        if (i != d && size_at(index, i) > t->dims[i] && index->numel > 0) {
+        if (i != d && size_at(index, i) > t->dims[i]) {
             error(PyExc_RuntimeError,
                   "Size does not match at dimension %d expected index %s to be no larger than self %s apart "
                   "from dimension %d",
@@ -126,12 +129,14 @@ save(Node *n, int dim, Tensor *index)
 Tensor *
 op_gather(Tensor *t, int64_t dim, Tensor *index)
 {
+    if (index != NULL && index->numel == 0)
+        index = op_to_dtype(index, DTYPE_INT64); /* no index: of no wrong dtype either */
     index = index_as_int64(index, "gather");
     int d = t == NULL || index == NULL ? -1 : check_gather(t, dim, index);
     if (d < 0)
         return NULL;
     Tensor *out = scope_keep(tensor_empty(index->ndim, index->dims, (Dtype)t->dtype, t->device));
-    if (out == NULL || run("gather", PICK_GET, t, d, index, out) < 0)
+    if (out == NULL || (index->numel > 0 && run("gather", PICK_GET, t, d, index, out) < 0))
         return NULL;
     node_save_ints(save(RECORD(OP_gather, out, t), d, index), t->ndim, t->dims);
     return PyErr_Occurred() ? NULL : out;
@@ -149,6 +154,9 @@ op_take_along_dim(Tensor *t, Tensor *index, const int64_t *dim)
     int64_t dims[NDIM_MAX], own[NDIM_MAX];
     if (t == NULL || index == NULL)
         return NULL;
+    if (index->dtype != DTYPE_INT64)
+        return error(PyExc_RuntimeError, "torch.take_along_dim(): dtype of indices should be Long but got %s",
+                     dtype_info[index->dtype].type_name);
     if (dim == NULL)
         return op_gather(op_reshape(t, 1, (int64_t[]){-1}), 0, op_reshape(index, 1, (int64_t[]){-1}));
     if (t->ndim != index->ndim)
@@ -170,6 +178,8 @@ op_take_along_dim(Tensor *t, Tensor *index, const int64_t *dim)
         dims[i] = i == d ? a : a == 1 ? b : a;
         own[i] = i == d ? b : dims[i];
     }
+    if (t->dims[d] > 0) /* counted from the end if negative, and round and round */
+        index = op_scalar(OP_remainder, index, (double)t->dims[d]);
     return op_gather(op_expand(t, t->ndim, dims), d, op_expand(index, t->ndim, own));
 }
 

@@ -6,9 +6,10 @@
 #include "ops/ops.h"
 
 /* self takes the geometry and, if one was recorded, the history of view, which is a view of self.  The view's
- * node has its edge to self's old node, so that nothing refers to self itself. */
+ * node has its edge to self's old node, so that nothing refers to self itself.  PyTorch counts the in-place
+ * forms of a view behind its `overloads` other ones. */
 static Tensor *
-become(Tensor *self, Tensor *view)
+become(Tensor *self, Tensor *view, int overloads)
 {
     if (view == NULL)
         return NULL;
@@ -24,6 +25,7 @@ become(Tensor *self, Tensor *view)
         return self;
     Node *n = (Node *)Py_NewRef((PyObject *)view->node);
     Py_XSETREF(self->node, n);
+    node_set_variant(n, n->variant + overloads);
     self->output_nr = view->output_nr;
     self->requires_grad = true;
     gc_publish((PyObject *)self);
@@ -33,25 +35,25 @@ become(Tensor *self, Tensor *view)
 Tensor *
 op_squeeze_(Tensor *self, int n, const int64_t *dims)
 {
-    return become(self, op_squeeze(self, dims, n));
+    return become(self, op_squeeze(self, dims, n), 3);
 }
 
 Tensor *
 op_unsqueeze_(Tensor *self, int64_t dim)
 {
-    return become(self, op_unsqueeze(self, dim));
+    return become(self, op_unsqueeze(self, dim), 1);
 }
 
 Tensor *
 op_transpose_(Tensor *self, int64_t dim0, int64_t dim1)
 {
-    return become(self, op_transpose(self, dim0, dim1));
+    return become(self, op_transpose(self, dim0, dim1), 1);
 }
 
 Tensor *
 op_t_(Tensor *self)
 {
-    return become(self, op_t(self));
+    return become(self, op_t(self), 1);
 }
 
 Tensor *

@@ -267,12 +267,20 @@ op_index_fill(Tensor *t, int64_t dim, Tensor *index, const Value *value, bool in
     return checked(out);
 }
 
+/* Each index once, for a place that is filled twice still is one place. */
+static Tensor *
+distinct(Tensor *index)
+{
+    PyObject *result = index ? op_unique(index, false, false, NULL) : NULL;
+    return scope_keep((Tensor *)result);
+}
+
 BACKWARD(index_fill)
 {
     Tensor *index = node_saved(n, 0);
     GRAD(0, op_index_fill(g, n->params[0].i, index, &zero_value, false));
     if (node_edge_count(n) > 1)
-        GRAD(1, op_sum_to_size(op_index_select(g, n->params[0].i, index), 0, NULL));
+        GRAD(1, op_sum_to_size(op_index_select(g, n->params[0].i, distinct(index)), 0, NULL));
 }
 
 /* ---------------------------------------------------------------- take, put */

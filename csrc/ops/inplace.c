@@ -4,6 +4,24 @@
 #include "ops/misc.h"
 #include "ops/ops.h"
 
+/* What the result's gradient reads of self it reads from a copy, for self is about to be overwritten. */
+static int
+keep_operand(Node *n, Tensor *self)
+{
+    Tensor *old = NULL;
+    for (int k = 0; n != NULL && k < n->n_saved; k++) {
+        if (n->saved[k].tensor != self)
+            continue;
+        if (old == NULL && (old = copy_before_write(self)) == NULL)
+            return -1;
+        Py_DECREF(self);
+        n->saved[k].tensor = NULL;
+        node_save(n, k, old);
+    }
+    Py_XDECREF((PyObject *)old);
+    return 0;
+}
+
 /* The result's history becomes self's: copy_ records it, and for a view hands it on to the base. */
 Tensor *
 inplace_adopt(Tensor *self, Tensor *result)
@@ -15,7 +33,8 @@ inplace_adopt(Tensor *self, Tensor *result)
     if (!dtype_can_cast((Dtype)result->dtype, (Dtype)self->dtype))
         return error(PyExc_RuntimeError, "result type %s can't be cast to the desired output type %s",
                      dtype_info[result->dtype].type_name, dtype_info[self->dtype].type_name);
-    if (check_writable(self, "in-place op") < 0 || copy_data(self, result) < 0)
+    if (check_writable(self, "in-place op") < 0 || keep_operand(result->node, self) < 0
+        || copy_data(self, result) < 0)
         return NULL;
     tensor_bump(self);
     if (result->node != NULL && self->base == NULL) {

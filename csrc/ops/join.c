@@ -415,6 +415,24 @@ op_tensor_split(Tensor *t, int64_t sections, int64_t dim)
 }
 
 PyObject *
+op_tensor_split_tensor(Tensor *t, Tensor *where, int64_t dim)
+{
+    if (where->device.type != DEVICE_CPU)
+        return (PyObject *)error(PyExc_RuntimeError, "tensor_split expected tensor_indices_or_sections to be on cpu");
+    if (where->dtype != DTYPE_INT64)
+        return (PyObject *)error(PyExc_RuntimeError, "tensor_split expected tensor_indices_or_sections to have dtype of long, but got %s",
+                                 dtype_info[where->dtype].type_name);
+    if (where->ndim > 1 || where->numel > INT32_MAX)
+        return (PyObject *)error(PyExc_RuntimeError, "tensor_split expected tensor_indices_or_sections to be a zero-dimensional or "
+                                                     "one-dimensional tensor, but got a tensor with %d dims", where->ndim);
+    Tensor *dense = op_contiguous(where);
+    const int64_t *numbers = dense ? (const int64_t *)(const void *)dense->data : NULL;
+    if (numbers == NULL)
+        return NULL;
+    return where->ndim == 0 ? op_tensor_split(t, *numbers, dim) : op_tensor_split_at(t, (int)where->numel, numbers, dim);
+}
+
+PyObject *
 op_tensor_split_at(Tensor *t, int n, const int64_t *indices, int64_t dim)
 {
     if (t->ndim == 0)

@@ -62,6 +62,8 @@ op_kl_div(Tensor *x, Tensor *target, LOSS_ARGS, bool log_target)
     LossReduction r;
     if (kl_reduction(size_average, reduce, reduction, &r) < 0)
         return NULL;
+    if (!dtype_is_float((Dtype)x->dtype) || !dtype_is_float((Dtype)target->dtype))
+        return error(PyExc_RuntimeError, "kl_div: Integral inputs not supported.");
     Tensor *each = log_target ? op_mul(op_exp(target), op_sub(target, x))
                               : op_sub(op_xlogy(target, target), op_mul(target, x));
     if (r == LOSS_BATCHMEAN)
@@ -156,7 +158,10 @@ op_margin_ranking_loss(Tensor *a, Tensor *b, Tensor *target, double margin, LOSS
                   (Tensor *[]){a, b, target})
         < 0)
         return NULL;
-    return loss_reduced(at_least(op_scalar(OP_add, op_mul(op_neg(target), op_sub(a, b)), margin), 0), r);
+    Tensor *products = op_mul(op_neg(target), op_sub(a, b));
+    if (products != NULL && !dtype_is_float((Dtype)products->dtype)) /* margin is a float */
+        products = op_to_dtype(products, default_dtype);
+    return loss_reduced(at_least(op_scalar(OP_add, products, margin), 0), r);
 }
 
 Tensor *

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "ops/extra.h"
 #include "ops/ops.h"
 
 /* ---------------------------------------------------------------- one product */
@@ -273,7 +274,7 @@ op_matmul(Tensor *a, Tensor *b)
     if (a->ndim == 2 && b->ndim == 2)
         return op_mm(a, b);
     if (a->ndim == 1 && b->ndim == 2)
-        return op_squeeze(op_mm(op_unsqueeze(a, 0), b), (int64_t[]){0}, 1);
+        return op_squeeze_(op_mm(op_unsqueeze(a, 0), b), 1, (int64_t[]){0});
     int64_t inner_a = a->dims[a->ndim - 1], inner_b = b->dims[b->ndim > 1 ? b->ndim - 2 : 0];
     if (inner_a != inner_b)
         return error(PyExc_RuntimeError, "mat1 and mat2 shapes cannot be multiplied: matmul of shapes %s and %s; the last "
@@ -317,32 +318,34 @@ scaled(Tensor *t, double factor)
     return factor == 1 ? t : op_scalar(OP_mul, t, factor);
 }
 
+/* beta input + alpha product(a, b), one node for all of it. */
 static Tensor *
-add_scaled(Tensor *input, double beta, Tensor *product, double alpha)
-{
-    product = scaled(product, alpha);
-    return beta == 0 ? product : op_add(scaled(input, beta), product);
-}
-
-Tensor *
-op_addmm(Tensor *input, Tensor *a, Tensor *b, double beta, double alpha)
+add_product(Op op, Tensor *input, Tensor *(*product)(Tensor *, Tensor *), Tensor *a, Tensor *b, double beta, double alpha)
 {
     if (input == NULL || a == NULL || b == NULL)
         return NULL;
     bool recorded = grad_mode;
     grad_mode = false;
-    Tensor *product = op_mm(a, b), *out = NULL;
-    if (product != NULL) {
-        int64_t dims[2] = {product->dims[0], product->dims[1]};
-        Tensor *addend = op_expand(input, 2, dims);
-        out = addend ? add_scaled(addend, beta, product, alpha) : NULL;
-    }
+    Tensor *out = product(a, b);
+    if (out != NULL && op != OP_addr && input->dtype != out->dtype)
+        out = error(PyExc_RuntimeError, "self and mat2 must have the same dtype, but got %s and %s",
+                    dtype_info[input->dtype].type_name, dtype_info[out->dtype].type_name);
+    Tensor *addend = out ? op_expand(input, out->ndim, out->dims) : NULL;
+    out = addend ? scaled(out, alpha) : NULL;
+    if (beta != 0)
+        out = out ? op_add(scaled(addend, beta), out) : NULL;
     grad_mode = recorded;
-    Node *n = out ? RECORD(OP_addmm, out, input, a, b) : NULL;
+    Node *n = out ? RECORD(op, out, input, a, b) : NULL;
     node_save(n, 0, a);
     node_save(n, 1, b);
     node_save_params(n, PARAM(beta), PARAM(alpha));
     return PyErr_Occurred() ? NULL : out;
+}
+
+Tensor *
+op_addmm(Tensor *input, Tensor *a, Tensor *b, double beta, double alpha)
+{
+    return add_product(OP_addmm, input, op_mm, a, b, beta, alpha);
 }
 
 BACKWARD(addmm)
@@ -356,19 +359,55 @@ BACKWARD(addmm)
 Tensor *
 op_addmv(Tensor *input, Tensor *a, Tensor *v, double beta, double alpha)
 {
-    return input ? add_scaled(input, beta, op_mv(a, v), alpha) : NULL;
+    return add_product(OP_addmv, input, op_mv, a, v, beta, alpha);
+}
+
+BACKWARD(addmv)
+{
+    double beta = n->params[0].f, alpha = n->params[1].f;
+    GRAD(0, scaled(g, beta));
+    GRAD(1, scaled(op_outer(g, node_saved(n, 1)), alpha));
+    GRAD(2, scaled(op_mv(op_mT(node_saved(n, 0)), g), alpha));
+}
+
+static Tensor *
+bool_scaled(Tensor *t, double factor)
+{
+    return factor != 0 ? t : op_logical_xor(t, t);
 }
 
 Tensor *
 op_addr(Tensor *input, Tensor *a, Tensor *b, double beta, double alpha)
 {
-    return input ? add_scaled(input, beta, op_outer(a, b), alpha) : NULL;
+    bool truth = input && a && b && input->dtype == DTYPE_BOOL && a->dtype == DTYPE_BOOL && b->dtype == DTYPE_BOOL;
+    if (truth)
+        return op_logical_or(bool_scaled(input, beta), bool_scaled(op_outer(a, b), alpha));
+    return add_product(OP_addr, input, op_outer, a, b, beta, alpha);
+}
+
+BACKWARD(addr)
+{
+    double beta = n->params[0].f, alpha = n->params[1].f;
+    GRAD(0, scaled(g, beta));
+    GRAD(1, scaled(op_mv(g, node_saved(n, 1)), alpha));
+    GRAD(2, scaled(op_mv(op_mT(g), node_saved(n, 0)), alpha));
 }
 
 Tensor *
 op_baddbmm(Tensor *input, Tensor *a, Tensor *b, double beta, double alpha)
 {
-    return input ? add_scaled(input, beta, op_bmm(a, b), alpha) : NULL;
+    for (int i = 0; a != NULL && b != NULL && i < 3; i++)      /* PyTorch asks for the sizes before the dims */
+        if (shape_wrap_dim(i, i < 2 ? a->ndim : b->ndim) < 0)
+            return NULL;
+    return add_product(OP_baddbmm, input, op_bmm, a, b, beta, alpha);
+}
+
+BACKWARD(baddbmm)
+{
+    double beta = n->params[0].f, alpha = n->params[1].f;
+    GRAD(0, scaled(g, beta));
+    GRAD(1, scaled(op_bmm(g, op_mT(node_saved(n, 1))), alpha));
+    GRAD(2, scaled(op_bmm(op_mT(node_saved(n, 0)), g), alpha));
 }
 
 /* ---------------------------------------------------------------- linear */
@@ -408,6 +447,8 @@ check_linear(Tensor *x, Tensor *w, Tensor *bias)
 static Tensor *
 linear_matrix(Tensor *x, Tensor *w, Tensor *bias)
 {
+    if (x == NULL)
+        return NULL;
     Tensor *out = scope_keep(tensor_empty(2, (int64_t[]){x->dims[0], w->dims[0]}, (Dtype)x->dtype, x->device));
     Tensor *wt = raw_view(w, 2, (int64_t[]){w->dims[1], w->dims[0]}, (int64_t[]){w->strides[1], w->strides[0]});
     if (out == NULL || wt == NULL || multiply(out, x, wt, bias) < 0)
@@ -430,15 +471,21 @@ op_linear(Tensor *x, Tensor *w, Tensor *bias)
         return NULL;
     if (x->ndim == 2)
         return linear_matrix(x, w, bias);
+    if (x->ndim == 1 && bias == NULL)
+        return op_squeeze_(linear_matrix(op_unsqueeze(x, 0), w, NULL), 1, (int64_t[]){0});
     int64_t dims[NDIM_MAX], k = x->dims[x->ndim - 1], rows = 1;
     for (int i = 0; i < x->ndim - 1; i++)
         rows *= dims[i] = x->dims[i];
     dims[x->ndim - 1] = w->dims[0];
+    bool fused = bias != NULL && (x->contiguous || x->ndim == 1);
     Tensor *flat = op_reshape(x, 2, (int64_t[]){rows, k});
-    Tensor *out = flat ? linear_matrix(flat, w, bias) : NULL;
+    Tensor *out = linear_matrix(flat, w, fused ? bias : NULL);
     if (out == NULL)
         return NULL;
-    return bias ? op_view(out, x->ndim, dims) : op_unsafe_view(out, x->ndim, dims);
+    if (fused)
+        return op_view(out, x->ndim, dims);
+    out = op_unsafe_view(out, x->ndim, dims);
+    return bias ? op_inplace(OP_add, out, bias, 1) : out;
 }
 
 BACKWARD(linear)

@@ -18,6 +18,7 @@ PyObject *op_split_sizes(Tensor *t, int n, const int64_t *sizes, int64_t dim);
 PyObject *op_chunk(Tensor *t, int64_t chunks, int64_t dim);
 PyObject *op_tensor_split(Tensor *t, int64_t sections, int64_t dim);
 PyObject *op_tensor_split_at(Tensor *t, int n, const int64_t *indices, int64_t dim);
+PyObject *op_tensor_split_tensor(Tensor *t, Tensor *where, int64_t dim);        /* sections (0-d) or indices */
 
 /* arrange.c */
 Tensor *op_repeat(Tensor *t, int n, const int64_t *repeats);
@@ -30,6 +31,7 @@ Tensor *op_roll(Tensor *t, const Value *shifts, const Value *dims);
 Tensor *op_tril(Tensor *t, int64_t diagonal);
 Tensor *op_triu(Tensor *t, int64_t diagonal);
 Tensor *op_diagonal(Tensor *t, int64_t offset, int64_t dim1, int64_t dim2);
+Tensor *op_diagonal_copy(Tensor *t, int64_t offset, int64_t dim1, int64_t dim2);
 Tensor *op_diag(Tensor *t, int64_t diagonal);
 Tensor *op_diag_embed(Tensor *t, int64_t offset, int64_t dim1, int64_t dim2);
 Tensor *op_repeat_interleave(Tensor *t, int64_t repeats, const int64_t *dim);

@@ -91,23 +91,25 @@ op_norm_named(Tensor *t, const char *p, const Value *dims, bool keepdim, Dtype d
 {
     if (strcmp(p, "fro") == 0)
         return op_vector_norm(t, 2, dims->given ? (int)dims->n : 0, dims->ints, keepdim, dtype);
-    if (strcmp(p, "nuc") == 0)
-        return error(PyExc_NotImplementedError,
-                     "norm(p='nuc'): the nuclear norm needs singular values, which ctorch does "
-                     "not compute yet");
+    if (strcmp(p, "nuc") == 0) {
+        int64_t all[NDIM_MAX];
+        for (int i = 0; t != NULL && i < t->ndim; i++)
+            all[i] = i;
+        return t ? op_singular_norm(t, p, dims->given ? (int)dims->n : t->ndim, dims->given ? dims->ints : all, keepdim,
+                                    dtype)
+                 : NULL;
+    }
     return error(PyExc_RuntimeError, "linalg.matrix_norm: Order %s not supported. Use 'fro' or a number", p);
 }
 
 /* ---------------------------------------------------------------- backward */
-/* d |x|_p / d x times g, which broadcasts against x as y does.  Where the norm is 0 the subgradient 0 is
- * taken. */
+/* d |x|_p / d x times g, which broadcasts against x as y does; p is not 0, for a count has no gradient.  Where the
+ * norm is 0 the subgradient 0 is taken. */
 static Tensor *
 norm_gradient(Tensor *x, Tensor *y, Tensor *g, double p, int n, const int64_t *dims)
 {
     if (x == NULL || y == NULL || g == NULL)
         return NULL;
-    if (p == 0)
-        return op_scalar(OP_mul, op_mul(x, g), 0);
     if (p == 1)
         return op_mul(g, op_sign(x));
     if (p == 2)
@@ -131,6 +133,8 @@ BACKWARD(linalg_vector_norm)
 {
     int64_t dims[NDIM_MAX];
     int count = span_dims(n, dims);
+    if (n->params[0].f == 0)
+        return;
     GRAD(0, norm_gradient(node_saved(n, 0), span_restore(n, node_saved(n, 1)), span_restore(n, g),
                           n->params[0].f, count, dims));
 }
@@ -160,6 +164,8 @@ BACKWARD(dist)
     Tensor *a = node_saved(n, 0), *b = node_saved(n, 1), *difference = op_sub(a, b);
     int64_t dims[NDIM_MAX];
     int ndim = difference ? difference->ndim : 0;
+    if (n->params[0].f == 0)
+        return;
     for (int i = 0; i < ndim; i++)
         dims[i] = i;
     Tensor *d = norm_gradient(difference, node_saved(n, 2), g, n->params[0].f, ndim, dims);

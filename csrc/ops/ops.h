@@ -41,6 +41,7 @@ const Backend *backend_of(Tensor *t);                    /* never NULL for a liv
 bool tensor_is_meta(const Tensor *t);
 void tensor_bump(Tensor *t);                             /* storage version after an in-place write */
 int not_implemented_dtype(const char *op, Dtype dtype);  /* "\"op\" not implemented for 'Long'"; -1 */
+Tensor *copy_before_write(Tensor *t);                    /* t's values now, with its history; new reference */
 /* In-place by value: writes result (of the same shape) into self and moves its history over; new reference to self. */
 Tensor *inplace_adopt(Tensor *self, Tensor *result);
 

@@ -1,4 +1,5 @@
-/* Order statistics: kthvalue, median, mode, quantile.  All are read off sorted rows. */
+/* Order statistics: kthvalue, median, mode, quantile.  The place in the sorted row is known, or found
+ * in it. */
 #include <math.h>
 #include <string.h>
 
@@ -7,72 +8,61 @@
 #include "ops/return_types.h"
 
 /* ---------------------------------------------------------------- places in a sorted row */
-typedef struct SortedRow {
-    const Tensor *t;      /* the unsorted rows, dense */
-    const int64_t *order; /* their sorted indices */
-    const char *data;
-    int64_t n;
-} SortedRow;
-
-/* Which place of a sorted row is picked. */
-typedef int64_t (*Choice)(const SortedRow *row, int64_t k);
-
-static double
-element(const SortedRow *row, int64_t place)
-{
-    return dtype_load(row->data + row->order[place] * tensor_itemsize(row->t), (Dtype)row->t->dtype).f;
-}
+/* Which place of a sorted row of n elements is picked, where `numbers` stand before the NaNs. */
+typedef int64_t (*Place)(int64_t n, int64_t numbers, int64_t k);
 
 static int64_t
-first_nan(const SortedRow *row)
+place_kth(int64_t n, int64_t numbers, int64_t k)
 {
-    int64_t low = 0, high = row->n; /* NaN is sorted behind all numbers */
-    while (low < high) {
-        int64_t middle = (low + high) / 2;
-        if (isnan(element(row, middle)))
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return low;
-}
-
-static int64_t
-pick_kth(const SortedRow *row, int64_t k)
-{
-    (void)row;
+    (void)n, (void)numbers;
     return k - 1;
 }
 
 static int64_t
-pick_median(const SortedRow *row, int64_t k)
+place_median(int64_t n, int64_t numbers, int64_t k)
 {
-    int64_t nan = dtype_is_float((Dtype)row->t->dtype) ? first_nan(row) : row->n;
     (void)k;
-    return nan < row->n ? nan : (row->n - 1) / 2;
+    return numbers < n ? numbers : (n - 1) / 2;
 }
 
 static int64_t
-pick_nanmedian(const SortedRow *row, int64_t k)
+place_nanmedian(int64_t n, int64_t numbers, int64_t k)
 {
-    int64_t numbers = dtype_is_float((Dtype)row->t->dtype) ? first_nan(row) : row->n;
-    (void)k;
+    (void)n, (void)k;
     return numbers > 0 ? (numbers - 1) / 2 : 0;
+}
+
+static int64_t
+count_numbers(const char *row, Dtype dtype, int64_t n)
+{
+    int64_t nans = 0;
+    if (dtype == DTYPE_FLOAT)
+        for (int64_t i = 0; i < n; i++)
+            nans += isnan(((const float *)(const void *)row)[i]) != 0;
+    else if (dtype_is_float(dtype))
+        for (int64_t i = 0; i < n; i++)
+            nans += isnan(dtype_load(row + i * dtype_info[dtype].itemsize, dtype).f) != 0;
+    return n - nans;
+}
+
+static void
+pick_places(const Tensor *rows, int64_t n, int64_t count, Place place, int64_t k, int64_t *places)
+{
+    for (int64_t i = 0; i < count; i++)
+        places[i] = place(n, count_numbers(rows->data + i * n * tensor_itemsize(rows), (Dtype)rows->dtype, n), k);
 }
 
 /* The last place of the longest run of equals; of runs as long, the smallest value's. */
 static int64_t
-pick_mode(const SortedRow *row, int64_t k)
+place_mode(const Tensor *rows, const char *row, const int64_t *order, int64_t n)
 {
-    int64_t best = 0, length = 0, start = 0, size = tensor_itemsize(row->t);
-    (void)k;
-    for (int64_t i = 1; i <= row->n; i++) {
-        const char *a = row->data + row->order[i - 1] * size,
-                   *b = i < row->n ? row->data + row->order[i] * size : a;
-        Param x = dtype_load(a, (Dtype)row->t->dtype), y = dtype_load(b, (Dtype)row->t->dtype);
-        bool equal =
-            dtype_is_float((Dtype)row->t->dtype) ? x.f == y.f || (isnan(x.f) && isnan(y.f)) : x.i == y.i;
-        if (i < row->n && equal)
+    Dtype dtype = (Dtype)rows->dtype;
+    int64_t best = 0, length = 0, start = 0, size = tensor_itemsize(rows);
+    for (int64_t i = 1; i <= n; i++) {
+        const char *a = row + order[i - 1] * size, *b = i < n ? row + order[i] * size : a;
+        Param x = dtype_load(a, dtype), y = dtype_load(b, dtype);
+        bool equal = dtype_is_float(dtype) ? x.f == y.f || (isnan(x.f) && isnan(y.f)) : x.i == y.i;
+        if (i < n && equal)
             continue;
         if (i - start > length) {
             length = i - start;
@@ -83,17 +73,29 @@ pick_mode(const SortedRow *row, int64_t k)
     return best;
 }
 
-/* ---------------------------------------------------------------- one element of each row along a dim */
-/* Its indices, of size 1 along d. */
-static Tensor *
-picked_indices(Tensor *t, int d, Choice choose, int64_t k)
+static int
+pick_modes(Tensor *rows, int64_t n, int64_t count, int64_t *indices)
 {
-    if (t->device.type == DEVICE_CUDA)
-        return op_back(picked_indices(op_on_host(t), d, choose, k), t);
-    int64_t n = t->ndim ? t->dims[d] : 1, dims[NDIM_MAX];
-    Tensor *rows = op_contiguous(t->ndim ? op_transpose(op_detach(t), d, -1) : op_detach(t));
     Tensor *order = sort_run(rows, n, false, NULL);
     if (order == NULL)
+        return -1;
+    for (int64_t i = 0; i < count; i++) {
+        const int64_t *sorted = (const int64_t *)(const void *)order->data + i * n;
+        indices[i] = sorted[place_mode(rows, rows->data + i * n * tensor_itemsize(rows), sorted, n)];
+    }
+    return 0;
+}
+
+/* ---------------------------------------------------------------- one element of each row along a dim */
+/* Its indices, of size 1 along d; place NULL: of the mode. */
+static Tensor *
+picked_indices(Tensor *t, int d, Place place, int64_t k)
+{
+    if (t->device.type == DEVICE_CUDA)
+        return op_back(picked_indices(op_on_host(t), d, place, k), t);
+    int64_t n = t->ndim ? t->dims[d] : 1, dims[NDIM_MAX];
+    Tensor *rows = op_contiguous(t->ndim ? op_transpose(op_detach(t), d, -1) : op_detach(t));
+    if (rows == NULL)
         return NULL;
     memcpy(dims, rows->dims, rows->ndim * sizeof dims[0]);
     if (rows->ndim > 0)
@@ -101,21 +103,31 @@ picked_indices(Tensor *t, int d, Choice choose, int64_t k)
     Tensor *out = scope_keep(tensor_empty(rows->ndim, dims, DTYPE_INT64, t->device));
     if (out == NULL)
         return NULL;
-    for (int64_t i = 0; i < out->numel && !tensor_is_meta(t); i++) {
-        SortedRow row = {rows, (const int64_t *)(const void *)order->data + i * n,
-                         rows->data + i * n * tensor_itemsize(rows), n};
-        ((int64_t *)(void *)out->data)[i] = row.order[choose(&row, k)];
+    if (!tensor_is_meta(t)) {
+        int64_t *indices = (int64_t *)(void *)out->data;
+        if (place != NULL)
+            pick_places(rows, n, out->numel, place, k, indices);
+        if ((place != NULL ? sort_pick(rows, n, out->numel, indices) : pick_modes(rows, n, out->numel, indices)) < 0)
+            return NULL;
     }
     return t->ndim ? op_contiguous(op_transpose(out, d, -1)) : out;
 }
 
+static int
+check_ordered(const char *op, const Tensor *t)
+{
+    return t->dtype == DTYPE_BOOL ? not_implemented_dtype(op, DTYPE_BOOL) : 0;
+}
+
 static PyObject *
-pick(Op op, ReturnType type, const char *name, Tensor *t, int64_t dim, bool keepdim, Choice choose, int64_t k)
+pick(Op op, ReturnType type, const char *name, Tensor *t, int64_t dim, bool keepdim, Place place, int64_t k)
 {
     int d = t ? check_nonempty_dim(name, t, dim) : -1;
     if (d < 0)
         return NULL;
-    Tensor *indices = picked_indices(t, d, choose, k);
+    if (op != OP_mode && check_ordered(name, t) < 0)
+        return NULL;
+    Tensor *indices = picked_indices(t, d, place, k);
     Tensor *values = indices ? op_gather(op_detach(t), d, indices) : NULL;
     if (!keepdim && t->ndim > 0) {
         int64_t dims[1] = {d};
@@ -137,7 +149,7 @@ op_kthvalue(Tensor *t, int64_t k, int64_t dim, bool keepdim)
     if (k < 1 || k > (t->ndim ? t->dims[d] : 1))
         return (PyObject *)error(PyExc_RuntimeError,
                                  "kthvalue(): selected number k out of range for dimension %d", d);
-    return pick(OP_kthvalue, RETURN_KTHVALUE, "kthvalue", t, dim, keepdim, pick_kth, k);
+    return pick(OP_kthvalue, RETURN_KTHVALUE, "kthvalue", t, dim, keepdim, place_kth, k);
 }
 
 BACKWARD(kthvalue)
@@ -148,7 +160,7 @@ BACKWARD(kthvalue)
 PyObject *
 op_median_dim(Tensor *t, int64_t dim, bool keepdim)
 {
-    return pick(OP_median_dim, RETURN_MEDIAN, "median", t, dim, keepdim, pick_median, 0);
+    return pick(OP_median_dim, RETURN_MEDIAN, "median", t, dim, keepdim, place_median, 0);
 }
 
 BACKWARD(median_dim)
@@ -159,7 +171,7 @@ BACKWARD(median_dim)
 PyObject *
 op_nanmedian_dim(Tensor *t, int64_t dim, bool keepdim)
 {
-    return pick(OP_nanmedian_dim, RETURN_NANMEDIAN, "nanmedian", t, dim, keepdim, pick_nanmedian, 0);
+    return pick(OP_nanmedian_dim, RETURN_NANMEDIAN, "nanmedian", t, dim, keepdim, place_nanmedian, 0);
 }
 
 BACKWARD(nanmedian_dim)
@@ -170,7 +182,7 @@ BACKWARD(nanmedian_dim)
 PyObject *
 op_mode(Tensor *t, int64_t dim, bool keepdim)
 {
-    return pick(OP_mode, RETURN_MODE, "mode", t, dim, keepdim, pick_mode, 0);
+    return pick(OP_mode, RETURN_MODE, "mode", t, dim, keepdim, NULL, 0);
 }
 
 BACKWARD(mode)
@@ -180,18 +192,20 @@ BACKWARD(mode)
 
 /* ---------------------------------------------------------------- the median of all elements */
 static Tensor *
-median_of_all(Op op, Tensor *t, Choice choose)
+median_of_all(Op op, const char *name, Tensor *t, Place place)
 {
     if (t == NULL)
         return NULL;
     Tensor *out;
-    if (t->numel == 0) {
-        out = scope_keep(tensor_from_scalar(PARAM(0), (Dtype)t->dtype, t->device));
-        if (out == NULL || fill_data(out, (Scalar){{(double)NAN, INT64_MIN}, CATEGORY_FLOAT}) < 0)
+    if (check_ordered(name, t) < 0)
+        return NULL;
+    if (t->numel == 0) {                         /* NaN, converted as a kernel does */
+        out = scope_keep(tensor_from_scalar((Param){(double)NAN, INT64_MIN}, DTYPE_DOUBLE, t->device));
+        if ((out = op_to_dtype(out, (Dtype)t->dtype)) == NULL)
             return NULL;
     } else {
         Tensor *flat = op_reshape(op_detach(t), 1, (int64_t[]){-1}),
-               *index = flat ? picked_indices(flat, 0, choose, 0) : NULL;
+               *index = flat ? picked_indices(flat, 0, place, 0) : NULL;
         out = index ? op_reshape(op_gather(flat, 0, index), 0, NULL) : NULL;
         out = out ? op_detach(out) : NULL;
     }
@@ -214,7 +228,7 @@ median_gradient(Node *n, Tensor *g)
 Tensor *
 op_median(Tensor *t)
 {
-    return median_of_all(OP_median, t, pick_median);
+    return median_of_all(OP_median, "median", t, place_median);
 }
 
 BACKWARD(median)
@@ -225,7 +239,7 @@ BACKWARD(median)
 Tensor *
 op_nanmedian(Tensor *t)
 {
-    return median_of_all(OP_nanmedian, t, pick_nanmedian);
+    return median_of_all(OP_nanmedian, "nanmedian", t, place_nanmedian);
 }
 
 BACKWARD(nanmedian)
@@ -301,9 +315,9 @@ at_ranks(Tensor *rows, Tensor *ranks, const char *interpolation)
         return op_gather(rows, -1, op_to_dtype(op_ceil(ranks), DTYPE_INT64));
     if (strcmp(interpolation, "nearest") == 0)
         return op_gather(rows, -1, op_to_dtype(op_round(ranks), DTYPE_INT64));
-    Tensor *floor = op_floor(ranks), *weight = op_sub(ranks, floor);
+    Tensor *floor = op_floor(op_detach(ranks)), *weight = op_sub(ranks, floor);
     if (strcmp(interpolation, "midpoint") == 0)
-        weight = op_scalar(OP_add, op_scalar(OP_mul, weight, 0), 0.5);
+        weight = op_scalar(OP_add, op_scalar(OP_mul, op_detach(weight), 0), 0.5);
     Tensor *below = op_gather(rows, -1, op_to_dtype(floor, DTYPE_INT64));
     Tensor *above = op_gather(rows, -1, op_to_dtype(op_ceil(ranks), DTYPE_INT64));
     return op_lerp(below, above, weight);
@@ -326,7 +340,7 @@ op_quantile(Tensor *t, Tensor *q, const int64_t *dim, bool keepdim, const char *
         return NULL;
     memcpy(dims, rows->dims, rows->ndim * sizeof dims[0]);
     dims[rows->ndim - 1] = k;
-    Tensor *ranks = quantile_ranks(op_detach(rows), op_reshape(op_detach(q), 1, &k), ignore_nan);
+    Tensor *ranks = quantile_ranks(op_detach(rows), op_reshape(q, 1, &k), ignore_nan);
     ranks = ranks ? op_expand(ranks, rows->ndim, dims) : NULL;
     Tensor *out = op_transpose(at_ranks(rows, ranks, interpolation), d, -1); /* k where d was */
     if (out == NULL)

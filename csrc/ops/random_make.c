@@ -113,6 +113,56 @@ op_randint_like(Tensor *t, int64_t low, int64_t high, const Value *generator, co
     return finish(random_between(make_like(t, dtype, device), low, high, generator), grad);
 }
 
+/* ---------------------------------------------------------------- history of what is drawn by tensors */
+/* A draw does not depend on its parameters smoothly: it has a history, and all their gradients are 0. */
+static Tensor *
+drawn(Op op, int variant, Tensor *out, Tensor *a, Tensor *b)
+{
+    int64_t ints[2 * NDIM_MAX + 1] = {a->ndim};
+    Node *n = out ? RECORD(op, out, a, b) : NULL;
+    if (n == NULL)
+        return PyErr_Occurred() ? NULL : out;
+    memcpy(ints + 1, a->dims, (size_t)a->ndim * sizeof ints[0]);
+    if (b != NULL)
+        memcpy(ints + 1 + a->ndim, b->dims, (size_t)b->ndim * sizeof ints[0]);
+    node_save_ints(n, 1 + a->ndim + (b ? b->ndim : 0), ints);
+    node_set_variant(n, variant);
+    return PyErr_Occurred() ? NULL : out;
+}
+
+static void
+zero_gradients(Node *n, Tensor **out, const Tensor *g)
+{
+    int first = (int)n->ints[0];
+    GRAD(0, index_zeros(first, n->ints + 1, (Dtype)g->dtype, g->device));
+    GRAD(1, index_zeros(n->n_ints - 1 - first, n->ints + 1 + first, (Dtype)g->dtype, g->device));
+}
+
+BACKWARD(normal)
+{
+    zero_gradients(n, out, g);
+}
+
+BACKWARD(normal_tensors)
+{
+    zero_gradients(n, out, g);
+}
+
+BACKWARD(normal_float_tensor)
+{
+    zero_gradients(n, out, g);
+}
+
+BACKWARD(bernoulli)
+{
+    zero_gradients(n, out, g);
+}
+
+BACKWARD(poisson)
+{
+    zero_gradients(n, out, g);
+}
+
 /* ---------------------------------------------------------------- normal */
 Tensor *
 op_normal_tensor_float(Tensor *mean, double std, const Value *generator)
@@ -120,7 +170,7 @@ op_normal_tensor_float(Tensor *mean, double std, const Value *generator)
     if (mean == NULL)
         return NULL;
     Tensor *t = op_normal_(scope_keep(tensor_empty_like(mean)), 0, std, generator);
-    return t ? op_inplace(OP_add, t, op_detach(mean), 1) : NULL;
+    return drawn(OP_normal, 1, op_inplace(OP_add, t, op_detach(mean), 1), mean, NULL);
 }
 
 Tensor *
@@ -135,8 +185,8 @@ op_normal_tensors(Tensor *mean, Tensor *std, const Value *generator)
         return error(PyExc_RuntimeError, "The size of tensor a must match the size of tensor b: normal() with mean %s and std "
                                          "%s", shape_text(mean->ndim, mean->dims), shape_text(std->ndim, std->dims));
     Tensor *t = op_normal_(make(ndim, dims, (Dtype)mean->dtype, mean->device), 0, 1, generator);
-    t = t ? op_inplace(OP_mul, t, op_detach(std), 1) : NULL;
-    return t ? op_inplace(OP_add, t, op_detach(mean), 1) : NULL;
+    t = op_inplace(OP_mul, t, op_detach(std), 1);
+    return drawn(OP_normal_tensors, 3, op_inplace(OP_add, t, op_detach(mean), 1), mean, std);
 }
 
 Tensor *
@@ -145,8 +195,8 @@ op_normal_float_tensor(double mean, Tensor *std, const Value *generator)
     if (std == NULL)
         return NULL;
     Tensor *t = op_normal_(scope_keep(tensor_empty_like(std)), 0, 1, generator);
-    t = t ? op_inplace(OP_mul, t, op_detach(std), 1) : NULL;
-    return t ? op_scalar(OP_add, t, mean) : NULL;
+    t = op_inplace(OP_mul, t, op_detach(std), 1);
+    return drawn(OP_normal_float_tensor, 2, op_scalar(OP_add, t, mean), std, NULL);
 }
 
 Tensor *
@@ -164,7 +214,7 @@ op_bernoulli(Tensor *p, const Value *generator)
     if (p == NULL)
         return NULL;
     Tensor *t = scope_keep(tensor_empty_like(p));
-    return t ? op_bernoulli_tensor_(t, p, generator) : NULL;
+    return t ? drawn(OP_bernoulli, 0, op_bernoulli_tensor_(t, p, generator), p, NULL) : NULL;
 }
 
 Tensor *
@@ -179,19 +229,19 @@ op_poisson(Tensor *rate, const Value *generator)
     if (rate == NULL)
         return NULL;
     Tensor *wide = op_contiguous(op_to_dtype(op_detach(rate), DTYPE_DOUBLE));
-    Tensor *drawn = wide ? make(wide->ndim, wide->dims, DTYPE_DOUBLE, wide->device) : NULL;
-    if (drawn == NULL)
+    Tensor *counts = wide ? make(wide->ndim, wide->dims, DTYPE_DOUBLE, wide->device) : NULL;
+    if (counts == NULL)
         return NULL;
-    if (draws_philox(drawn)) {
+    if (draws_philox(counts)) {
         PhiloxFill fill = {.kind = PHILOX_POISSON, .p = wide->data, .p_dtype = DTYPE_DOUBLE};
-        return philox_fill(drawn, fill, generator) < 0 ? NULL : op_to_dtype(drawn, (Dtype)rate->dtype);
+        return philox_fill(counts, fill, generator) < 0 ? NULL : drawn(OP_poisson, 0, op_to_dtype(counts, (Dtype)rate->dtype), rate, NULL);
     }
-    for (int64_t i = 0; drawn->device.type == DEVICE_CPU && i < wide->numel; i++)
+    for (int64_t i = 0; counts->device.type == DEVICE_CPU && i < wide->numel; i++)
         if (!(((double *)wide->data)[i] >= 0))
             return error(PyExc_RuntimeError, "invalid Poisson rate, expected rate to be non-negative");
-    if (drawn->device.type == DEVICE_CPU)
-        cpu_kernels->random->poisson(generator_of(generator), (double *)wide->data, (double *)drawn->data, drawn->numel);
-    return op_to_dtype(drawn, (Dtype)rate->dtype);
+    if (counts->device.type == DEVICE_CPU)
+        cpu_kernels->random->poisson(generator_of(generator), (double *)wide->data, (double *)counts->data, counts->numel);
+    return drawn(OP_poisson, 0, op_to_dtype(counts, (Dtype)rate->dtype), rate, NULL);
 }
 
 /* ---------------------------------------------------------------- multinomial */

@@ -231,8 +231,8 @@ op_sum_to_size(Tensor *t, int ndim, const int64_t *dims)
     if (!fits)
         return error(PyExc_RuntimeError, "size {%s} is not expandable to size {%s}.", shape_text(ndim, dims),
                      shape_text(t->ndim, t->dims));
-    if (n == 0)
-        return t;
+    if (n == 0) /* to no dims it is a sum, which counts in int64 */
+        return ndim > 0 || dtype_is_float((Dtype)t->dtype) ? t : op_to_dtype(t, DTYPE_INT64);
     Tensor *out = op_sum_dims(t, n, reduce, true);
     return extra == 0 ? out : op_view(out, ndim, dims);
 }
@@ -301,14 +301,22 @@ op_mean_dims(Tensor *t, int n, const int64_t *dims, bool keepdim)
     return with_variant(mean_as(OP_mean_dim, t, n, dims, keepdim, DTYPE_NONE), 1);
 }
 
+/* PyTorch spreads, then divides, as a graph of this backward shows; dividing first gives the same bits in one pass less. */
+static Tensor *
+mean_gradient(Node *n, Tensor *g)
+{
+    double count = (double)span_count(n);
+    return grad_mode ? op_scalar(OP_div, span_spread(n, g), count) : span_spread(n, op_scalar(OP_div, g, count));
+}
+
 BACKWARD(mean)
 {
-    GRAD(0, op_scalar(OP_div, span_spread(n, g), (double)span_count(n)));
+    GRAD(0, mean_gradient(n, g));
 }
 
 BACKWARD(mean_dim)
 {
-    GRAD(0, op_scalar(OP_div, span_spread(n, g), (double)span_count(n)));
+    GRAD(0, mean_gradient(n, g));
 }
 
 Tensor *

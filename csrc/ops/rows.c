@@ -111,6 +111,15 @@ static const struct {
     {OP_COUNT, NULL},
 };
 
+static const struct {
+    Op op;
+    const char *name;
+} shown[] = {
+#define SHOWN(row, text) {OP_##row, text},
+#include "abi/ops.def"
+    {OP_COUNT, NULL},
+};
+
 /* ---------------------------------------------------------------- what formulas say */
 static uint8_t
 letters_of(const char *text, int arity)
@@ -212,9 +221,9 @@ row_doc(const char *name, const Row *row, bool method)
     PyObject *doc = NULL;
     if (params && !overloaded && method) {
         const char *rest = strpbrk(params, ",)");
-        doc = PyUnicode_FromFormat("%s($self%s%s\n--\n\n", name, *rest == ',' ? ", /" : ", /", rest);
-    } else if (params && !overloaded)
-        doc = PyUnicode_FromFormat("%s($module, /, %s\n--\n\n", name, params + 1);
+        doc = PyUnicode_FromFormat("%s($self, /%s\n--\n\n", name, rest);
+    } else if (params && !overloaded)             /* a function has no __self__ for inspect to take away */
+        doc = PyUnicode_FromFormat("%s%s\n--\n\n", name, params);
     else if (params)
         doc = PyUnicode_FromFormat("%s%s and further forms", name, params);
     Py_DECREF(text);
@@ -289,10 +298,13 @@ rows_init(PyObject *module, PyTypeObject *tensor_type)
     if (nn == NULL || PyModule_AddObjectRef(module, "_nn", nn) < 0)
         return -1;
     for (int op = 0; op < OP_COUNT; op++) {
+        rows[op].shown = rows[op].python;
         derive_gradients(&rows[op]);
         if (derive_signature(&rows[op]) < 0)
             return -1;
     }
+    for (int i = 0; shown[i].name; i++)
+        rows[shown[i].op].shown = shown[i].name;
     for (int op = 0; op < OP_COUNT; op++) {
         Row *row = &rows[op];
         bool first = op == 0 || strcmp(row->python, row[-1].python) != 0;

@@ -17,6 +17,7 @@ enum { SAVES_A = 1, SAVES_B = 2, SAVES_C = 4, SAVES_Y = 8 };
 typedef struct Row {
     const char *name;
     const char *python;           /* the name users call; rows of one name are overloads and stand together */
+    const char *shown;            /* the name in errors: python's, or that of the op whose inner part the row is */
     uint8_t kind, forms, class, arity;
     int8_t bool_operand;
     const char *source;           /* signature, or its tail */
@@ -35,6 +36,17 @@ extern Row rows[OP_COUNT];
 int rows_init(PyObject *module, PyTypeObject *tensor_type); /* fills rows; adds functions and methods */
 const char *row_node_name(int op);                          /* "Add": what stands before BackwardN */
 PyObject *op_python(Op op, PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, bool inplace);
+
+/* The row whose loop computes x ** exponent, as in PyTorch, or pow itself. */
+static inline Op
+power_kernel(double exponent, Dtype compute)
+{
+    if (exponent == 2 && compute != DTYPE_BOOL)
+        return OP_square;
+    if (!dtype_is_float(compute))
+        return OP_pow;
+    return exponent == 0.5 ? OP_sqrt : exponent == -0.5 ? OP_rsqrt : exponent == -1 ? OP_reciprocal : OP_pow;
+}
 
 static inline bool
 row_is_pointwise(const Row *row)

@@ -282,8 +282,15 @@ op_cosine_similarity(Tensor *a, Tensor *b, int64_t dim, double eps)
         a = op_expand(a, ndim, dims);
         b = op_expand(b, ndim, dims);
     }
+    Dtype dtype = a ? (Dtype)a->dtype : DTYPE_NONE;
+    bool narrow = a && b && (dtype == DTYPE_HALF || dtype == DTYPE_BF16) && b->dtype == a->dtype;
+    if (narrow) { /* the gradient is a difference of nearly equal numbers, of which 16 bits keep nothing */
+        a = op_to_dtype(a, DTYPE_FLOAT);
+        b = op_to_dtype(b, DTYPE_FLOAT);
+    }
     Tensor *product = op_mul(unit(a, dim, eps), unit(b, dim, eps));
-    return op_sum_dims(product, 1, &dim, false);
+    Tensor *cosine = op_sum_dims(product, 1, &dim, false);
+    return narrow && cosine ? op_to_dtype(cosine, dtype) : cosine;
 }
 
 Tensor *

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "core/cpu.h"
 #include "ops/ops.h"
 #include "ops/return_types.h"
 
@@ -31,8 +32,17 @@ sort_run(Tensor *t, int64_t k, bool descending, Tensor **values)
               k,
               in->data,
               values ? (*values)->data : NULL,
-              (int64_t *)(void *)indices->data};
+              (int64_t *)(void *)indices->data,
+              NULL};
     return backend->sort(&s) < 0 ? NULL : indices;
+}
+
+int
+sort_pick(const Tensor *rows, int64_t n, int64_t count, int64_t *places)
+{
+    Sort s = {.dtype = (Dtype)rows->dtype, .rows = count, .n = n, .k = 1, .in = rows->data, .indices = places,
+              .places = places};
+    return cpu_backend.sort(&s);
 }
 
 /* The same along dim d. */
@@ -102,7 +112,9 @@ op_topk(Tensor *t, int64_t k, int64_t dim, bool largest)
         return (PyObject *)error(PyExc_RuntimeError,
                                  "selected index k out of range: topk of %lld among the %lld along dim %d",
                                  (long long)k, (long long)(t->ndim ? t->dims[d] : 1), d);
-    Tensor *values = NULL, *indices = sort_along(t, d, k, largest, &values);
+    if (t->dtype == DTYPE_BOOL)
+        return (PyObject *)error(PyExc_RuntimeError, "topk does not support bool dtypes: convert with .byte()");
+    Tensor *values = NULL, *indices = sort_along(t, d, t->ndim ? k : 1, largest, &values);     /* 0-d: its one element */
     record_picked(OP_topk, values, t, indices, d, true);
     return return_pair(RETURN_TOPK, values, indices);
 }

@@ -146,6 +146,8 @@ unique(Tensor *t, bool sort, bool return_inverse, bool return_counts, const int6
     Tensor *values = op_index_select(x, d, groups.firsts);
     if (return_inverse && dim == NULL)
         groups.inverse = op_reshape(groups.inverse, t->ndim, t->dims);
+    if (values != NULL)
+        RECORD(sort ? OP_unique : OP_unique_consecutive, values, t);
     return results(op_back(values, given), return_inverse ? op_back(groups.inverse, given) : NULL,
                    return_counts ? op_back(groups.counts, given) : NULL);
 }
@@ -160,4 +162,23 @@ PyObject *
 op_unique_consecutive(Tensor *t, bool return_inverse, bool return_counts, const int64_t *dim)
 {
     return unique(t, false, return_inverse, return_counts, dim);
+}
+
+/* PyTorch has no derivative either: any element of a group may stand for it. */
+static void
+refuse(const char *name)
+{
+    error(PyExc_NotImplementedError, "the derivative for '%s' is not implemented; call it on x.detach()", name);
+}
+
+BACKWARD(unique)
+{
+    (void)n, (void)out;
+    refuse("_unique2");
+}
+
+BACKWARD(unique_consecutive)
+{
+    (void)n, (void)out;
+    refuse("unique_consecutive");
 }

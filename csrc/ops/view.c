@@ -68,26 +68,24 @@ op_as_strided(Tensor *t, int ndim, const int64_t *dims, const int64_t *strides, 
     if (t == NULL || check_in_storage(t, ndim, dims, strides, offset) < 0)
         return NULL;
     Tensor *out = view_make(t, ndim, dims, strides, offset);
-    Node *n = out ? RECORD(OP_as_strided, out, t) : NULL;
-    if (n != NULL) {
-        int64_t ints[4 * NDIM_MAX + 4];
-        int k = 0;
-        Tensor *both[2] = {t, out};
-        for (int i = 0; i < 2; i++) {
-            ints[k++] = both[i]->ndim;
-            ints[k++] = tensor_offset(both[i]);
-            for (int d = 0; d < both[i]->ndim; d++, k++) {
-                ints[k] = both[i]->dims[d];
-                ints[k + both[i]->ndim] = both[i]->strides[d];
-            }
-            k += both[i]->ndim;
-        }
-        node_save_ints(n, k, ints);
-    }
+    node_save_geometry(out ? RECORD(OP_as_strided, out, t) : NULL, t, out);
     return checked(out);
 }
 
-/* Elements that the view showed twice get both gradients: the view is flattened to indices where it may overlap. */
+/* How many elements of a base lie at each place of its flattened memory, 1 where there is none. */
+static Tensor *
+elements_per_place(Tensor *flat, int ndim, const int64_t *dims, const int64_t *strides, int64_t first)
+{
+    Tensor *one = scope_keep(tensor_empty(0, NULL, (Dtype)flat->dtype, flat->device));
+    Tensor *count = scope_keep(tensor_empty(1, flat->dims, (Dtype)flat->dtype, flat->device));
+    if (one == NULL || count == NULL || fill_data(one, (Scalar){PARAM(1), CATEGORY_INT}) < 0
+        || fill_data(count, (Scalar){PARAM(0), CATEGORY_INT}) < 0)
+        return NULL;
+    return op_maximum(op_strided_add(count, op_expand(one, ndim, dims), ndim, dims, strides, first), one);
+}
+
+/* Elements that the view showed twice get both gradients: the view is flattened to indices where it may overlap.
+ * Elements of the base that share memory share the gradient that arrived there. */
 Tensor *
 op_as_strided_backward(Tensor *g, int base_ndim, const int64_t *base_dims, const int64_t *base_strides, int ndim,
                        const int64_t *dims, const int64_t *strides, int64_t offset)
@@ -109,6 +107,8 @@ op_as_strided_backward(Tensor *g, int base_ndim, const int64_t *base_dims, const
     if (flat == NULL || fill_data(flat, (Scalar){PARAM(0), CATEGORY_INT}) < 0)
         return NULL;
     flat = op_strided_add(flat, g, ndim, dims, strides, before + offset);
+    if (!empty && !shape_is_dense(base_ndim, base_dims, base_strides))
+        flat = op_div(flat, elements_per_place(flat, base_ndim, base_dims, base_strides, before));
     return op_as_strided(flat, base_ndim, base_dims, base_strides, before);
 }
 
@@ -463,7 +463,7 @@ op_squeeze(Tensor *t, const int64_t *dims, int n)
     Tensor *out = view_make(t, ndim, kept, strides, 0);
     Node *node = out ? record_shape(OP_squeeze, out, t) : NULL;
     if (node != NULL && !all)
-        node_set_variant(node, 1);
+        node_set_variant(node, n == 1 ? 1 : 2);
     return checked(out);
 }
 

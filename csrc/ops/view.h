@@ -10,6 +10,7 @@ Tensor *op_as_strided(Tensor *t, int ndim, const int64_t *dims, const int64_t *s
 int64_t as_strided_offset(const Value *t, const Value *size, const Value *stride, const Value *offset);
 Tensor *op_as_strided_backward(Tensor *g, int base_ndim, const int64_t *base_dims, const int64_t *base_strides, int ndim,
                                const int64_t *dims, const int64_t *strides, int64_t offset);
+void backward_as_strided(Node *n, Tensor **grads, Tensor **out);     /* of any node with node_save_geometry's ints */
 Tensor *op_view(Tensor *t, int ndim, const int64_t *dims);
 Tensor *op_view_dtype(Tensor *t, Dtype dtype);
 Tensor *op_unsafe_view(Tensor *t, int ndim, const int64_t *dims);     /* of a fresh result: no view for autograd */

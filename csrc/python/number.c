@@ -34,19 +34,13 @@ not_implemented(void)
     Py_RETURN_NOTIMPLEMENTED;
 }
 
-/* A user's subclass takes the slow path of a call, which keeps its type and honours __torch_function__. */
-static bool
-is_subclass(PyObject *o)
-{
-    return !tensor_exact(o) && PyObject_TypeCheck(o, &TensorType);
-}
-
 static PyObject *
 operate(Op op, PyObject *a, PyObject *b, bool inplace)
 {
     Operand in[2];
     PyObject *held[2] = {NULL, NULL}, *result = NULL;
-    if (is_subclass(a) || is_subclass(b)) {
+    /* A user's subclass takes the slow path of a call, which keeps its type and honours __torch_function__. */
+    if (tensor_derived(a) || tensor_derived(b)) {
         int other = scalar_from_object(tensor_check(a) ? b : a, &in[1].scalar);
         if (other < 0)
             PyErr_Clear();

@@ -183,10 +183,10 @@ static int
 set_requires_grad(Tensor *t, PyObject *value, void *closure)
 {
     (void)closure;
-    int on = value ? PyObject_IsTrue(value) : -1;
+    int on = value != NULL && object_is_bool(value) ? PyObject_IsTrue(value) : -1;
     if (on < 0) {
-        if (!PyErr_Occurred())
-            PyErr_SetString(PyExc_RuntimeError, "requires_grad must be a bool");
+        error(PyExc_RuntimeError, "requires_grad must be a bool, not %s",
+              value ? Py_TYPE(value)->tp_name : "deleted: set it to False");
         return -1;
     }
     if (!on && tensor_node(t) != NULL) {
@@ -212,8 +212,11 @@ method_requires_grad_(PyObject *self, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"requires_grad", NULL};
     PyObject *value = Py_True;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O", names, &value))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:requires_grad_", names, &value))
         return NULL;
+    if (!object_is_bool(value))
+        return PyErr_Format(PyExc_TypeError, "requires_grad_(): argument 'requires_grad' (position 1) must be bool, not %s",
+                            Py_TYPE(value)->tp_name);
     return set_requires_grad((Tensor *)self, value, NULL) < 0 ? NULL : Py_NewRef(self);
 }
 

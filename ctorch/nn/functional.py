@@ -74,11 +74,11 @@ def dropout2d(input, p: float = 0.5, training: bool = True, inplace: bool = Fals
 
 
 def dropout3d(input, p: float = 0.5, training: bool = True, inplace: bool = False):
-    """Zeroes each channel of (N, C, D, H, W), or each (N, C) of any shape, with probability p."""
+    """Zeroes each channel of (N, C, D, H, W), or else each entry of dimension 0, with probability p."""
     if input.dim() not in (4, 5):
         warnings.warn(f"dropout3d: Received a {input.dim()}-D input to dropout3d, which is deprecated: use "
                       "dropout", stacklevel=2)
-    return _channel_dropout(input, p, training, inplace, 2)
+    return _channel_dropout(input, p, training, inplace, 2 if input.dim() == 5 else 1)
 
 
 def alpha_dropout(input, p: float = 0.5, training: bool = False, inplace: bool = False):
@@ -105,11 +105,15 @@ def _border_index(size: int, before: int, after: int, mode: str, like):
     if mode == "circular" and (before > size or after > size):
         raise RuntimeError("Padding value causes wrapping around more than once: "
                            f"padding ({before}, {after}) at a dimension of size {size}")
+    if size + before + after < (mode != "circular"):
+        raise RuntimeError(f"input (size {size}) is too small. Calculated output size: {size + before + after}, "
+                           f"with padding ({before}, {after})")
+    if mode == "circular":  # what negative paddings cut off does not come back on the other side
+        first, kept = max(-before, 0), size + min(before, 0) + min(after, 0)
+        return _C.arange(-max(before, 0), kept + max(after, 0), device=like.device) % max(kept, 1) + first
     index = _C.arange(-before, size + after, device=like.device)
     if mode == "replicate":
         return index.clamp(0, size - 1)
-    if mode == "circular":
-        return index % size
     return size - 1 - (size - 1 - index.abs()).abs()
 
 
@@ -133,7 +137,8 @@ def _pad_constant(input, pairs, value: float):
 def pad(input, pad, mode: str = "constant", value: float | None = None):
     """Adds borders: pad is (left, right) of the last dimension, then of the one before, and so on.
 
-    mode: 'constant' fills with value (0); 'reflect', 'replicate' and 'circular' copy from the input.
+    mode: 'constant' fills with value (0); 'reflect', 'replicate' and 'circular' copy from the input.  Negative
+    numbers cut off.
     Raises RuntimeError for an odd or too long pad, NotImplementedError for an unknown mode.
     """
     if len(pad) % 2:
@@ -149,8 +154,6 @@ def pad(input, pad, mode: str = "constant", value: float | None = None):
     if value is not None and value != 0:
         raise RuntimeError(f'Padding mode "{mode}" doesn\'t take in value argument')
     for k, (before, after) in enumerate(pairs, 1):
-        if before < 0 or after < 0:
-            raise RuntimeError(f"padding mode '{mode}' needs paddings of at least 0, got ({before}, {after})")
         input = input.index_select(-k, _border_index(input.size(-k), before, after, mode, input))
     return input
 

@@ -36,27 +36,29 @@ class Adam(Optimizer):
         for group in self.param_groups:
             params, grads = params_with_grad(group)
             amsgrad = group["amsgrad"]
-            fresh = [param for param in params if not self.state[param]]
-            try:
-                states = [self.state[param] or self._init_state(param, amsgrad) for param in params]
-                beta1, beta2 = group["betas"]
-                _C._adam_step(
-                    params, grads,
-                    [state["exp_avg"] for state in states],
-                    [state["exp_avg_sq"] for state in states],
-                    [state["max_exp_avg_sq"] for state in states] if amsgrad else None,
-                    [state["step"] for state in states],
-                    group["lr"], beta1, beta2, group["eps"], group["weight_decay"],
-                    amsgrad, group["maximize"], group["decoupled_weight_decay"])
-            except BaseException:  # nothing was updated: forget what was made for it
-                for param in fresh:
-                    self.state[param].clear()
-                raise
+            states = list(map(self.state.__getitem__, params))
+            filing = ()
+            if not all(states):
+                _fill(states, params, amsgrad)
+                filing = zip(params, states)  # made before the update: what follows it needs no memory
+            beta1, beta2 = group["betas"]
+            _C._adam_step(
+                params, grads,
+                [state["exp_avg"] for state in states],
+                [state["exp_avg_sq"] for state in states],
+                [state["max_exp_avg_sq"] for state in states] if amsgrad else None,
+                [state["step"] for state in states],
+                group["lr"], beta1, beta2, group["eps"], group["weight_decay"],
+                amsgrad, group["maximize"], group["decoupled_weight_decay"])
+            for param, state in filing:
+                self.state[param] = state
         return loss
 
-    def _init_state(self, param, amsgrad: bool) -> dict:
-        state = self.state[param]
-        state["step"] = zeros((), dtype=float32)
-        for name in ("exp_avg", "exp_avg_sq") + ("max_exp_avg_sq",) * amsgrad:
-            state[name] = zeros_like(param, requires_grad=False)
-        return state
+
+def _fill(states: list, params: list, amsgrad: bool) -> None:
+    """Puts a parameter's first state where states has none."""
+    for i, param in enumerate(params):
+        if not states[i]:
+            states[i] = {"step": zeros((), dtype=float32)}
+            for name in ("exp_avg", "exp_avg_sq") + ("max_exp_avg_sq",) * amsgrad:
+                states[i][name] = zeros_like(param, requires_grad=False)

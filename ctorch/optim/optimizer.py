@@ -227,11 +227,8 @@ def check_unsupported(differentiable: bool, capturable: bool = False) -> None:
 
 def params_with_grad(group: dict) -> "tuple[list, list]":
     """The group's parameters that have a gradient, and these gradients."""
-    params = group["params"]
-    grads = [grad for param in params if (grad := param.grad) is not None]
-    if len(grads) != len(params):
-        params = [param for param in params if param.grad is not None]
-    return params, grads
+    params = [param for param in group["params"] if param.grad is not None]
+    return params, [param.grad for param in params]
 
 
 def _split_names(group: dict) -> None:

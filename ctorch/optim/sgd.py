@@ -37,33 +37,36 @@ class SGD(Optimizer):
             if group["momentum"] == 0:
                 _update(group, params, grads, None, 0.0)
                 continue
-            try:
-                buffers = [state[param]["momentum_buffer"] for param in params]
-            except KeyError:
-                self._first_step(group, params, grads)
+            buffers = [entry.get("momentum_buffer") for entry in map(state.__getitem__, params)]
+            known = [buffer for buffer in buffers if buffer is not None]
+            if len(known) == len(buffers):
+                _update(group, params, grads, known, group["dampening"])
             else:
-                _update(group, params, grads, buffers, group["dampening"])
+                self._first_step(group, params, grads, buffers)
         return loss
 
-    def _first_step(self, group: dict, params: list, grads: list) -> None:
+    def _first_step(self, group: dict, params: list, grads: list, buffers: list) -> None:
         """A step in which some parameters have no buffer yet.
 
         Their buffer becomes the gradient itself, undampened: the update of a zero buffer without dampening.
         """
         state = self.state
-        fresh = [i for i, param in enumerate(params) if "momentum_buffer" not in state[param]]
-        made = [zeros_like(params[i], requires_grad=False) for i in fresh]
-        known = [i for i, param in enumerate(params) if "momentum_buffer" in state[param]]
-        try:
-            for i, buffer in zip(fresh, made):
-                state[params[i]]["momentum_buffer"] = buffer
-            _update(group, [params[i] for i in fresh], [grads[i] for i in fresh], made, 0.0)
-        except BaseException:  # nothing was updated: forget the buffers too
-            for i in fresh:
-                state[params[i]].pop("momentum_buffer", None)
-            raise
-        _update(group, [params[i] for i in known], [grads[i] for i in known],
-                [state[params[i]]["momentum_buffer"] for i in known], group["dampening"])
+        known = _columns((p, g, b) for p, g, b in zip(params, grads, buffers) if b is not None)
+        fresh = _columns((p, g, zeros_like(p, requires_grad=False))
+                         for p, g, b in zip(params, grads, buffers) if b is None)
+        entries = [{**entry, "momentum_buffer": buffer}
+                   for entry, buffer in zip(map(state.__getitem__, fresh[0]), fresh[2])]
+        filing = zip(fresh[0], entries)  # made before the updates: what follows them needs no memory
+        _update(group, *known, group["dampening"])
+        _update(group, *fresh, 0.0)
+        for param, entry in filing:
+            state[param] = entry
+
+
+def _columns(rows) -> "tuple[list, list, list]":
+    """Three lists of the first, second and third of each row."""
+    rows = list(rows)
+    return [row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows]
 
 
 def _update(group: dict, params: list, grads: list, buffers: "list | None", dampening: float) -> None:

@@ -1,7 +1,6 @@
 """Tests of tests/hard that fail today stand in known_differences.txt, a node id and a reason a line.
 
-They run and are expected to fail; one that passes is reported (XPASS), and its line is to be deleted.  Everything that is
-not in the list must pass.
+They run and must fail: one that passes has its line deleted.  Everything that is not in the list must pass.
 """
 
 from pathlib import Path
@@ -19,4 +18,4 @@ def pytest_collection_modifyitems(items):
     for item in items:
         name = item.nodeid.split("/")[-1]
         if name in known:
-            item.add_marker(pytest.mark.xfail(reason=known[name], strict=False))
+            item.add_marker(pytest.mark.xfail(reason=known[name], strict=True))

@@ -1,7 +1,6 @@
-/* Tests of csrc/core/allocator.c and of platform.c's memory functions.  No Python:
- * cc -std=gnu11 -pthread -Icsrc csrc/core/{platform,allocator}.c tests/native/test_allocator.c, with or
- * without -DCTORCH_HOSTILE -fsanitize=address,undefined (then with ASAN_OPTIONS=allocator_may_return_null=1,
- * set below). Exits 0 when every check holds.  CPU and threads: test_parallel.c. */
+/* Tests of csrc/core/allocator.c and of platform.c's memory functions.  No Python;
+ * run.py builds it, with or without CTORCH_SANITIZE=address,undefined (then with
+ * ASAN_OPTIONS=allocator_may_return_null=1, set below).  Exits 0 when every check holds.  CPU and threads: test_parallel.c. */
 #include "core/allocator.h"
 #include "core/platform.h"
 

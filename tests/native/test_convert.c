@@ -1,6 +1,6 @@
 /* Tests of the 16-bit float conversions on every instruction set of this machine: all 65,536 half and
  * bfloat16 numbers up and back, and rounding of floats against the nearest neighbours found by search.
- * run_gemm.sh builds it. */
+ * run.py builds it. */
 #define ISA baseline
 #include "../../csrc/abi/convert.h"
 #include <math.h>

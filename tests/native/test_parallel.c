@@ -1,7 +1,6 @@
 /* Tests of csrc/core/parallel.c and of the parts of platform.c that concern the CPU, threads and processes.
- * No Python: cc -std=gnu11 -pthread -Icsrc csrc/core/{platform,parallel}.c tests/native/test_parallel.c, with
- * or without -fsanitize=address,undefined or -fsanitize=thread.  Exits 0 when every check holds.  Memory:
- * test_allocator.c. */
+ * No Python; run.py builds it, with or without CTORCH_SANITIZE=address,undefined or thread.  Exits 0 when
+ * every check holds.  Memory: test_allocator.c. */
 #define _GNU_SOURCE
 #include "core/parallel.h"
 #include "core/platform.h"

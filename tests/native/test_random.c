@@ -1,8 +1,6 @@
 /* Tests of csrc/core/random.c and csrc/kernels/random.c: published values, the state blob, and the same bits
- * from every instruction set.  No Python: cc -std=gnu11 -ffp-contract=off -Icsrc csrc/core/random.c
- * csrc/kernels/random.c tests/native/test_random.c -lm tests the baseline; with -DALL_ISAS, link one
- * object of csrc/kernels/random.c per instruction set (-DISA=... and its flags in setup.py).  Exits 0 when
- * every check holds.  The comparison with PyTorch itself is test_random_streams.py. */
+ * from every instruction set.  No Python; run.py builds it.  Exits 0 when every check holds.  The comparison
+ * with PyTorch itself is test_random_streams.py. */
 #include "core/random.h"
 
 #include <stdio.h>
@@ -149,7 +147,7 @@ static void test_all(const RandomKernels *kernels)
     test_multinomial(kernels);
 }
 
-#ifdef ALL_ISAS
+#ifdef __x86_64__
 /* One fill by two builds from the same state must give the same bytes and the same state. */
 #define SAME(kernel, T, ...)                                                                                \
     do {                                                                                                    \
@@ -192,7 +190,7 @@ int main(void)
 {
     test_forged_state();
     test_all(&random_kernels_baseline);
-#ifdef ALL_ISAS
+#ifdef __x86_64__
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
         test_all(&random_kernels_avx2);
         test_same_bits(&random_kernels_baseline, &random_kernels_avx2);

@@ -28,12 +28,9 @@ def default_collate(batch):
     if _is_numpy(elem):
         return _collate_numpy(batch)
     if isinstance(elem, Mapping):
-        return _rebuild(elem, {key: default_collate([sample[key] for sample in batch]) for key in elem})
+        return _collate_mappings(batch)
     if isinstance(elem, Sequence):
-        if any(len(sample) != len(elem) for sample in batch):
-            raise RuntimeError("each element in list of batch should be of equal size, but their lengths are "
-                               f"{sorted({len(sample) for sample in batch})}")
-        return _rebuild(elem, [default_collate(column) for column in zip(*batch)])
+        return _collate_sequences(batch)
     raise TypeError("default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; "
                     f"found {type(elem)}")
 
@@ -58,6 +55,19 @@ def _is_numpy(elem) -> bool:
 
 def _dtype_kind(elem) -> str:
     return elem.dtype.kind
+
+
+def _collate_mappings(batch):
+    elem = batch[0]
+    return _rebuild(elem, {key: default_collate([sample[key] for sample in batch]) for key in elem})
+
+
+def _collate_sequences(batch):
+    lengths = {len(sample) for sample in batch}
+    if len(lengths) > 1:
+        raise RuntimeError("each element in list of batch should be of equal size, but their lengths are "
+                           f"{sorted(lengths)}")
+    return _rebuild(batch[0], [default_collate(column) for column in zip(*batch)])
 
 
 def _collate_numpy(batch):

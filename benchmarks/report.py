@@ -1,0 +1,135 @@
+"""What the measured figures say: ratios with their intervals, shares of the machine's limits, the table."""
+
+import math
+import random
+import statistics
+
+BAR = 0.95
+
+
+class Result:
+    """One row at one number of threads: the figures of every visit, of either module."""
+
+    def __init__(self, row, threads):
+        self.row, self.threads = row, threads
+        self.figures = {"ctorch": [], "torch": []}
+        self.problem = ""  # why there is no time, or why it means nothing
+
+    def minimum(self, name):
+        return min((min(visit) for visit in self.figures[name]), default=math.nan)
+
+    def median(self, name):
+        medians = [statistics.median(visit) for visit in self.figures[name]]
+        return statistics.median(medians) if medians else math.nan
+
+    def ratios(self):
+        """PyTorch's figure over ctorch's, of each pair of neighbouring visits, from their minima."""
+        pairs = zip(self.figures["ctorch"], self.figures["torch"])
+        return [min(theirs) / max(min(ours), 1e-3) for ours, theirs in pairs]
+
+    def interval(self):
+        """Median ratio and its bootstrap 95 % interval, or None."""
+        ratios = self.ratios()
+        if not ratios or self.problem:
+            return None
+        draw = random.Random(0)
+        medians = sorted(statistics.median(draw.choices(ratios, k=len(ratios))) for _ in range(1000))
+        return statistics.median(ratios), medians[25], medians[974]
+
+
+def shown(value, unit):
+    if math.isnan(value):
+        return ""
+    steps = ((1e9, "s"), (1e6, "ms"), (1e3, "us"), (1, "ns")) if unit == "ns" else (
+        (1e6, "MB"), (1e3, "KB"), (1, "B"))
+    size, name = next((step for step in steps if abs(value) >= step[0]), steps[-1])
+    return f"{value / size:.3g} {name}" if value / size < 1000 else f"{value / size:.0f} {name}"
+
+
+def cell(result, name):
+    if not result.figures[name]:
+        return ""
+    least, middle = result.minimum(name), result.median(name)
+    text = shown(least, result.row.unit)
+    if not result.row.exact:
+        text += f" / {shown(middle, result.row.unit)}"
+    if result.row.samples:
+        text += f" ({result.row.samples / least * 1e6:.0f} K/s)"
+    return text
+
+
+def spread(copies, most=8):
+    """A few of the measured copies, from the smallest to the largest."""
+    sizes = sorted(copies.items())
+    return sizes[::max(1, len(sizes) // most)]
+
+
+def line(result, limits):
+    name, ours, theirs = result.row.name, cell(result, "ctorch"), cell(result, "torch")
+    if result.problem:
+        return f"| {name} | {ours} | {theirs} | {result.problem} | |"
+    interval, share = result.interval(), limits.share(result.row, result.minimum("ctorch"))
+    ratio = "" if interval is None else "{:.2f}x".format(*interval)
+    if interval and len(result.ratios()) > 1:
+        ratio += " [{1:.2f}, {2:.2f}]".format(*interval)
+    limit = "" if share is None else f"{share:.0%}"
+    return f"| {name} | {ours} | {theirs} | {ratio} | {limit} |"
+
+
+def mean_line(group, results):
+    ratios = [interval[0] for result in results if (interval := result.interval())]
+    if not ratios:
+        return ""
+    mean = math.exp(statistics.fmean(math.log(ratio) for ratio in ratios))
+    return f"{group}: {mean:.2f}x over {len(ratios)} rows"
+
+
+def slow_lines(results):
+    """Rows whose ratio is below 1.0, the worst first; those surely below the bar are named so."""
+    measured = [(result.interval(), result) for result in results if result.interval()]
+    below = sorted((interval, result.row.name, result.threads) for interval,
+                   result in measured if interval[0] < 1)
+    for (ratio, low, high), name, threads in below:
+        mark = f", **below {BAR}**" if high < BAR else ""
+        plural = "s" if threads > 1 else ""
+        yield f"- {ratio:.2f}x [{low:.2f}, {high:.2f}] {name}, {threads} thread{plural}{mark}"
+
+
+def report(results, limits, head):
+    """The whole text, as lines of Markdown."""
+    lines = list(head)
+    for threads in sorted({result.threads for result in results}):
+        mine = [result for result in results if result.threads == threads]
+        limit = limits[threads]
+        lines += ["", f"## {threads} thread{'s' if threads > 1 else ''}", ""]
+        if limit.fma:
+            copies = ", ".join(f"{rate:.0f} at {shown(size, 'bytes')}" for size, rate in spread(limit.copy))
+            lines += [f"Peak: {limit.fma:.0f} GFLOP/s. Copies, GB/s: {copies}.", ""]
+        groups = list(dict.fromkeys(result.row.group for result in mine))
+        of_group = {group: [result for result in mine if result.row.group == group] for group in groups}
+        lines += ["- " + text for group in groups if (text := mean_line(group, of_group[group]))]
+        for group in groups:
+            lines += ["", f"### {group}", "", "| row | ctorch | PyTorch | ratio | of limit |",
+                      "|---|---|---|---|---|"]
+            lines += [line(result, limit) for result in of_group[group]]
+    wrong = [f"- {result.row.name}: {result.problem}" for result in results if result.problem]
+    if wrong:
+        lines += ["", "## Rows without a valid figure", "", *wrong]
+    slow = list(slow_lines(results))
+    certain = sum("**" in text for text in slow)
+    lines += ["", "## Rows below 1.0", "", f"{len(slow)} rows, {certain} of them surely below {BAR}.", "",
+              *slow]
+    return lines
+
+
+def record(results, limits, head):
+    """The same as plain data, for JSON."""
+    return {
+        "head": head,
+        "limits": {threads: {"fma": limit.fma, "copy": limit.copy} for threads, limit in limits.items()},
+        "rows": [{
+            "name": result.row.name, "class": result.row.group, "threads": result.threads,
+            "unit": result.row.unit,
+            "problem": result.problem, "figures": result.figures, "interval": result.interval(),
+        } for result in results],
+    }

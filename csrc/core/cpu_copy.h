@@ -1,0 +1,26 @@
+/* Copies and casts of the CPU backend, and how its loops are run. */
+#ifndef CTORCH_CORE_CPU_COPY_H
+#define CTORCH_CORE_CPU_COPY_H
+
+#include "abi/dtype.h"
+#include "abi/kernels.h"
+
+enum { CPU_BLOCK = 512 };         /* elements; 8 operands of doubles fill an L1 cache's 32 KiB */
+
+/* The type that half types are computed in; any other type itself. */
+static inline Dtype
+cpu_half_compute(Dtype dtype)
+{
+    return dtype == DTYPE_HALF || dtype == DTYPE_BF16 ? DTYPE_FLOAT : dtype;
+}
+
+/* Elements of one size, strides in bytes. */
+void cpu_copy_strided(char *to, int64_t to_stride, const char *from, int64_t from_stride, int64_t n, int64_t itemsize);
+/* Dense to dense, any dtype to any, at most CPU_BLOCK elements. */
+void cpu_cast_dense(char *to, Dtype to_dtype, const char *from, Dtype from_dtype, int64_t n);
+/* A loop over an iterator, on all threads and without the GIL where it is long.  grain: elements worth about 5 us. */
+int cpu_run(const Iter *iter, Loop loop, const Param *params, int64_t grain);
+/* Operand 1 into operand 0: the backend's `cast` slot. */
+int cpu_cast(Dtype to, Dtype from, const Iter *iter);
+
+#endif

@@ -1,0 +1,70 @@
+"""The benchmarks themselves: rows can be made and run, and a report tells slow and wrong rows from good ones."""
+
+import math
+
+import pytest
+
+import ctorch
+from benchmarks.__main__ import same
+from benchmarks.report import Result, mean_line, report, slow_lines
+from benchmarks.row import Row, all_rows
+from benchmarks.worker import Server, numbers
+
+ROWS = {row.name: row for row in all_rows()}
+QUICK = {"call", "recorded call", "scalar access", "lecture model", "MLP", "data"}
+
+
+class NoLimits:
+    fma, copy = None, {}
+
+    def share(self, row, ns):
+        return None
+
+
+def result(ours, theirs, name="row", threads=1):
+    made = Result(Row(name, "class", None), threads)
+    made.figures = {"ctorch": [[value] for value in ours], "torch": [[value] for value in theirs]}
+    return made
+
+
+@pytest.mark.parametrize("name", [name for name, row in ROWS.items() if row.group in QUICK])
+def test_row_runs(name):
+    server = Server("ctorch", 1, "wall")
+    values = server.answer({"do": "check", "row": name})
+    assert all(math.isfinite(value) for value in values)
+    assert min(server.answer({"do": "time", "row": name, "seconds": 0})) > 0
+
+
+def test_samples_hold_the_shape():
+    assert numbers(ctorch.zeros(2, 3)) != numbers(ctorch.zeros(3, 2))
+    assert len(numbers(ctorch.zeros(1 << 16))) < 1000
+
+
+@pytest.mark.parametrize("ours, theirs, agree", [
+    ([1.0, math.nan], [1.0, math.nan], True), ([1.0], [1.00001], True), ([math.inf], [math.inf], True),
+    ([1.0], [1.001], False), ([1.0], [1.0, 1.0], False), ([math.nan], [1.0], False), ([math.inf], [1.0], False),
+])
+def test_same(ours, theirs, agree):
+    assert same(ours, theirs) == agree
+
+
+def test_below_the_bar_only_when_the_interval_is():
+    surely = result([10.0] * 9, [9.0] * 9, "surely")
+    perhaps = result([10.0] * 9, [9.0] * 5 + [10.0] * 4, "perhaps")
+    good = result([10.0] * 9, [20.0] * 9, "good")
+    lines = list(slow_lines([good, perhaps, surely]))
+    assert [("surely" in line, "below" in line) for line in lines] == [(True, True), (False, False)]
+    assert mean_line("class", [good]) == "class: 2.00x over 1 rows"
+
+
+def test_wrong_result_has_no_ratio():
+    wrong = result([1.0], [9.0], "wrong")
+    wrong.problem = "WRONG RESULT"
+    text = "\n".join(report([wrong, result([1.0], [9.0], "right")], {1: NoLimits()}, []))
+    assert "- wrong: WRONG RESULT" in text and text.count("9.00x") == 2
+    assert wrong.interval() is None
+
+
+def test_without_pytorch_only_our_column():
+    text = "\n".join(report([result([1.0], [])], {1: NoLimits()}, []))
+    assert "| row | 1 ns / 1 ns |  |  |  |" in text and "0 rows" in text

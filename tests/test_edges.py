@@ -1,0 +1,166 @@
+"""Corners in which ops do what PyTorch 2.13 does: integer bounds, negative paddings, kinks, draws with a history, in-place
+forms that overwrite what their gradient reads, angles of any size."""
+
+import ctorch
+import ctorch.nn.functional as F
+import numpy as np
+import pytest
+
+
+def grad(output, *inputs, **kwargs):
+    return ctorch.autograd.grad(output.sum(), inputs, **kwargs)
+
+
+# ---------------------------------------------------------------- integer results
+@pytest.mark.parametrize("dtype, bounds, expected", [
+    (ctorch.int64, (3.1,), [0, 1, 2]),
+    (ctorch.int32, (3.1,), [0, 1, 2, 3]),
+    (ctorch.int64, (0, 5, 1.5), [0, 1, 2, 3, 4]),
+    (ctorch.int32, (0, 5, 1.5), [0, 1, 2, 3]),
+    (ctorch.int64, (5, 0.5, -1.5), [5, 4, 3, 2, 1]),
+    (ctorch.int64, (0.2, 0.9), []),
+])
+def test_arange_truncates_its_bounds(dtype, bounds, expected):
+    assert ctorch.arange(*bounds, dtype=dtype).tolist() == expected
+
+
+def test_other_integer_ranges_truncate_their_bounds():
+    assert ctorch.linspace(0.9, 9.9, 5, dtype=ctorch.int64).tolist() == [0, 2, 4, 6, 9]
+    assert ctorch.linspace(-3.7, 9.9, 7, dtype=ctorch.int64).tolist() == [-3, -1, 1, 3, 5, 7, 9]
+    assert ctorch.logspace(0.5, 2.5, 5, dtype=ctorch.int64).tolist() == [1, 3, 10, 31, 100]
+    assert ctorch.range(0, 4.9, 1.5, dtype=ctorch.int32).tolist() == [0, 1, 2, 3, 4]
+    with pytest.raises(RuntimeError, match="step must be nonzero"):
+        ctorch.arange(0, 3, 0.5, dtype=ctorch.int64)
+
+
+def test_truth_values():
+    b, one = ctorch.tensor([[True, False]]), ctorch.tensor([True])
+    assert b.square().tolist() == [[1, 0]] and b.square().dtype == ctorch.int64
+    assert ctorch.addr(b, one, ctorch.tensor([False, False]), beta=3, alpha=2).tolist() == b.tolist()
+    assert ctorch.addr(b, one, ctorch.tensor([False, True]), beta=0).tolist() == [[False, True]]
+    assert ctorch.addr(b, one, ctorch.tensor([False, True]), alpha=0).tolist() == b.tolist()
+    assert one[0].sum_to_size(()).dtype == ctorch.int64
+    assert F.margin_ranking_loss(one.long(), one.long(), one.long(), margin=1).dtype == ctorch.float32
+
+
+# ---------------------------------------------------------------- indices
+def test_indices():
+    x = ctorch.arange(5.0, requires_grad=True)
+    nothing = ctorch.gather(x, 0, ctorch.empty(2, 0, dtype=ctorch.uint8))
+    assert nothing.shape == (2, 0)
+    assert grad(nothing, x)[0].tolist() == [0] * 5
+    with pytest.raises(RuntimeError, match="Expected dtype int32/int64 for index"):
+        ctorch.gather(x, 0, ctorch.zeros(1, dtype=ctorch.uint8))
+    assert ctorch.take_along_dim(x, ctorch.tensor([-1, -5]), 0).tolist() == [4, 0]
+    with pytest.raises(RuntimeError, match="index -1 is out of bounds"):
+        ctorch.take_along_dim(x, ctorch.tensor([-1]))
+    assert [part.tolist() for part in ctorch.tensor_split(x, ctorch.tensor([1, 3]))] == [[0], [1, 2], [3, 4]]
+    assert [part.tolist() for part in x.tensor_split(ctorch.tensor(2))] == [[0, 1, 2], [3, 4]]
+    for wrong, phrase in [(ctorch.tensor([1.0]), "dtype of long"), (ctorch.tensor([[1]]), "tensor with 2 dims")]:
+        with pytest.raises(RuntimeError, match=phrase):
+            ctorch.tensor_split(x, wrong)
+
+
+def test_a_value_that_fills_a_place_twice_counts_once():
+    value = ctorch.tensor(1.0, requires_grad=True)
+    filled = ctorch.zeros(2, 3).index_fill(1, ctorch.tensor([1, 1, -2]), value)
+    assert grad(filled, value)[0].item() == 2
+
+
+def test_diff_of_order_0_ignores_what_is_joined():
+    assert ctorch.diff(ctorch.arange(3.0), 0, prepend=ctorch.ones(2)).tolist() == [0, 1, 2]
+
+
+def test_tensordot_sums_against_a_size_of_1():
+    a, b = ctorch.full((1, 2), 3.0), ctorch.arange(8.0).reshape(4, 2)
+    assert ctorch.tensordot(a, b, dims=([0], [0])).tolist() == [[36, 48], [36, 48]]
+
+
+@pytest.mark.parametrize("mode, pad, expected", [
+    ("reflect", (-2, 3), [2, 3, 2, 1, 0]),
+    ("reflect", (2, -1), [2, 1, 0, 1, 2]),
+    ("replicate", (-4, 5), [3, 3, 3, 3, 3]),
+    ("replicate", (3, -3), [0, 0, 0, 0]),
+    ("circular", (-1, 1), [1, 2, 3, 1]),
+    ("circular", (1, -3), [0, 0]),
+    ("circular", (-2, -2), []),
+])
+def test_negative_paddings_cut_off(mode, pad, expected):
+    assert F.pad(ctorch.arange(4.0).reshape(1, 4), pad, mode).tolist() == [expected]
+
+
+@pytest.mark.parametrize("mode", ["reflect", "replicate"])
+def test_paddings_that_leave_nothing(mode):
+    with pytest.raises(RuntimeError, match="is too small. Calculated output"):
+        F.pad(ctorch.ones(1, 4), (-2, -2), mode)
+
+
+@pytest.mark.parametrize("dtype", [ctorch.float16, ctorch.bfloat16])
+def test_histograms_of_16_bits(dtype):
+    counts = ctorch.histc(ctorch.tensor([1, 2, 3, 2.5], dtype=dtype), 4)
+    assert counts.tolist() == [1, 0, 1, 2] and counts.dtype == dtype
+
+
+# ---------------------------------------------------------------- gradients
+@pytest.mark.parametrize("form", ["cumprod_", "logit_", "nan_to_num_"])
+def test_an_in_place_form_keeps_what_its_gradient_reads(form):
+    x = ctorch.tensor([0.3, 0.6, 0.2], dtype=ctorch.float64, requires_grad=True)
+    arguments = (0,) if form == "cumprod_" else ()
+    results = []
+    for name in (form[:-1], form):
+        y = getattr(x * 1.5, name)(*arguments)
+        (first,) = grad(y * y, x, create_graph=True)
+        results.append((y, first, grad(first * first, x)[0]))
+    for a, b in zip(*results):
+        assert ctorch.equal(a, b)
+
+
+@pytest.mark.parametrize("activation, second", [
+    (F.elu, [0.36787944, 0, 0]),
+    (F.celu, [0.36787944, 0, 0]),
+    (F.selu, [0.64676863, 0, 0]),
+    (lambda x: F.softplus(x, threshold=1), [0.19661193, 0.25, 0]),
+])
+def test_second_derivatives_at_kinks(activation, second):
+    x = ctorch.tensor([-1.0, 0, 1], requires_grad=True)
+    (first,) = grad(activation(x), x, create_graph=True)
+    np.testing.assert_allclose(grad(first, x)[0].numpy(), second, rtol=1e-6)
+
+
+def test_quantile_has_a_gradient_for_the_rank():
+    x, q = ctorch.tensor([0.0, 1, 4]), ctorch.tensor([0.2, 0.7], requires_grad=True)
+    assert grad(ctorch.quantile(x, q), q)[0].tolist() == [2, 6]
+    assert not ctorch.quantile(x, q, interpolation="lower").requires_grad
+
+
+def test_the_count_of_nonzeros_has_no_gradient():
+    x = ctorch.ones(3, requires_grad=True)
+    assert grad(x.norm(0), x, allow_unused=True) == (None,)
+    assert grad(ctorch.cdist(x.reshape(1, 3), ctorch.zeros(2, 3), 0), x)[0].tolist() == [0, 0, 0]
+
+
+def test_draws_have_a_history_and_no_slope():
+    p = ctorch.full((2,), 0.5, requires_grad=True)
+    s = ctorch.tensor(2.0, requires_grad=True)
+    for draw, name in [(ctorch.normal(p, 1.0), "NormalBackward1"), (ctorch.normal(1.0, p), "NormalBackward2"),
+                       (ctorch.normal(p, s), "NormalBackward3"), (ctorch.bernoulli(p), "BernoulliBackward0"),
+                       (ctorch.poisson(p), "PoissonBackward0")]:
+        assert draw.grad_fn.name() == name
+        assert grad(draw, p)[0].tolist() == [0, 0]
+    assert grad(ctorch.normal(p, s), s)[0].item() == 0
+
+
+# ---------------------------------------------------------------- angles
+@pytest.mark.parametrize("name", ["sin", "cos", "tan"])
+def test_angles_of_any_size(name):
+    bits = np.random.default_rng(0).integers(0x4E000000, 0x7F800000, 3000, dtype=np.uint32)
+    x = np.concatenate([np.linspace(-9, 9, 700), bits.view(np.float32), [np.inf, np.nan]]).astype(np.float32)
+    with np.errstate(invalid="ignore"):
+        exact = getattr(np, name)(x.astype(np.float64))
+        slope = {"sin": np.cos(x.astype(np.float64)), "cos": -np.sin(x.astype(np.float64)), "tan": 1 + exact**2}[name]
+    t = ctorch.tensor(x, requires_grad=True)
+    y = getattr(ctorch, name)(t)
+    np.testing.assert_allclose(y.detach().numpy(), exact, rtol=3e-7)
+    np.testing.assert_allclose(grad(y, t)[0].numpy(), slope, rtol=1e-6)
+    changed = getattr(t.detach().clone(), name + "_")()
+    assert np.array_equal(changed.numpy(), y.detach().numpy(), equal_nan=True)

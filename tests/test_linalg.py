@@ -1,0 +1,124 @@
+"""Inverses, singular values and what is made of them, against NumPy in float64; gradients against differences."""
+
+import ctorch
+import numpy as np
+import pytest
+
+SHAPES = [(3, 3), (2, 4, 4), (1, 1), (6, 6), (2, 0, 0)]
+
+
+def matrices(*shape, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape)
+
+
+def differences(function, array, weight, step=1e-6):
+    """d sum(function(array) * weight) / d array by central differences; function takes and gives a ctorch tensor."""
+    gradient = np.zeros_like(array)
+    for place in np.ndindex(*array.shape):
+        ends = []
+        for sign in (1, -1):
+            moved = array.copy()
+            moved[place] += sign * step
+            ends.append(float((function(ctorch.tensor(moved)) * weight).sum()))
+        gradient[place] = (ends[0] - ends[1]) / (2 * step)
+    return gradient
+
+
+def check_gradients(function, array):
+    x = ctorch.tensor(array, requires_grad=True)
+    y = function(x)
+    weight = ctorch.tensor(matrices(*y.shape, seed=1))
+    (first,) = ctorch.autograd.grad((y * weight).sum(), x, create_graph=True)
+    np.testing.assert_allclose(first.detach().numpy(), differences(function, array, weight), rtol=1e-5, atol=1e-7)
+    if not first.requires_grad:  # a linear function
+        return
+
+    def gradient(t):
+        t.requires_grad_()
+        return ctorch.autograd.grad((function(t) * weight).sum(), t)[0]
+
+    across = ctorch.tensor(matrices(*array.shape, seed=2))
+    (second,) = ctorch.autograd.grad((first * across).sum(), x)
+    np.testing.assert_allclose(second.numpy(), differences(gradient, array, across), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_inverse(shape):
+    a = matrices(*shape)
+    np.testing.assert_allclose(ctorch.linalg.inv(ctorch.tensor(a)).numpy(), np.linalg.inv(a), rtol=1e-9, atol=1e-12)
+    assert ctorch.equal(ctorch.tensor(a).inverse(), ctorch.inverse(ctorch.tensor(a)))
+    check_gradients(ctorch.linalg.inv, a)
+
+
+def test_a_singular_matrix_has_no_inverse():
+    with pytest.raises(ctorch.linalg.LinAlgError, match="The diagonal element 2 is zero"):
+        ctorch.linalg.inv(ctorch.ones(2, 2))
+    with pytest.raises(RuntimeError, match="Batch element 1"):
+        ctorch.linalg.inv(ctorch.stack([ctorch.eye(2), ctorch.zeros(2, 2)]))
+    with pytest.raises(RuntimeError, match="batches of square matrices, but they are 2 by 3"):
+        ctorch.linalg.inv(ctorch.ones(2, 3))
+    with pytest.raises(RuntimeError, match="Low precision dtypes not supported. Got Half"):
+        ctorch.linalg.inv(ctorch.ones(2, 2).half())
+
+
+@pytest.mark.parametrize("shape", [(3, 3), (5, 3), (3, 5), (2, 4, 2), (0, 3), (1, 1), (40, 30)])
+def test_singular_values(shape):
+    a = matrices(*shape)
+    np.testing.assert_allclose(ctorch.linalg.svdvals(ctorch.tensor(a)).numpy(),
+                               np.linalg.svd(a, compute_uv=False), rtol=1e-12)
+    if a.size < 30:
+        check_gradients(ctorch.linalg.svdvals, a)
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e200])
+def test_singular_values_of_any_size(scale):
+    a = matrices(4, 3) * scale
+    np.testing.assert_allclose(ctorch.linalg.svdvals(ctorch.tensor(a)).numpy(),
+                               np.linalg.svd(a, compute_uv=False), rtol=1e-12)
+
+
+def test_singular_values_of_a_matrix_without_full_rank():
+    values = ctorch.linalg.svdvals(ctorch.tensor([[1.0, 2], [2, 4], [3, 6]], dtype=ctorch.float64))
+    np.testing.assert_allclose(values.numpy(), [70**0.5, 0], atol=1e-14)
+    zero = ctorch.zeros(2, 3, requires_grad=True)
+    ctorch.linalg.matrix_norm(zero, "nuc").backward()
+    assert zero.grad.tolist() == [[1, 0, 0], [0, 1, 0]]
+    with pytest.raises(ctorch.linalg.LinAlgError, match="non-finite"):
+        ctorch.linalg.svdvals(ctorch.tensor([[float("nan")]]))
+
+
+@pytest.mark.parametrize("order", ["nuc", 2, -2])
+def test_norms_of_singular_values(order):
+    a = matrices(3, 2, 4)
+    x = ctorch.tensor(a)
+    np.testing.assert_allclose(ctorch.linalg.matrix_norm(x, order).numpy(), np.linalg.norm(a, order, (1, 2)))
+    kept = ctorch.linalg.matrix_norm(x, order, dim=(2, 0), keepdim=True)
+    np.testing.assert_allclose(kept.numpy(), np.linalg.norm(a, order, (2, 0), keepdims=True))
+    check_gradients(lambda t: ctorch.linalg.matrix_norm(t, order), a)
+    with pytest.raises(RuntimeError, match="dims must be different"):
+        ctorch.linalg.matrix_norm(x, order, dim=(1, 1))
+
+
+def test_the_nuclear_norm_by_name():
+    a = matrices(3, 4)
+    assert float(ctorch.tensor(a).norm("nuc")) == pytest.approx(np.linalg.norm(a, "nuc"))
+    with pytest.raises(RuntimeError, match="dim must be a 2-tuple"):
+        ctorch.ones(2, 2, 2).norm("nuc")
+
+
+@pytest.mark.parametrize("n", [-3, -1, 0, 1, 2, 5])
+def test_matrix_power(n):
+    a = matrices(2, 3, 3)
+    np.testing.assert_allclose(ctorch.linalg.matrix_power(ctorch.tensor(a), n).numpy(), np.linalg.matrix_power(a, n))
+    check_gradients(lambda t: ctorch.linalg.matrix_power(t, n), a)
+
+
+def test_multi_dot_takes_the_cheapest_order():
+    parts = [matrices(*shape, seed=k) for k, shape in enumerate([(2,), (2, 9), (9, 1), (1, 7), (7,)])]
+    product = ctorch.linalg.multi_dot([ctorch.tensor(part) for part in parts])
+    assert product.shape == ()
+    assert float(product) == pytest.approx(np.linalg.multi_dot(parts))
+    assert ctorch.linalg._best_splits([1, 9, 1, 9])[0, 2] == 1
+    assert ctorch.linalg._best_splits([9, 1, 9, 1])[0, 2] == 0
+    with pytest.raises(RuntimeError, match="cannot be multiplied"):
+        ctorch.linalg.multi_dot([ctorch.ones(2, 3), ctorch.ones(2, 3)])
