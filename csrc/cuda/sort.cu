@@ -114,7 +114,7 @@ static unsigned blocks_of(int64_t threads)
 
 void launch_sort(const Sort *s, uint64_t *keys, int64_t *places, int64_t width, cudaStream_t stream)
 {
-    const int64_t items = s->rows * width, span = width < SHARED_ITEMS ? width : SHARED_ITEMS;
+    const int64_t items = s->rows * width, span = width < SHARED_ITEMS ? width : (int64_t)SHARED_ITEMS;
     const int itemsize = s->dtype <= DTYPE_INT8                              ? 1
                          : s->dtype == DTYPE_INT16 || s->dtype == DTYPE_HALF || s->dtype == DTYPE_BF16 ? 2
                          : s->dtype == DTYPE_INT32 || s->dtype == DTYPE_FLOAT ? 4
