@@ -25,7 +25,8 @@ ENV = @command -v $(PYTHON) >/dev/null || { echo "$(NO_PYTHON)"; exit 1; }; $(PY
 PYTEST = $(PY) -m pytest
 COMPILERS = gcc clang
 
-.PHONY: build lecture test test-native test-hard stubs ops warnings asan test-asan test-tsan test-valgrind coverage lint cuda-sim bench clean
+.PHONY: build lecture test test-native test-hard stubs ops warnings asan test-asan test-tsan test-valgrind \
+	coverage lint cuda-sim bench clean
 
 build:
 	$(ENV)
@@ -75,6 +76,10 @@ test-asan: asan
 	ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 \
 	PYTHONMALLOC=malloc ../../$(PYTEST) ../../tests --ignore=../../tests/hard \
 	    --ignore=../../tests/test_build.py --ignore=../../tests/test_layout.py -m 'not unsanitized' $(ARGS)
+
+cuda-sim:
+	$(ENV)
+	CTORCH_BUILD_SIM=1 $(PY) setup.py --quiet build_ext --inplace
 
 # ThreadSanitizer sees the extension alone: what it reports is a race in a frame of ours.  Without the address-space
 # randomisation that its shadow memory cannot bear.

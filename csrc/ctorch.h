@@ -116,7 +116,7 @@ void tensor_update(Tensor *t);
 int tensor_set_geometry_from(Tensor *t, Tensor *from);
 int tensor_set_dims(Tensor *t, int ndim, const int64_t *dims, const int64_t *strides);   /* -1 with an error */
 int64_t tensor_offset(Tensor *t);                 /* in elements */
-Param tensor_item(Tensor *t);                     /* element 0 of a host tensor in both views */
+Param tensor_item(Tensor *t);                     /* element 0 in both views; waits for a device, may set an error */
 
 /* Product of dims, checked; -1 with RuntimeError ("calculation overflowed" / "negative dimension"). */
 int64_t shape_numel(int ndim, const int64_t *dims);

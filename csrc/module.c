@@ -117,7 +117,7 @@ module_exec(PyObject *module)
     static int (*const steps[])(PyObject *) = {
         error_init, dtype_type_init, finfo_type_init, layout_type_init, device_type_init, size_type_init,
         generator_type_init, node_init, tensor_type_init, numpy_init, construct_init, convert_init, print_init,
-        autograd_init,
+        autograd_init, cuda_init,
     };
     if (cpu_init() < 0)
         return -1;

@@ -32,17 +32,8 @@ def are_deterministic_algorithms_enabled():
 
 
 def set_default_device(device):
-    """Accepts the CPU, where tensors are made anyway. Raises RuntimeError for any other device."""
-    if device is not None and _C.device(device).type != "cpu":
-        raise RuntimeError(
-            f"set_default_device({str(device)!r}): ctorch makes tensors on the CPU; "
-            "give device= where a tensor is made, or use .to(device)"
-        )
-
-
-def get_default_device():
-    """device(type='cpu')"""
-    return _C.device("cpu")
+    """Where tensors are made from now on if no device is given; None: on the CPU."""
+    _C._set_default_device("cpu" if device is None else device)
 
 
 def set_default_tensor_type(t):

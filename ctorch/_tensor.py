@@ -4,10 +4,14 @@ from . import _C
 from ._C import Tensor
 
 
-def _rebuild(cls, array_bytes, dtype, shape, requires_grad, attributes):
-    """What pickle calls: a tensor of `shape` from row-major bytes."""
+def _rebuild(cls, array_bytes, dtype, shape, requires_grad, attributes, device="cpu"):
+    """What pickle calls: a tensor of `shape` from row-major bytes, on a device."""
+    if device != "cpu" and _C._cuda_device_count() == 0:
+        raise RuntimeError("Attempting to deserialize object on a CUDA device but torch.cuda.is_available() is False. "
+                           "If you are running on a CPU-only machine, please pickle tensors after .cpu()")
     tensor = _C.frombuffer(bytearray(array_bytes), dtype=dtype).reshape(shape) if array_bytes else _C.empty(
-        shape, dtype=dtype)
+        shape, dtype=dtype, device="cpu")
+    tensor = tensor.to(device)
     if cls is not Tensor:
         tensor = cls(tensor, requires_grad) if issubclass(cls, _C.Parameter) else tensor.as_subclass(cls)
     if requires_grad:
@@ -18,12 +22,13 @@ def _rebuild(cls, array_bytes, dtype, shape, requires_grad, attributes):
 
 def _reduce_ex(self, protocol):
     """Pickles values, dtype, shape, requires_grad and attributes; history is not part of a pickle."""
-    data = self.detach().contiguous()
+    data = self.detach().cpu().contiguous()
     if data.element_size() <= 2:               # NumPy, which the buffer comes from, has neither bfloat16 nor our bool
         data = data.reshape(-1).view(_C.uint8 if data.element_size() == 1 else _C.int16)
     content = bytes(memoryview(data).cast("B")) if self.numel() else b""
     return (_rebuild, (type(self), content, self.dtype, tuple(self.shape),
-                       self.requires_grad and self.is_leaf, dict(self.__dict__)))
+                       self.requires_grad and self.is_leaf, dict(self.__dict__),
+                       *([str(self.device)] if self.is_cuda else [])))
 
 
 def _copy(self):
@@ -89,11 +94,6 @@ def _map_(self, other, callable):
     return self.copy_(_C.tensor([callable(a, b) for a, b in pairs], dtype=self.dtype).reshape(self.shape))
 
 
-def _pin_memory(self, device=None):
-    """Raises RuntimeError: pinned memory belongs to a GPU."""
-    raise RuntimeError("Cannot access accelerator device when none is available: pin_memory() needs one")
-
-
 def _share_memory_(self):
     """Raises NotImplementedError: tensors of two processes have their own memory."""
     raise NotImplementedError("share_memory_(): ctorch's tensors cannot share memory between processes; "
@@ -113,7 +113,7 @@ def _itself(self):
 _C._add_tensor_methods({
     "__reduce_ex__": _reduce_ex, "__copy__": _copy, "__deepcopy__": _deepcopy, "__reversed__": _reversed,
     "storage": _storage,
-    "untyped_storage": _untyped_storage, "apply_": _apply_, "map_": _map_, "pin_memory": _pin_memory,
+    "untyped_storage": _untyped_storage, "apply_": _apply_, "map_": _map_,
     "share_memory_": _share_memory_, "to_dense": _itself, "conj": _itself,
     "resolve_conj": _itself, "resolve_neg": _itself, "real": property(_itself),
     "layout": property(lambda self: _C.strided, doc="torch.strided: the only layout.")})

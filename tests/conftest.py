@@ -4,6 +4,7 @@ The tests import the ctorch that Python finds; CTORCH_CPU chooses its kernels be
 """
 
 import gc
+import os
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -16,6 +17,35 @@ settings.register_profile("quick", max_examples=20, derandomize=True, database=N
 settings.register_profile("ci", max_examples=200, **slow)
 settings.register_profile("nightly", max_examples=2000, **slow)
 settings.load_profile("quick")
+
+
+def pytest_addoption(parser):
+    parser.addoption("--device", default="cpu", help="where tensors are made that are told nothing: cpu, cuda, cuda:1")
+
+
+def pytest_configure(config):
+    if config.getoption("--device") != "cpu":
+        live_on(config.getoption("--device"))
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--device") == "cpu":
+        return
+    for item in items:
+        if item.get_closest_marker("cpu"):
+            item.add_marker(pytest.mark.skip(reason="shows texts or numbers that are the CPU's alone"))
+
+
+def live_on(device):
+    """Tests written for the CPU run on a device: tensors are made there, and NumPy sees copies.
+
+    Every launch is waited for, so that errors that depend on data are raised where the tests expect them.
+    """
+    os.environ["CUDA_LAUNCH_BLOCKING"] = "1"
+    ctorch.set_default_device(device)
+    to_array, from_array = ctorch.Tensor.numpy, ctorch.from_numpy
+    ctorch._C._add_tensor_methods({"numpy": lambda self, **options: to_array(self.cpu(), **options)})
+    ctorch.from_numpy = lambda array: from_array(array).to(device)
 
 
 def pytest_report_header(config):

@@ -51,6 +51,7 @@ def mlp():
 
 
 # ---------------------------------------------------------------- repr and construction
+@pytest.mark.cpu
 @with_pytorch
 @pytest.mark.parametrize("expression", LAYERS)
 def test_repr_is_pytorchs(expression):
@@ -65,6 +66,7 @@ def test_layers_survive_pickle_and_deepcopy(expression):
         assert list(other.state_dict()) == list(layer.state_dict())
 
 
+@pytest.mark.cpu
 @with_pytorch
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("size", [(1, 10), (10, 1), (784, 100)])
@@ -159,6 +161,7 @@ def test_assignment_before_init_is_refused():
     assert Early(5).plain == 3
 
 
+@pytest.mark.cpu
 def test_assignment_moves_between_kinds():
     model = nn.Module()
     model.x = 1
@@ -233,6 +236,7 @@ def test_bad_names(name, error, words):
         assert words in caught.value.args[0]
 
 
+@pytest.mark.cpu
 def test_bad_members():
     model = nn.Module()
     with pytest.raises(TypeError, match="cannot assign 'torch.FloatTensor' object to parameter 'w'"):

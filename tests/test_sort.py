@@ -113,6 +113,7 @@ def test_topk_is_the_head_of_the_sorted(k):
     assert np.array_equal(np.take_along_axis(a, indices.numpy(), 1), values.numpy())
 
 
+@pytest.mark.cpu
 def test_named_results():
     pair = ctorch.tensor([2.0, 1.0]).sort()
     assert repr(pair) == "torch.return_types.sort(\nvalues=tensor([1., 2.]),\nindices=tensor([1, 0]))"

@@ -23,12 +23,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* A loop vectorises only around inlined code, and the larger functions exceed the compilers' own limit. */
-#ifdef __CUDACC__
-#define CT_FN static __device__ __forceinline__
-#else
-#define CT_FN static inline __attribute__((always_inline))
-#endif
+#include "abi/inline.h"
 
 /* A function whose vector form gcc makes once and loops call, because inlined everywhere it would take a tenth of
  * the wheel.  A loop that calls it under a condition stays scalar. */

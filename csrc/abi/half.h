@@ -5,7 +5,9 @@
 #include <stdint.h>
 #include <string.h>
 
-static inline uint32_t
+#include "abi/inline.h"
+
+CT_INLINE uint32_t
 half_bits_of_float(float x)
 {
     uint32_t bits;
@@ -13,7 +15,7 @@ half_bits_of_float(float x)
     return bits;
 }
 
-static inline float
+CT_INLINE float
 half_float_of_bits(uint32_t bits)
 {
     float x;
@@ -22,13 +24,13 @@ half_float_of_bits(uint32_t bits)
 }
 
 /* bfloat16 is the upper half of a float. */
-static inline float
+CT_INLINE float
 bf16_to_float(uint16_t h)
 {
     return half_float_of_bits((uint32_t)h << 16);
 }
 
-static inline uint16_t
+CT_INLINE uint16_t
 float_to_bf16(float x)
 {
     uint32_t bits = half_bits_of_float(x);
@@ -38,7 +40,7 @@ float_to_bf16(float x)
 }
 
 /* A subnormal h is h * 2^-24: adding the bits of 0.5 as a float's mantissa and taking off 0.5 normalises it. */
-static inline float
+CT_INLINE float
 f16_to_float(uint16_t h)
 {
     uint32_t sign = (uint32_t)(h & 0x8000) << 16, magnitude = h & 0x7fff;
@@ -53,7 +55,7 @@ f16_to_float(uint16_t h)
 
 /* Below 2^-14 the sum with 0.5 rounds at 2^-24, float16's smallest step; above, 13 mantissa bits are rounded
  * off and a carry into the exponent is what rounding up to the next power of two means. */
-static inline uint16_t
+CT_INLINE uint16_t
 float_to_f16(float x)
 {
     uint32_t bits = half_bits_of_float(x), sign = bits >> 16 & 0x8000, magnitude = bits & 0x7fffffff;

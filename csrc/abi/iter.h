@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+#include "abi/dtype.h"
+
 enum { ITER_OPERANDS = 8, ITER_DIMS = 64 };
 
 typedef struct Iter {
@@ -13,6 +15,7 @@ typedef struct Iter {
     int64_t numel;
     char *ptr[ITER_OPERANDS];
     int8_t dtype[ITER_OPERANDS];                   /* as stored; kernels convert to the compute dtype */
+    uint8_t host;                                  /* bit k: operand k is one element, in the host's memory */
     int64_t dims[ITER_DIMS];                       /* dims[0] is innermost */
     int64_t strides[ITER_DIMS][ITER_OPERANDS];     /* bytes; 0 where an operand is broadcast */
 } Iter;

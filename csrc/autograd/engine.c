@@ -240,7 +240,7 @@ same_shape(const Tensor *g, const Meta *meta)
 static bool
 conforms(const Tensor *g, const Meta *meta)
 {
-    return g->dtype == meta->dtype && same_shape(g, meta);
+    return g->dtype == meta->dtype && same_shape(g, meta) && device_equal(g->device, meta->device);
 }
 
 Tensor *
@@ -260,6 +260,8 @@ engine_conform(Tensor *g, const Meta *meta, const char *name, int index)
     }
     if (g != NULL && g->dtype != meta->dtype)
         g = op_to_dtype(g, (Dtype)meta->dtype);
+    if (g != NULL && !device_equal(g->device, meta->device))   /* of a number that met a device's tensor */
+        g = op_to(g, DTYPE_NONE, &meta->device, false);
     return g;
 }
 
@@ -386,7 +388,7 @@ deliver(Run *run, Node *n, Tensor **out)
             const Meta *meta;
             if (e->nr == EDGE_LEAF) {
                 Tensor *leaf = (Tensor *)e->to;
-                own = (Meta){.dtype = leaf->dtype, .ndim = leaf->ndim, .dims = leaf->dims};
+                own = (Meta){.dtype = leaf->dtype, .device = leaf->device, .ndim = leaf->ndim, .dims = leaf->dims};
                 meta = &own;
             } else
                 meta = node_meta((Node *)e->to, e->nr);

@@ -134,7 +134,7 @@ run_general(const Gradient *d, Tensor *out)
             iter.dtype[i] = d->letters[k]->dtype;
         } else if (d->is_number[k]) {
             dtype_store(numbers[k], wide, d->node->saved[k].number);
-            operands[i] = (IterOperand){numbers[k], 0, NULL, NULL, dtype_info[wide].itemsize};
+            operands[i] = (IterOperand){numbers[k], 0, NULL, NULL, dtype_info[wide].itemsize, true};
             iter.dtype[i] = (int8_t)wide;
         }
     }

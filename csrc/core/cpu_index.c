@@ -237,9 +237,10 @@ range_loop(char *const *ptr, const int64_t *stride, int64_t n, const Param *para
 }
 
 int
-cpu_index_range(const Iter *iter, int64_t *low, int64_t *high)
+cpu_index_range(const Iter *iter, bool exact, int64_t *low, int64_t *high)
 {
     Range range = {{0, 0}, low, high};
+    (void)exact;
     *low = INT64_MAX;
     *high = INT64_MIN;
     iter_run(iter, range_loop, (const Param *)(const void *)&range);

@@ -97,8 +97,11 @@ iter_build(Iter *it, int n_operands, const IterOperand operands[], int ndim, con
     it->n_operands = n_operands;
     it->ndim = 0;
     it->numel = 1;
-    for (int k = 0; k < n_operands; k++)
+    it->host = 0;
+    for (int k = 0; k < n_operands; k++) {
         it->ptr[k] = operands[k].data;
+        it->host |= (uint8_t)(operands[k].host << k);
+    }
     for (int i = ndim - 1; i >= 0; i--) {
         it->numel *= dims[i];
         if (dims[i] != 1)

@@ -10,13 +10,15 @@ typedef struct IterOperand {
     const int64_t *dims;               /* equal to the index space's, or 1: broadcast */
     const int64_t *strides;            /* in elements */
     int64_t itemsize;
+    bool host;                         /* data is in the host's memory */
 } IterOperand;
 
 /* The operand for a tensor. */
 static inline IterOperand
 iter_operand(const Tensor *t)
 {
-    return (IterOperand){t->data, t->ndim, t->dims, t->strides, dtype_info[t->dtype].itemsize};
+    return (IterOperand){t->data, t->ndim, t->dims, t->strides, dtype_info[t->dtype].itemsize,
+                         t->device.type == DEVICE_CPU};
 }
 
 /* Shapes must be compatible: the frame has checked.  dims is the broadcast shape. */

@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include "core/platform.h"
 
+#include <dlfcn.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -532,6 +533,25 @@ int platform_on_fork(void (*child)(void))
         return -1;
     }
     return 0;
+}
+
+/* ---- Shared objects ---- */
+
+void *platform_library_beside(const void *symbol, const char *name)
+{
+    Dl_info own;
+    char path[4096];
+    if (dladdr(symbol, &own) == 0 || own.dli_fname == NULL)
+        return NULL;
+    const char *slash = strrchr(own.dli_fname, '/');
+    int folder = slash ? (int)(slash + 1 - own.dli_fname) : 0;
+    int length = snprintf(path, sizeof path, "%.*s%s", folder, own.dli_fname, name);
+    return length > 0 && length < (int)sizeof path ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
+}
+
+void *platform_library_symbol(void *library, const char *name)
+{
+    return dlsym(library, name);
 }
 
 /* ---- Process ---- */

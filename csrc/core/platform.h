@@ -86,6 +86,14 @@ void platform_wake(_Atomic uint32_t *word, int count);
  * memory. */
 int platform_on_fork(void (*child)(void));
 
+/* ---- Shared objects ---- */
+
+/* Opens `name` in the folder of the shared object that `symbol` is in; NULL if it cannot be. */
+void *platform_library_beside(const void *symbol, const char *name);
+
+/* NULL if there is none of that name. */
+void *platform_library_symbol(void *library, const char *name);
+
 /* ---- Process ---- */
 
 /* Nanoseconds of a clock that never goes back. */

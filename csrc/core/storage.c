@@ -9,8 +9,8 @@
 
 #include <stdlib.h>
 
-#include "abi/backend.h"
 #include "core/allocator.h"
+#include "core/device.h"
 
 /* A hostile build has no freelist, else a sanitizer would not see a use after free. */
 #ifdef CTORCH_HOSTILE
@@ -96,7 +96,7 @@ static char *
 memory_alloc(Storage *s, int64_t nbytes)
 {
     if (s->device.type != DEVICE_CPU)
-        return backends[s->device.type]->alloc(nbytes);
+        return backend_at(s->device)->alloc(nbytes);
     return nbytes <= STORAGE_INLINE ? inline_bytes(s) : allocator_alloc((size_t)nbytes);
 }
 
@@ -134,29 +134,23 @@ reclaim(void)
     allocator_empty_cache();
 }
 
-/* Asked here and nowhere else: whoever makes a tensor needs a storage. */
-static int
-check_device(Device device)
-{
-    if (device.type == DEVICE_CPU || backends[device.type] != NULL)
-        return 0;
-    error(PyExc_AssertionError, "Torch not compiled with CUDA enabled: this build of ctorch has no CUDA backend; use "
-                                "device=\"cpu\", or ask torch.cuda.is_available() first");
-    return -1;
-}
-
+/* The device is asked for here: whoever makes a tensor needs a storage. */
 Storage *
 storage_new(int64_t nbytes, Device device)
 {
-    Storage *s = check_device(device) < 0 ? NULL : storage_try(nbytes, device);
+    Storage *s = device.type == DEVICE_CUDA && device_ready(device) < 0 ? NULL : storage_try(nbytes, device);
     if (s == NULL && PyErr_Occurred())
         return NULL;
     if (s != NULL)
         return s;
     reclaim();
     s = storage_try(nbytes, device);
-    if (s == NULL)
-        no_memory(nbytes);
+    if (s == NULL && !PyErr_Occurred()) {
+        if (device.type == DEVICE_CUDA)
+            backend_at(device)->accelerator->raise_out_of_memory(nbytes);
+        else
+            no_memory(nbytes);
+    }
     return s;
 }
 

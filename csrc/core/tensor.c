@@ -7,6 +7,7 @@
 
 #include <stddef.h>
 
+#include "core/device.h"
 #include "core/dtype.h"
 #include "core/shape.h"
 
@@ -331,13 +332,22 @@ Tensor *
 tensor_from_scalar(Param value, Dtype dtype, Device device)
 {
     Tensor *t = tensor_empty(0, NULL, dtype, device);
-    if (t != NULL && device.type == DEVICE_CPU)
-        dtype_store(t->data, dtype, value);
+    char number[ITEMSIZE_MAX];
+    if (t == NULL || device.type == DEVICE_META)
+        return t;
+    dtype_store(device.type == DEVICE_CPU ? t->data : number, dtype, value);
+    if (device.type != DEVICE_CPU && device_copy(t->data, device, number, CPU, dtype_info[dtype].itemsize) < 0)
+        Py_CLEAR(t);
     return t;
 }
 
 Param
 tensor_item(Tensor *t)
 {
-    return dtype_load(t->data, t->dtype);
+    char number[ITEMSIZE_MAX];
+    if (t->device.type == DEVICE_CPU)
+        return dtype_load(t->data, t->dtype);
+    if (t->device.type == DEVICE_META || device_copy(number, CPU, t->data, t->device, tensor_itemsize(t)) < 0)
+        return (Param){0, 0};
+    return dtype_load(number, t->dtype);
 }

@@ -17,7 +17,7 @@ typedef struct Factory {
 static int
 parse_factory(PyObject *device, PyObject *dtype, Factory *out)
 {
-    *out = (Factory){.device = CPU, .dtype = default_dtype};
+    *out = (Factory){.device = default_device, .dtype = default_dtype};
     if (device != NULL && device != Py_None && device_from_object(device, &out->device) < 0)
         return -1;
     return dtype == NULL || dtype == Py_None ? 0 : dtype_from_object(dtype, &out->dtype);

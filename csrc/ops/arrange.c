@@ -131,7 +131,7 @@ op_repeat_interleave_each(Tensor *t, Tensor *repeats, const int64_t *dim)
     int d = shape_wrap_dim(*dim, t->ndim);
     if (d < 0)
         return NULL;
-    Tensor *counts = op_contiguous(op_expand(op_to_dtype(repeats, DTYPE_INT64), 1, &t->dims[d]));
+    Tensor *counts = op_contiguous(op_expand(op_to_dtype(op_on_host(repeats), DTYPE_INT64), 1, &t->dims[d]));
     if (counts == NULL)
         return NULL;
     int64_t total = 0;
@@ -142,14 +142,14 @@ op_repeat_interleave_each(Tensor *t, Tensor *repeats, const int64_t *dim)
         if (__builtin_add_overflow(total, each[i], &total))
             return error(PyExc_RuntimeError, "Storage size calculation overflowed in repeat_interleave");
     }
-    Tensor *index = scope_keep(tensor_empty(1, &total, DTYPE_INT64, t->device));
+    Tensor *index = scope_keep(tensor_empty(1, &total, DTYPE_INT64, CPU));
     if (index == NULL)
         return NULL;
     int64_t *at = (int64_t *)index->data;
     for (int64_t i = 0; i < counts->numel; i++)
         for (int64_t k = 0; k < each[i]; k++)
             *at++ = i;
-    return op_index_select(t, d, index);
+    return op_index_select(t, d, op_back(index, t));
 }
 
 /* ---------------------------------------------------------------- flip, roll */
@@ -290,6 +290,21 @@ BACKWARD(roll)
 }
 
 /* ---------------------------------------------------------------- triangles and diagonals */
+/* On a device: zeros where a mask of row and column numbers says so. */
+static int
+clear_triangle(Tensor *out, int64_t diagonal, bool lower)
+{
+    int64_t rows = out->dims[out->ndim - 2], columns = out->dims[out->ndim - 1];
+    Tensor *mask = scope_keep(tensor_empty(2, (int64_t[]){rows, columns}, DTYPE_BOOL, CPU));
+    if (mask == NULL)
+        return -1;
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < columns; j++)
+            ((bool *)mask->data)[i * columns + j] = lower ? j - i > diagonal : j - i < diagonal;
+    Operand in[3] = {{.tensor = out}, {.tensor = op_back(mask, out)}, {.scalar = {PARAM(0), CATEGORY_BOOL}}};
+    return in[1].tensor && scope_keep(pointwise(OP_masked_fill, in, (Param[]){PARAM(1), PARAM(1)}, out)) ? 0 : -1;
+}
+
 /* Keeps column j of row i where (j - i > diagonal) != lower; writes zeros elsewhere. */
 static Tensor *
 triangle(Op op, Tensor *t, int64_t diagonal, bool lower)
@@ -302,8 +317,10 @@ triangle(Op op, Tensor *t, int64_t diagonal, bool lower)
     if (out == NULL || copy_data(out, t) < 0)
         return NULL;
     int64_t rows = t->dims[t->ndim - 2], columns = t->dims[t->ndim - 1], size = tensor_itemsize(t);
-    int64_t matrices = t->numel == 0 ? 0 : t->numel / (rows * columns);
-    for (int64_t m = 0; m < matrices && !tensor_is_meta(out); m++)
+    int64_t matrices = t->numel == 0 || out->device.type != DEVICE_CPU ? 0 : t->numel / (rows * columns);
+    if (out->device.type == DEVICE_CUDA && clear_triangle(out, diagonal, lower) < 0)
+        return NULL;
+    for (int64_t m = 0; m < matrices; m++)
         for (int64_t i = 0; i < rows; i++) {
             int64_t cut = i + (lower ? diagonal + 1 : diagonal);
             cut = cut < 0 ? 0 : cut > columns ? columns : cut;

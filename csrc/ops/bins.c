@@ -6,9 +6,9 @@
 #include "ops/ops.h"
 
 static int
-check_cpu(const char *op, Tensor *t)
+check_has_data(const char *op, Tensor *t)
 {
-    if (t->device.type == DEVICE_CPU)
+    if (!tensor_is_meta(t))
         return 0;
     error(PyExc_NotImplementedError, "'%s' is not implemented on '%s'", op, backend_of(t)->name);
     return -1;
@@ -38,8 +38,10 @@ check_bincount(Tensor *t, Tensor *weights, int64_t minlength)
 Tensor *
 op_bincount(Tensor *t, Tensor *weights, int64_t minlength)
 {
-    if (t == NULL || check_cpu("bincount", t) < 0 || check_bincount(t, weights, minlength) < 0)
+    if (t == NULL || check_has_data("bincount", t) < 0 || check_bincount(t, weights, minlength) < 0)
         return NULL;
+    if (t->device.type == DEVICE_CUDA)
+        return op_back(op_bincount(op_on_host(t), op_on_host(weights), minlength), t);
     Tensor *in = op_contiguous(op_to_dtype(t, DTYPE_INT64));
     if (in == NULL)
         return NULL;
@@ -114,8 +116,10 @@ rounded(double x, Dtype dtype)
 Tensor *
 op_histc(Tensor *t, int64_t bins, double min, double max)
 {
-    if (t == NULL || check_cpu("histc", t) < 0)
+    if (t == NULL || check_has_data("histc", t) < 0)
         return NULL;
+    if (t->device.type == DEVICE_CUDA)
+        return op_back(op_histc(op_on_host(t), bins, min, max), t);
     Dtype dtype = (Dtype)t->dtype;
     if (!dtype_is_float(dtype)) {
         not_implemented_dtype("histogram_cpu", (Dtype)t->dtype);
@@ -212,8 +216,13 @@ Tensor *
 op_searchsorted(Tensor *sorted, const Value *value, bool out_int32, bool right, const char *side,
                 Tensor *sorter)
 {
-    if (sorted == NULL || check_cpu("searchsorted", sorted) < 0 || choose_side(&right, side) < 0)
+    if (sorted == NULL || check_has_data("searchsorted", sorted) < 0 || choose_side(&right, side) < 0)
         return NULL;
+    if (sorted->device.type == DEVICE_CUDA) {
+        Value here = *value;
+        here.tensor = op_on_host(value->tensor);
+        return op_back(op_searchsorted(op_on_host(sorted), &here, out_int32, right, side, op_on_host(sorter)), sorted);
+    }
     bool is_float = dtype_is_float((Dtype)sorted->dtype);
     Tensor *values = value->tensor;
     if (value->is_scalar)

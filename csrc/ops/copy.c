@@ -6,12 +6,33 @@
 
 enum { FILL_NUMEL = 64 };             /* up to here an iterator costs more than the writing */
 
+/* Between two devices: dense blocks of the source's dtype travel, and each side converts and arranges on its own. */
+static int
+copy_across(Tensor *to, Tensor *from)
+{
+    Tensor *sent = op_contiguous(op_detach(from));
+    if (sent == NULL)
+        return -1;
+    bool direct = to->contiguous && to->dtype == sent->dtype && to->numel == sent->numel;
+    Tensor *got = direct ? to : scope_keep(tensor_empty(sent->ndim, sent->dims, (Dtype)sent->dtype, to->device));
+    if (got == NULL
+        || device_copy(got->data, got->device, sent->data, sent->device, sent->numel * tensor_itemsize(sent)) < 0)
+        return -1;
+    return direct ? 0 : copy_data(to, got);
+}
+
 int
 copy_data(Tensor *to, Tensor *from)
 {
     Iter iter;
     if (to->numel == 0)
         return 0;
+    if (!device_equal(to->device, from->device) && !tensor_is_meta(to)) {
+        size_t mark = scope_begin();
+        int result = copy_across(to, from);
+        scope_end(mark);
+        return result;
+    }
     IterOperand operands[2] = {iter_operand(to), iter_operand(from)};
     iter_build(&iter, 2, operands, to->ndim, to->dims);
     iter.dtype[0] = to->dtype;
@@ -33,7 +54,7 @@ fill_data(Tensor *to, Scalar value)
             memcpy(to->data + (size_t)i * itemsize, number, itemsize);
         return 0;
     }
-    IterOperand operands[2] = {iter_operand(to), {number, 0, NULL, NULL, tensor_itemsize(to)}};
+    IterOperand operands[2] = {iter_operand(to), {number, 0, NULL, NULL, tensor_itemsize(to), true}};
     iter_build(&iter, 2, operands, to->ndim, to->dims);
     iter.dtype[0] = iter.dtype[1] = to->dtype;
     return backend_of(to)->cast((Dtype)to->dtype, (Dtype)to->dtype, &iter);
@@ -74,6 +95,18 @@ op_to_dtype(Tensor *t, Dtype dtype)
     return op_to(t, dtype, NULL, false);
 }
 
+Tensor *
+op_on_host(Tensor *t)
+{
+    return t == NULL || t->device.type != DEVICE_CUDA ? t : op_to(op_detach(t), DTYPE_NONE, &CPU, false);
+}
+
+Tensor *
+op_back(Tensor *result, Tensor *t)
+{
+    return result == NULL ? NULL : op_to(result, DTYPE_NONE, &t->device, false);
+}
+
 static Tensor *
 empty_like_as(Tensor *t, Dtype dtype, Device device)
 {
@@ -98,9 +131,6 @@ op_to(Tensor *t, Dtype dtype, const Device *device, bool copy)
         return t;
     if (t->device.type == DEVICE_META && target.type != DEVICE_META)
         return error(PyExc_NotImplementedError, "Cannot copy out of meta tensor; no data!");
-    if (backends[target.type] == NULL)
-        return error(PyExc_AssertionError, "Torch not compiled with CUDA enabled: this build of ctorch has no CUDA backend; "
-                                           "use .to(\"cpu\"), or ask torch.cuda.is_available() first");
     Tensor *out = empty_like_as(t, dtype, target);
     if (out == NULL || (target.type != DEVICE_META && copy_data(out, t) < 0))
         return NULL;

@@ -107,7 +107,7 @@ filled(Tensor *t, Scalar value)
 Tensor *
 op_empty(const Value *size, const Value *options)
 {
-    return make((int)size->n, size->ints, option_dtype(options, default_dtype), option_device(options, CPU),
+    return make((int)size->n, size->ints, option_dtype(options, default_dtype), option_device(options, default_device),
                 options);
 }
 
@@ -135,13 +135,13 @@ Tensor *
 op_full(const Value *size, Scalar value, const Value *options)
 {
     Dtype dtype = option_dtype(options, dtype_of_scalar(value));
-    return filled(make((int)size->n, size->ints, dtype, option_device(options, CPU), options), value);
+    return filled(make((int)size->n, size->ints, dtype, option_device(options, default_device), options), value);
 }
 
 Tensor *
 op_scalar_tensor(Scalar value, const Value *options)
 {
-    return filled(make(0, NULL, option_dtype(options, default_dtype), option_device(options, CPU), options),
+    return filled(make(0, NULL, option_dtype(options, default_dtype), option_device(options, default_device), options),
                   value);
 }
 
@@ -152,7 +152,7 @@ op_eye(int64_t n, int64_t m, const Value *options)
         return error(PyExc_RuntimeError, "%s must be greater or equal to 0, got %lld", n < 0 ? "n" : "m",
                      (long long)(n < 0 ? n : m));
     Tensor *t = filled(make(2, (int64_t[]){n, m}, option_dtype(options, default_dtype),
-                            option_device(options, CPU), options),
+                            option_device(options, default_device), options),
                        SCALAR_INT(0));
     int64_t length = n < m ? n : m, stride = m + 1;
     if (t == NULL || length == 0)
@@ -190,7 +190,7 @@ strided(const Value *size, const Value *stride, Dtype dtype, Device device, cons
 Tensor *
 op_empty_strided(const Value *size, const Value *stride, const Value *options)
 {
-    return strided(size, stride, option_dtype(options, default_dtype), option_device(options, CPU), options);
+    return strided(size, stride, option_dtype(options, default_dtype), option_device(options, default_device), options);
 }
 
 Tensor *
@@ -294,7 +294,7 @@ count_floats(float *out, Sequence s)
 static Tensor *
 counted(const Sequence *s, Dtype dtype, const Value *options)
 {
-    Device device = option_device(options, CPU);
+    Device device = option_device(options, default_device);
     Tensor *out = make(1, &s->count, dtype, device, options);
     if (out == NULL || tensor_is_meta(out))
         return out;
@@ -475,7 +475,7 @@ triangle_indices(int64_t rows, int64_t columns, int64_t offset, bool lower, cons
     if (host == NULL)
         return NULL;
     triangle(rows, columns, offset, lower, count, (int64_t *)host->data);
-    Device device = option_device(options, CPU);
+    Device device = option_device(options, default_device);
     return op_to(host, option_dtype(options, DTYPE_INT64), &device, false);
 }
 

@@ -122,7 +122,7 @@ BACKWARD(cumprod)
     int64_t d = n->ints[0];
     if (x->ndim == 0)
         GRAD(0, g);
-    else if (tensor_is_meta(x) || *(bool *)nonzero->data)
+    else if (tensor_is_meta(x) || tensor_item(nonzero).i != 0)
         GRAD(0, op_div(reversed_cumsum(op_mul(g, y), d), x));
     else
         GRAD(0, cumprod_gradient_with_zeros(x, g, d));

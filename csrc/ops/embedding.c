@@ -35,7 +35,7 @@ checked_indices(Tensor *indices, int64_t n_rows)
     int64_t low, high;
     if (index == NULL || index->numel == 0 || tensor_is_meta(index))
         return index;
-    if (index_range("embedding", index, &low, &high) < 0)
+    if (index_range("embedding", index, false, &low, &high) < 0)
         return NULL;
     if (low < 0 || high >= n_rows)
         return error(PyExc_IndexError,
@@ -188,7 +188,7 @@ count_classes(Tensor *t, int64_t num_classes)
     else if (num_classes < -1)
         error(PyExc_RuntimeError, "num_classes should be positive");
     if (PyErr_Occurred()
-        || (t->numel > 0 && !tensor_is_meta(t) && index_range("one_hot", t, &low, &high) < 0))
+        || (t->numel > 0 && !tensor_is_meta(t) && index_range("one_hot", t, true, &low, &high) < 0))
         return -1;
     if (low < 0)
         error(PyExc_RuntimeError, "Class values must be non-negative.");

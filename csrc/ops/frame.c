@@ -34,7 +34,7 @@ typedef struct Frame {
 const Backend *
 backend_of(Tensor *t)
 {
-    return backends[t->device.type];
+    return backend_at(t->device);
 }
 
 bool
@@ -460,13 +460,13 @@ frame_operand(Frame *f, int k, Iter *iter)
     if (d == DTYPE_HALF || d == DTYPE_BF16)       /* a number is not rounded before it is used */
         iter->dtype[k + 1] = (int8_t)(d = DTYPE_FLOAT);
     dtype_store(f->numbers[k], d, f->in[k].scalar.value);
-    return (IterOperand){f->numbers[k], 0, NULL, NULL, dtype_info[d].itemsize};
+    return (IterOperand){f->numbers[k], 0, NULL, NULL, dtype_info[d].itemsize, true};
 }
 
 static int
 run_guard(const Frame *f, const Iter *iter)
 {
-    const Backend *backend = backends[f->device.type];
+    const Backend *backend = backend_at(f->device);
     if (iter->n_operands != 3 || dtype_is_float(f->compute) || f->compute == DTYPE_BOOL)
         return 0;
     bool mixed = false;
@@ -474,6 +474,7 @@ run_guard(const Frame *f, const Iter *iter)
         mixed |= iter->dtype[k] != (int8_t)f->compute;
     Iter operands = *iter;
     operands.n_operands = 2;
+    operands.host = (uint8_t)(iter->host >> 1);
     for (int d = 0; d < iter->ndim; d++)
         for (int k = 0; k < 2; k++)
             operands.strides[d][k] = iter->strides[d][k + 1];
@@ -483,6 +484,7 @@ run_guard(const Frame *f, const Iter *iter)
     if (mixed) {                                  /* every guard asks about b alone: read b in its own type */
         read = iter->dtype[2] == DTYPE_BOOL ? DTYPE_UINT8 : (Dtype)iter->dtype[2];  /* the same bytes, 0 or 1 */
         operands.ptr[0] = operands.ptr[1];
+        operands.host |= (uint8_t)(operands.host >> 1);
         for (int d = 0; d < iter->ndim; d++)
             operands.strides[d][0] = operands.strides[d][1];
     }
@@ -515,7 +517,7 @@ compute(Frame *f, Tensor *out)
     iter.dtype[0] = out->dtype;
     if (run_guard(f, &iter) < 0)
         return -1;
-    return backends[f->device.type]->pointwise(kernel, PART_FORWARD, f->compute, &iter, f->params);
+    return backend_at(f->device)->pointwise(kernel, PART_FORWARD, f->compute, &iter, f->params);
 }
 
 /* ---------------------------------------------------------------- recording */

@@ -78,7 +78,7 @@ check_ranges(const Advanced *a, Tensor *t)
         int64_t size = t->dims[a->dim[k]], low, high;
         if (a->index[k]->numel == 0 || tensor_is_meta(a->index[k]))
             continue;
-        if (index_range("index", a->index[k], &low, &high) < 0)
+        if (index_range("index", a->index[k], false, &low, &high) < 0)
             return -1;
         if (low < -size || high >= size) {
             error(PyExc_IndexError, "index %lld is out of bounds for dimension %d with size %lld",

@@ -3,8 +3,8 @@
 #ifndef CTORCH_OPS_OPS_H
 #define CTORCH_OPS_OPS_H
 
-#include "abi/backend.h"
 #include "autograd/node.h"
+#include "core/device.h"
 #include "ops/args.h"
 
 /* ---- the frame ---- */

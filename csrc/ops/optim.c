@@ -179,10 +179,11 @@ run_all(Step *s, int64_t n)
     int64_t first = 0;
     int result = 0;
     for (int64_t i = 0; i < n && result == 0; i++) {
-        const Backend *backend = backend_of(s->tensors[i][OF_PARAM]);
+        Tensor *param = s->tensors[i][OF_PARAM], *next = i + 1 < n ? s->tensors[i + 1][OF_PARAM] : NULL;
+        const Backend *backend = backend_of(param);
         if (is_dense(s->tensors[i])) {
             set_pointers(&s->items[i], s->tensors[i]);
-            bool last = i + 1 == n || backend_of(s->tensors[i + 1][OF_PARAM]) != backend
+            bool last = next == NULL || !device_equal(next->device, param->device)
                         || !is_dense(s->tensors[i + 1]);
             if (!last)
                 continue;

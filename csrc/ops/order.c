@@ -89,10 +89,10 @@ pick_modes(Tensor *rows, int64_t n, int64_t count, int64_t *indices)
 /* ---------------------------------------------------------------- one element of each row along a dim */
 /* Its indices, of size 1 along d; place NULL: of the mode. */
 static Tensor *
-picked_indices(const char *op, Tensor *t, int d, Place place, int64_t k)
+picked_indices(Tensor *t, int d, Place place, int64_t k)
 {
-    if (t->device.type != DEVICE_CPU && !tensor_is_meta(t))
-        return error(PyExc_NotImplementedError, "'%s' is not implemented on '%s'", op, backend_of(t)->name);
+    if (t->device.type == DEVICE_CUDA)
+        return op_back(picked_indices(op_on_host(t), d, place, k), t);
     int64_t n = t->ndim ? t->dims[d] : 1, dims[NDIM_MAX];
     Tensor *rows = op_contiguous(t->ndim ? op_transpose(op_detach(t), d, -1) : op_detach(t));
     if (rows == NULL)
@@ -127,7 +127,7 @@ pick(Op op, ReturnType type, const char *name, Tensor *t, int64_t dim, bool keep
         return NULL;
     if (op != OP_mode && check_ordered(name, t) < 0)
         return NULL;
-    Tensor *indices = picked_indices(name, t, d, place, k);
+    Tensor *indices = picked_indices(t, d, place, k);
     Tensor *values = indices ? op_gather(op_detach(t), d, indices) : NULL;
     if (!keepdim && t->ndim > 0) {
         int64_t dims[1] = {d};
@@ -205,7 +205,7 @@ median_of_all(Op op, const char *name, Tensor *t, Place place)
             return NULL;
     } else {
         Tensor *flat = op_reshape(op_detach(t), 1, (int64_t[]){-1}),
-               *index = flat ? picked_indices(name, flat, 0, place, 0) : NULL;
+               *index = flat ? picked_indices(flat, 0, place, 0) : NULL;
         out = index ? op_reshape(op_gather(flat, 0, index), 0, NULL) : NULL;
         out = out ? op_detach(out) : NULL;
     }
@@ -277,7 +277,7 @@ check_q_range(const char *op, Tensor *q)
     if (inside == NULL || tensor_is_meta(q))
         return inside ? 0 : -1;
     Tensor *all = op_all(inside, 0, NULL, false);
-    if (all == NULL || *(bool *)all->data)
+    if (all == NULL || tensor_item(all).i)
         return all ? 0 : -1;
     if (q->numel == 1) {
         char text[32];

@@ -26,8 +26,6 @@ fill_begin(Tensor *t, Dtype dtype)
 {
     if (t == NULL || check_writable(t, "random fill") < 0)
         return NULL;
-    if (t->device.type != DEVICE_CPU && t->device.type != DEVICE_META)
-        return error(PyExc_NotImplementedError, "random fills are not implemented on '%s'", backend_of(t)->name);
     if ((Dtype)t->dtype == dtype && shape_is_dense(t->ndim, t->dims, t->strides))
         return t;
     Tensor *buffer = scope_keep(tensor_empty(t->ndim, t->dims, dtype, t->device));
@@ -53,6 +51,13 @@ has_elements(const Tensor *t)
     return t->numel > 0 && t->device.type == DEVICE_CPU;
 }
 
+/* On a device that draws itself: fills out, and out's tensor t from it; the fill's numbers are given. */
+static Tensor *
+fill_by_device(Tensor *t, Tensor *out, PhiloxFill fill, const Value *generator)
+{
+    return philox_fill(out, fill, generator) < 0 ? NULL : fill_end(t, out);
+}
+
 static const RandomKernels *
 kernels(void)
 {
@@ -75,6 +80,8 @@ op_uniform_(Tensor *t, double from, double to, const Value *generator)
         return error(PyExc_RuntimeError, "uniform_ expects to return a [from, to) range, but found from=%s > to=%s",
                      float_text(from), float_text(to));
     Tensor *out = fill_begin(t, (Dtype)t->dtype);
+    if (out != NULL && draws_philox(out))
+        return fill_by_device(t, out, (PhiloxFill){.kind = PHILOX_UNIFORM, .a = from, .b = to}, generator);
     Generator *g = generator_of(generator);
     if (out != NULL && has_elements(out))
         switch ((Dtype)t->dtype) {
@@ -94,8 +101,11 @@ op_normal_(Tensor *t, double mean, double std, const Value *generator)
     if (!(std >= 0))
         return error(PyExc_RuntimeError, "normal expects std >= 0.0, but found std %s", float_text(std));
     Generator *g = generator_of(generator);
-    bool serial = !t->contiguous && t->numel >= 16;       /* PyTorch draws these one pair at a time, in double */
+    bool on_device = draws_philox(t);
+    bool serial = !t->contiguous && t->numel >= 16 && !on_device; /* PyTorch draws these one pair at a time, in double */
     Tensor *out = fill_begin(t, serial ? DTYPE_DOUBLE : (Dtype)t->dtype);
+    if (out != NULL && on_device)
+        return fill_by_device(t, out, (PhiloxFill){.kind = PHILOX_NORMAL, .a = mean, .b = std}, generator);
     if (out != NULL && has_elements(out)) {
         if (serial)
             kernels()->normal_serial(g, (double *)out->data, out->numel, mean, std);
@@ -142,6 +152,8 @@ op_bernoulli_(Tensor *t, double p, const Value *generator)
     if (t == NULL || check_probability(p) < 0)
         return NULL;
     Tensor *out = fill_begin(t, (Dtype)t->dtype);
+    if (out != NULL && draws_philox(out))
+        return fill_by_device(t, out, (PhiloxFill){.kind = PHILOX_BERNOULLI, .a = p, .b = 1}, generator);
     dtype_store(one, (Dtype)t->dtype, PARAM(1));
     if (out != NULL && has_elements(out))
         draw_bits(out, p, one, generator_of(generator));
@@ -175,6 +187,8 @@ op_bernoulli_tensor_(Tensor *t, Tensor *p, const Value *generator)
     if (dense == NULL || expanded == NULL || copy_data(dense, expanded) < 0)
         return NULL;
     Tensor *out = fill_begin(t, DTYPE_BOOL);
+    if (out != NULL && draws_philox(out))
+        return fill_by_device(t, out, (PhiloxFill){.kind = PHILOX_BERNOULLI_EACH, .p = dense->data, .p_dtype = read}, generator);
     if (out != NULL && has_elements(out)) {
         if (check_probabilities(dense) < 0)
             return NULL;
@@ -191,18 +205,22 @@ typedef void (*TwoParameters)(Generator *, double *, int64_t, double, double);
 typedef void (*OneParameter)(Generator *, double *, int64_t, double);
 
 static Tensor *
-fill_two(Tensor *t, TwoParameters draw, double a, double b, const Value *generator)
+fill_two(Tensor *t, PhiloxKind kind, TwoParameters draw, double a, double b, const Value *generator)
 {
     Tensor *out = fill_begin(t, DTYPE_DOUBLE);
+    if (out != NULL && draws_philox(out))
+        return fill_by_device(t, out, (PhiloxFill){.kind = kind, .a = a, .b = b}, generator);
     if (out != NULL && has_elements(out))
         draw(generator_of(generator), (double *)out->data, out->numel, a, b);
     return fill_end(t, out);
 }
 
 static Tensor *
-fill_one(Tensor *t, OneParameter draw, double a, const Value *generator)
+fill_one(Tensor *t, PhiloxKind kind, OneParameter draw, double a, const Value *generator)
 {
     Tensor *out = fill_begin(t, DTYPE_DOUBLE);
+    if (out != NULL && draws_philox(out))
+        return fill_by_device(t, out, (PhiloxFill){.kind = kind, .a = a}, generator);
     if (out != NULL && has_elements(out))
         draw(generator_of(generator), (double *)out->data, out->numel, a);
     return fill_end(t, out);
@@ -215,7 +233,7 @@ op_exponential_(Tensor *t, double lambda, const Value *generator)
         return NULL;
     if (!(lambda > 0))
         return error(PyExc_RuntimeError, "exponential_ expects lambda > 0.0, but found lambda=%s", float_text(lambda));
-    return fill_one(t, kernels()->exponential, lambda, generator);
+    return fill_one(t, PHILOX_EXPONENTIAL, kernels()->exponential, lambda, generator);
 }
 
 Tensor *
@@ -225,7 +243,7 @@ op_geometric_(Tensor *t, double p, const Value *generator)
         return NULL;
     if (!(p > 0 && p < 1))
         return error(PyExc_RuntimeError, "geometric_ expects p to be in (0, 1), but got p=%s", float_text(p));
-    return fill_one(t, kernels()->geometric, p, generator);
+    return fill_one(t, PHILOX_GEOMETRIC, kernels()->geometric, p, generator);
 }
 
 Tensor *
@@ -235,7 +253,7 @@ op_log_normal_(Tensor *t, double mean, double std, const Value *generator)
         return NULL;
     if (!(std > 0))
         return error(PyExc_RuntimeError, "log_normal_ expects std > 0.0, but found std=%s", float_text(std));
-    return fill_two(t, kernels()->log_normal, mean, std, generator);
+    return fill_two(t, PHILOX_LOG_NORMAL, kernels()->log_normal, mean, std, generator);
 }
 
 Tensor *
@@ -245,7 +263,7 @@ op_cauchy_(Tensor *t, double median, double sigma, const Value *generator)
         return NULL;
     if (!(sigma > 0))
         return error(PyExc_RuntimeError, "cauchy_ expects sigma > 0.0, but found sigma=%s", float_text(sigma));
-    return fill_two(t, kernels()->cauchy, median, sigma, generator);
+    return fill_two(t, PHILOX_CAUCHY, kernels()->cauchy, median, sigma, generator);
 }
 
 /* ---------------------------------------------------------------- integers */
@@ -290,6 +308,8 @@ random_range(Tensor *t, int64_t from, int64_t last, bool whole, const Value *gen
 {
     Tensor *out = fill_begin(t, DTYPE_INT64);
     uint64_t range = whole ? 0 : (uint64_t)last - (uint64_t)from + 1;
+    if (out != NULL && draws_philox(out))
+        return fill_by_device(t, out, (PhiloxFill){.kind = PHILOX_INTEGERS, .range = range, .base = whole ? 0 : from}, generator);
     if (out != NULL && has_elements(out))
         kernels()->random_from_to(generator_of(generator), (int64_t *)out->data, out->numel, range, whole ? 0 : from);
     return fill_end(t, out);
@@ -304,6 +324,8 @@ op_random_(Tensor *t, const int64_t *from, const int64_t *to, const Value *gener
     if (from == NULL && to == NULL) {
         Tensor *out = fill_begin(t, DTYPE_INT64);
         uint64_t modulus = d == DTYPE_INT64 ? (uint64_t)1 << 63 : (uint64_t)largest_integer(d) + 1;
+        if (out != NULL && draws_philox(out))
+            return fill_by_device(t, out, (PhiloxFill){.kind = PHILOX_INTEGERS, .range = modulus}, generator);
         if (out != NULL && has_elements(out))
             kernels()->random_modulus(generator_of(generator), (int64_t *)out->data, out->numel, modulus,
                                       d == DTYPE_INT64 || d == DTYPE_DOUBLE);
@@ -342,6 +364,9 @@ op_dropout(Tensor *t, double p, bool training, bool inplace)
             return NULL;
     } else if (t->device.type == DEVICE_CPU) {
         draw_bits(mask, 1 - p, one, &default_generator->state);      /* dense, in t's order */
+    } else if (draws_philox(mask)) {
+        if (philox_fill(mask, (PhiloxFill){.kind = PHILOX_BERNOULLI, .a = 1 - p, .b = 1 / (1 - p)}, NULL) < 0)
+            return NULL;
     }
     return inplace ? op_inplace(OP_mul, t, mask, 1) : op_mul(t, mask);
 }

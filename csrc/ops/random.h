@@ -2,6 +2,7 @@
 #ifndef CTORCH_OPS_RANDOM_H
 #define CTORCH_OPS_RANDOM_H
 
+#include "abi/philox.h"
 #include "abi/random.h"
 #include "ctorch.h"
 #include "ops/args.h"
@@ -10,9 +11,13 @@ typedef struct GeneratorObject {
     PyObject_HEAD
     Generator state;
     Device device;
+    uint64_t offset;                                     /* of a CUDA device's stream: how many fills it has made */
 } GeneratorObject;
 
 extern GeneratorObject *default_generator;
+/* The default generators of CUDA devices: made when first asked for, with the seed that all were given last. */
+GeneratorObject *cuda_generator(int index);
+void cuda_generators_seed(uint64_t seed);                /* all of them; none need exist */
 
 Tensor *op_uniform_(Tensor *t, double from, double to, const Value *generator);
 Tensor *op_normal_(Tensor *t, double mean, double std, const Value *generator);
@@ -45,5 +50,8 @@ Tensor *op_dropout(Tensor *t, double p, bool training, bool inplace);
 
 /* For ops that draw: the Generator of a Value; a fill with a dense buffer in between where t is not contiguous. */
 Generator *generator_of(const Value *generator);
+/* A device whose draws are abi/philox.h's.  fill's kind and numbers are given; out is dense; -1 with an error. */
+bool draws_philox(const Tensor *out);
+int philox_fill(Tensor *out, PhiloxFill fill, const Value *generator);
 
 #endif

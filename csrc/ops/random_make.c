@@ -37,14 +37,14 @@ finish(Tensor *t, const Value *requires_grad)
 Tensor *
 op_rand(const Value *size, const Value *generator, const Value *dtype, const Value *device, const Value *grad)
 {
-    Tensor *t = make((int)size->n, size->ints, dtype_or(dtype, default_dtype), device_or(device, CPU));
+    Tensor *t = make((int)size->n, size->ints, dtype_or(dtype, default_dtype), device_or(device, default_device));
     return finish(op_uniform_(t, 0, 1, generator), grad);
 }
 
 Tensor *
 op_randn(const Value *size, const Value *generator, const Value *dtype, const Value *device, const Value *grad)
 {
-    Tensor *t = make((int)size->n, size->ints, dtype_or(dtype, default_dtype), device_or(device, CPU));
+    Tensor *t = make((int)size->n, size->ints, dtype_or(dtype, default_dtype), device_or(device, default_device));
     return finish(op_normal_(t, 0, 1, generator), grad);
 }
 
@@ -61,7 +61,7 @@ Tensor *
 op_randint(int64_t low, int64_t high, const Value *size, const Value *generator, const Value *dtype, const Value *device,
            const Value *grad)
 {
-    Tensor *t = make((int)size->n, size->ints, dtype_or(dtype, DTYPE_INT64), device_or(device, CPU));
+    Tensor *t = make((int)size->n, size->ints, dtype_or(dtype, DTYPE_INT64), device_or(device, default_device));
     return finish(random_between(t, low, high, generator), grad);
 }
 
@@ -70,10 +70,14 @@ op_randperm(int64_t n, const Value *generator, const Value *dtype, const Value *
 {
     if (n < 0)
         return error(PyExc_RuntimeError, "n must be non-negative, got %lld", (long long)n);
-    Tensor *order = make(1, &n, DTYPE_INT64, device_or(device, CPU));
+    Tensor *order = make(1, &n, DTYPE_INT64, device_or(device, default_device));
     if (order == NULL)
         return NULL;
-    if (order->device.type == DEVICE_CPU)
+    if (draws_philox(order)) {       /* the order of 63-bit draws, of which no two are likely to be equal */
+        order = op_argsort(op_random_(order, NULL, NULL, generator), 0, false);
+        if (order == NULL)
+            return NULL;
+    } else if (order->device.type == DEVICE_CPU)
         cpu_kernels->random->randperm(generator_of(generator), (int64_t *)order->data, n);
     return finish(op_to_dtype(order, dtype_or(dtype, DTYPE_INT64)), grad);
 }
@@ -199,7 +203,7 @@ Tensor *
 op_normal_sizes(double mean, double std, const Value *size, const Value *generator, const Value *dtype,
                 const Value *device, const Value *grad)
 {
-    Tensor *t = make((int)size->n, size->ints, dtype_or(dtype, default_dtype), device_or(device, CPU));
+    Tensor *t = make((int)size->n, size->ints, dtype_or(dtype, default_dtype), device_or(device, default_device));
     return finish(op_normal_(t, mean, std, generator), grad);
 }
 
@@ -228,6 +232,10 @@ op_poisson(Tensor *rate, const Value *generator)
     Tensor *counts = wide ? make(wide->ndim, wide->dims, DTYPE_DOUBLE, wide->device) : NULL;
     if (counts == NULL)
         return NULL;
+    if (draws_philox(counts)) {
+        PhiloxFill fill = {.kind = PHILOX_POISSON, .p = wide->data, .p_dtype = DTYPE_DOUBLE};
+        return philox_fill(counts, fill, generator) < 0 ? NULL : drawn(OP_poisson, 0, op_to_dtype(counts, (Dtype)rate->dtype), rate, NULL);
+    }
     for (int64_t i = 0; counts->device.type == DEVICE_CPU && i < wide->numel; i++)
         if (!(((double *)wide->data)[i] >= 0))
             return error(PyExc_RuntimeError, "invalid Poisson rate, expected rate to be non-negative");
@@ -291,20 +299,43 @@ multinomial_replacement(Tensor *p, int64_t rows, int64_t n, int64_t num_samples,
     return out;
 }
 
+static int
+check_probabilities(Tensor *p)
+{
+    const RandomKernels *k = cpu_kernels->random;
+    int64_t n = p->dims[1];
+    Tensor *sums = make(1, &n, DTYPE_DOUBLE, CPU), *host = op_on_host(p);
+    if (sums == NULL || host == NULL)
+        return -1;
+    for (int64_t r = 0; r < p->dims[0]; r++)
+        if (multinomial_status(p->dtype == DTYPE_DOUBLE
+                                   ? k->multinomial_cumulative_f64((double *)host->data + r * n, (double *)sums->data, n)
+                                   : k->multinomial_cumulative_f32((float *)host->data + r * n, (double *)sums->data, n)) < 0)
+            return -1;
+    return 0;
+}
+
+/* On a device: where draws from each row's range fall among its running sums. */
+static Tensor *
+multinomial_by_sums(Tensor *p, int64_t num_samples, const Value *generator)
+{
+    int64_t rows = p->dims[0], n = p->dims[1];
+    Tensor *sums = check_probabilities(p) < 0 ? NULL : op_cumsum(op_to_dtype(p, DTYPE_DOUBLE), 1, DTYPE_NONE);
+    Tensor *u = op_uniform_(make(2, (int64_t[]){rows, num_samples}, DTYPE_DOUBLE, p->device), 0, 1, generator);
+    if (sums == NULL || u == NULL)
+        return NULL;
+    Tensor *places = op_mul(u, op_narrow(sums, 1, n - 1, 1));
+    Tensor *below = op_le(op_unsqueeze(sums, 1), op_unsqueeze(places, -1));
+    Tensor *index = op_sum_dims(below, 1, (int64_t[]){-1}, false);
+    return index ? op_pointwise(OP_clamp, 1, index, NULL, NULL, PARAM(0), PARAM(n - 1)) : NULL;
+}
+
 /* The num_samples largest of p / e with e exponential: a sample without replacement. */
 static Tensor *
 multinomial_exponential(Tensor *p, int64_t num_samples, const Value *generator)
 {
-    const RandomKernels *k = cpu_kernels->random;
-    int64_t n = p->dims[1];
-    Tensor *sums = make(1, &n, DTYPE_DOUBLE, CPU);
-    if (sums == NULL)
+    if (check_probabilities(p) < 0)
         return NULL;
-    for (int64_t r = 0; r < p->dims[0]; r++)
-        if (multinomial_status(p->dtype == DTYPE_DOUBLE
-                                   ? k->multinomial_cumulative_f64((double *)p->data + r * n, (double *)sums->data, n)
-                                   : k->multinomial_cumulative_f32((float *)p->data + r * n, (double *)sums->data, n)) < 0)
-            return NULL;
     Tensor *e = op_exponential_(scope_keep(tensor_empty_like(p)), 1, generator);
     Tensor *keys = op_div(p, e);
     return num_samples == 1 ? op_argmax(keys, -1, true) : op_topk_indices(keys, num_samples);
@@ -322,7 +353,9 @@ op_multinomial(Tensor *p, int64_t num_samples, bool replacement, const Value *ge
     Tensor *dense = op_contiguous(op_reshape(op_to_dtype(op_detach(p), read), 2, (int64_t[]){rows, n}));
     if (dense == NULL)
         return NULL;
-    Tensor *out = replacement && num_samples > 1
+    Tensor *out = replacement && num_samples > 1 && draws_philox(dense)
+                      ? multinomial_by_sums(dense, num_samples, generator)
+                  : replacement && num_samples > 1
                       ? multinomial_replacement(dense, rows, n, num_samples, generator_of(generator))
                       : multinomial_exponential(dense, num_samples, generator);
     return p->ndim == 2 ? out : op_reshape(out, 1, &num_samples);

@@ -378,7 +378,7 @@ static bool
 has_zero(Tensor *x)
 {
     Tensor *all = tensor_is_meta(x) ? NULL : op_all(x, 0, NULL, false);
-    return all != NULL && !*(bool *)all->data;
+    return all != NULL && !tensor_item(all).i;
 }
 
 static Tensor *

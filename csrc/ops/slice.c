@@ -52,7 +52,7 @@ not_on_device(const char *op, const Backend *backend)
 }
 
 int
-index_range(const char *op, Tensor *index, int64_t *low, int64_t *high)
+index_range(const char *op, Tensor *index, bool exact, int64_t *low, int64_t *high)
 {
     const Backend *backend = backend_of(index);
     Iter iter;
@@ -63,7 +63,7 @@ index_range(const char *op, Tensor *index, int64_t *low, int64_t *high)
         return not_on_device(op, backend);
     IterOperand operand = iter_operand(index);
     iter_build(&iter, 1, &operand, index->ndim, index->dims);
-    return backend->index_range(&iter, low, high);
+    return backend->index_range(&iter, exact, low, high);
 }
 
 /* Whether two different coordinates can reach one element of data by its own strides. */
@@ -92,14 +92,14 @@ pick_run(const char *op, PickMode mode, const Pick *p)
     if (backend->pick == NULL)
         return not_on_device(op, backend);
     IterOperand operands[ITER_OPERANDS] = {
-        {p->values, p->ndim, p->dims, p->value_strides, itemsize},
-        {p->data->data, p->ndim, p->dims, p->data_strides, itemsize},
+        {p->values, p->ndim, p->dims, p->value_strides, itemsize, false},
+        {p->data->data, p->ndim, p->dims, p->data_strides, itemsize, false},
     };
     for (int k = 0; k < p->n_indices; k++) {
         args.step[k] = p->steps[k] * itemsize;
         args.size[k] = p->sizes[k];
         operands[k + 2] =
-            (IterOperand){p->indices[k]->data, p->ndim, p->dims, p->index_strides[k], sizeof(int64_t)};
+            (IterOperand){p->indices[k]->data, p->ndim, p->dims, p->index_strides[k], sizeof(int64_t), false};
     }
     args.data_overlaps = mode != PICK_GET && may_overlap(p->ndim, p->dims, p->data_strides);
     Iter iter;

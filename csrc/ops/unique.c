@@ -122,8 +122,10 @@ unique(Tensor *t, bool sort, bool return_inverse, bool return_counts, const int6
 {
     if (t == NULL)
         return NULL;
-    if (t->device.type != DEVICE_CPU)
-        return (PyObject *)error(PyExc_NotImplementedError,
+    Tensor *given = t;
+    t = op_on_host(t);
+    if (t == NULL || t->device.type != DEVICE_CPU)
+        return t == NULL ? NULL : (PyObject *)error(PyExc_NotImplementedError,
                                  "unique: the number of results depends on data, which '%s' "
                                  "tensors do not have here",
                                  backend_of(t)->name);
@@ -146,7 +148,8 @@ unique(Tensor *t, bool sort, bool return_inverse, bool return_counts, const int6
         groups.inverse = op_reshape(groups.inverse, t->ndim, t->dims);
     if (values != NULL)
         RECORD(sort ? OP_unique : OP_unique_consecutive, values, t);
-    return results(values, return_inverse ? groups.inverse : NULL, return_counts ? groups.counts : NULL);
+    return results(op_back(values, given), return_inverse ? op_back(groups.inverse, given) : NULL,
+                   return_counts ? op_back(groups.counts, given) : NULL);
 }
 
 PyObject *

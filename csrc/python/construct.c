@@ -34,11 +34,11 @@ tensor_from_data(PyObject *data, Dtype dtype, Device device, bool copy)
 static Signature tensor_signature, as_tensor_signature, asarray_signature, frombuffer_signature,
     meshgrid_signature, new_tensor_signature;
 
-/* The device that options name, else data's own if it is a tensor, else the CPU. */
+/* The device that options name, else data's own if it is a tensor, else the default. */
 static Device
 device_for(const Value *device, PyObject *data)
 {
-    return device->given ? device->device : tensor_check(data) ? ((Tensor *)data)->device : CPU;
+    return device->given ? device->device : tensor_check(data) ? ((Tensor *)data)->device : default_device;
 }
 
 static Dtype
@@ -73,7 +73,7 @@ module_tensor(PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObjec
     Value v[ARGS_MAX];
     (void)module;
     if (nargs == 1 && kwnames == NULL && !tensor_check(args[0]))
-        return (PyObject *)tensor_from_data(args[0], DTYPE_NONE, CPU, true);
+        return (PyObject *)tensor_from_data(args[0], DTYPE_NONE, default_device, true);
     if (signature_parse(&tensor_signature, NULL, args, nargs, kwnames, v, true) != 1)
         return NULL;
     PyObject *data = v[0].object;

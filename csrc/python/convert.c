@@ -136,7 +136,7 @@ to_cuda(PyObject *self, PyObject *args, PyObject *kwargs)
     static char *names[] = {"device", "non_blocking", "memory_format", NULL};
     PyObject *device = Py_None, *format = NULL;
     int non_blocking = 0;
-    Device target = {DEVICE_CUDA, 0};
+    Device target = {DEVICE_CUDA, (int8_t)cuda_current};
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OpO", names, &device, &non_blocking, &format))
         return NULL;
     if (device != Py_None && device_from_object(device, &target) < 0)

@@ -3,6 +3,8 @@
  * not here. */
 #include "python/types.h"
 
+#include "core/device.h"
+
 typedef struct DeviceObject {
     PyObject_HEAD
     int8_t type;
@@ -112,7 +114,7 @@ device_from_object(PyObject *o, Device *out)
     int type, index;
     if (parse_object(o, &type, &index) < 0)
         return -1;
-    *out = (Device){(int8_t)type, (int8_t)(type == DEVICE_CUDA && index > 0 ? index : 0)};
+    *out = (Device){(int8_t)type, (int8_t)(type != DEVICE_CUDA ? 0 : index >= 0 ? index : cuda_current)};
     return 0;
 }
 

@@ -10,6 +10,8 @@
 
 static const uint64_t default_seed = 67280421310721u;
 
+enum { CUDA_STATE_SIZE = 16 };        /* seed and offset, as PyTorch has them */
+
 static PyObject *
 generator_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
@@ -58,6 +60,7 @@ generator_manual_seed(GeneratorObject *self, PyObject *value)
     if (seed_from_object(value, &seed) < 0)
         return NULL;
     generator_seed(&self->state, seed);
+    self->offset = 0;
     return Py_NewRef((PyObject *)self);
 }
 
@@ -74,6 +77,7 @@ generator_fresh_seed(GeneratorObject *self, PyObject *unused)
     Py_XDECREF(bytes);
     mixed >>= 1;
     generator_seed(&self->state, mixed);
+    self->offset = 0;
     return PyLong_FromUnsignedLongLong(mixed);
 }
 
@@ -88,9 +92,11 @@ static PyObject *
 generator_get_state_tensor(GeneratorObject *self, PyObject *unused)
 {
     (void)unused;
-    int64_t n = GENERATOR_STATE_SIZE;
+    int64_t n = self->device.type == DEVICE_CUDA ? CUDA_STATE_SIZE : GENERATOR_STATE_SIZE;
     Tensor *t = tensor_empty(1, &n, DTYPE_UINT8, CPU);
-    if (t != NULL)
+    if (t != NULL && self->device.type == DEVICE_CUDA)
+        memcpy(t->data, (uint64_t[]){self->state.seed, self->offset}, CUDA_STATE_SIZE);
+    else if (t != NULL)
         generator_get_state(&self->state, (uint8_t *)t->data);
     return (PyObject *)t;
 }
@@ -101,6 +107,16 @@ generator_set_state_tensor(GeneratorObject *self, PyObject *value)
     if (!tensor_check(value) || ((Tensor *)value)->dtype != DTYPE_UINT8)
         return (PyObject *)error(PyExc_TypeError, "expected a torch.ByteTensor, but got %s", Py_TYPE(value)->tp_name);
     Tensor *t = (Tensor *)value;
+    if (self->device.type == DEVICE_CUDA) {
+        uint64_t words[2];
+        if (t->numel != CUDA_STATE_SIZE || !t->contiguous || t->device.type != DEVICE_CPU)
+            return (PyObject *)error(PyExc_RuntimeError, "RNG state is wrong size: a CUDA generator's has %d bytes",
+                                     CUDA_STATE_SIZE);
+        memcpy(words, t->data, sizeof words);
+        generator_seed(&self->state, words[0]);
+        self->offset = words[1];
+        return Py_NewRef((PyObject *)self);
+    }
     if (t->numel != GENERATOR_STATE_SIZE || !t->contiguous || t->device.type != DEVICE_CPU)
         return (PyObject *)error(PyExc_RuntimeError, "Expected a CPUGeneratorImplState of size %d but found the input RNG "
                                                      "state size to be %lld", GENERATOR_STATE_SIZE, (long long)t->numel);
@@ -117,6 +133,7 @@ generator_clone(GeneratorObject *self, PyObject *unused)
     if (copy != NULL) {
         copy->state = self->state;
         copy->device = self->device;
+        copy->offset = self->offset;
     }
     return (PyObject *)copy;
 }
@@ -159,7 +176,10 @@ static PyObject *
 module_manual_seed(PyObject *module, PyObject *value)
 {
     (void)module;
-    return generator_manual_seed(default_generator, value);
+    PyObject *g = generator_manual_seed(default_generator, value);
+    if (g != NULL)
+        cuda_generators_seed(default_generator->state.seed);
+    return g;
 }
 
 static PyObject *
@@ -194,7 +214,28 @@ module_set_rng_state(PyObject *module, PyObject *value)
     Py_RETURN_NONE;
 }
 
+static PyObject *
+module_cuda_generator(PyObject *module, PyObject *index)
+{
+    (void)module;
+    long i = PyLong_AsLong(index);
+    return i == -1 && PyErr_Occurred() ? NULL : Py_XNewRef((PyObject *)cuda_generator((int)(i < 0 ? 0 : i)));
+}
+
+static PyObject *
+module_cuda_seed(PyObject *module, PyObject *value)
+{
+    uint64_t seed;
+    (void)module;
+    if (seed_from_object(value, &seed) < 0)
+        return NULL;
+    cuda_generators_seed(seed);
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef functions[] = {
+    {"_cuda_generator", module_cuda_generator, METH_O, "_cuda_generator(index): the default generator of a CUDA device."},
+    {"_cuda_manual_seed_all", module_cuda_seed, METH_O, "_cuda_manual_seed_all(seed): seeds all of them."},
     {"manual_seed", module_manual_seed, METH_O,
      "manual_seed($module, seed, /)\n--\n\nSeeds the default generator: the numbers that follow are PyTorch's for the seed."},
     {"seed", module_seed, METH_NOARGS, "Seeds the default generator unpredictably; returns the seed."},

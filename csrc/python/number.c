@@ -192,6 +192,8 @@ tensor_number(Tensor *t)
     if (check_one_element(t, PyExc_RuntimeError, phrase) < 0)
         return NULL;
     Param value = tensor_item(t);
+    if (PyErr_Occurred())
+        return NULL;
     switch (dtype_info[t->dtype].category) {
     case CATEGORY_BOOL: return PyBool_FromLong(value.i != 0);
     case CATEGORY_INT: return PyLong_FromLongLong(value.i);
@@ -211,6 +213,8 @@ slot_bool(PyObject *self)
     if (check_one_element(t, PyExc_RuntimeError, "bool") < 0)
         return -1;
     Param value = tensor_item(t);
+    if (PyErr_Occurred())
+        return -1;
     return dtype_is_float((Dtype)t->dtype) ? value.f != 0 : value.i != 0;
 }
 

@@ -186,12 +186,15 @@ numpy_to_tensor(PyObject *array)
 static int
 check_exportable(Tensor *t, PyObject *type)
 {
-    if (t->device.type != DEVICE_CPU)
-        error(type,
-              "can't convert %s device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host "
-              "memory first.",
-              backends[t->device.type]->name);
-    else if (t->dtype == DTYPE_BF16)
+    if (t->device.type != DEVICE_CPU) {
+        PyObject *device = device_object(t->device);
+        if (device != NULL)
+            error(type,
+                  "can't convert %S device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host "
+                  "memory first.",
+                  device);
+        Py_XDECREF(device);
+    } else if (t->dtype == DTYPE_BF16)
         error(type,
               "Got unsupported ScalarType BFloat16: NumPy has no such dtype; convert with .float() first");
     else
@@ -441,7 +444,11 @@ method_tolist(PyObject *self, PyObject *unused)
     (void)unused;
     if (tensor_is_meta(t))
         return (PyObject *)error(PyExc_NotImplementedError, "Cannot copy out of meta tensor; no data!");
-    return list_of(t, 0, t->data);
+    size_t mark = scope_begin();
+    Tensor *host = op_on_host(t);
+    PyObject *list = host ? list_of(host, 0, host->data) : NULL;
+    scope_end(mark);
+    return list;
 }
 
 /* ---------------------------------------------------------------- tables */

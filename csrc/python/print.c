@@ -9,6 +9,7 @@
 
 #include "autograd/node.h"
 #include "core/dtype.h"
+#include "ops/ops.h"
 
 enum { PRECISION_MAX = 1000, SCI_AUTO = -1 };
 
@@ -424,7 +425,11 @@ tensor_text(Tensor *t)
         goto fail;
     int64_t indent = last_line_width(&text);
     if (has_values) {
-        if (add_values(&text, t, indent) < 0)
+        size_t mark = scope_begin();
+        Tensor *host = op_on_host(t);
+        int failed = host == NULL || add_values(&text, host, indent) < 0;
+        scope_end(mark);
+        if (failed)
             goto fail;
     } else {
         text_add(&text, t->device.type == DEVICE_META ? "..." : "[]");
@@ -456,6 +461,8 @@ static PyObject *
 number_object(Tensor *t)
 {
     Param value = tensor_item(t);
+    if (PyErr_Occurred())
+        return NULL;
     if (dtype_is_float(t->dtype))
         return PyFloat_FromDouble(value.f);
     return t->dtype == DTYPE_BOOL ? PyBool_FromLong(value.i != 0) : PyLong_FromLongLong(value.i);

@@ -28,6 +28,9 @@ PyObject *tensor_legacy_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
 int construct_init(PyObject *module);
 
 /* convert.c */
+extern PyMethodDef cuda_methods[];               /* of Tensor: pin_memory, record_stream ... (python/cuda.c) */
+extern PyGetSetDef cuda_getset[];
+int cuda_init(PyObject *module);
 extern PyMethodDef convert_methods[];
 int convert_init(PyObject *module);
 

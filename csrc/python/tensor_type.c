@@ -599,7 +599,6 @@ static PyMethodDef tensor_methods[] = {
     {"is_floating_point", method_is_floating_point, METH_NOARGS, NULL},
     {"is_complex", method_is_false, METH_NOARGS, NULL},
     {"is_shared", method_is_false, METH_NOARGS, NULL},
-    {"is_pinned", method_is_false, METH_NOARGS, NULL},
     {"is_inference", method_is_false, METH_NOARGS, NULL},
     {"get_device", method_get_device, METH_NOARGS, "CUDA device index, -1 on the CPU."},
     {"requires_grad_", KEYWORDS(method_requires_grad_), "requires_grad_(requires_grad=True): sets the flag, returns self."},
@@ -712,6 +711,7 @@ int
 tensor_type_init(PyObject *module)
 {
     if (PyType_Ready(&TensorType) < 0 || add_protocol(numpy_methods, numpy_getset) < 0
+        || add_protocol(cuda_methods, cuda_getset) < 0
         || add_protocol(convert_methods, (PyGetSetDef[]){{.name = NULL}}) < 0)
         return -1;
     if (PyModule_AddFunctions(module, module_methods) < 0)

@@ -1,0 +1,93 @@
+/* Matrix products over any strides: tiles of C in registers, tiles of A and B in shared memory.  Sums of floats run in
+ * float, as cuBLAS's do; integers wrap. */
+#include "cuda/launch.h"
+
+#include "cuda/gemm.h"
+#include "cuda/places.h"
+
+/* A block makes TILE x TILE of C, DEPTH of k at a time; a thread 4 x 4, 16 apart, so that a warp reads rows. */
+enum { TILE = 64, DEPTH = 16, SIDE = 16, EACH = TILE / SIDE };
+
+template <typename T> static __global__ void __launch_bounds__(SIDE *SIDE) multiply(GemmBatch job)
+{
+    CT_SHARED(T, a_tile, [DEPTH][TILE + 1]);
+    CT_SHARED(T, b_tile, [DEPTH][TILE + 1]);
+    const Gemm &g = job.gemm;
+    const int x = threadIdx.x % SIDE, y = threadIdx.x / SIDE;
+    const int64_t row = (int64_t)blockIdx.y * TILE, column = (int64_t)blockIdx.x * TILE;
+    for (int64_t matrix = blockIdx.z; matrix < job.count; matrix += gridDim.z) {
+        const T *a = (const T *)g.a + matrix * job.a_step, *b = (const T *)g.b + matrix * job.b_step;
+        T *c = (T *)g.c + matrix * job.c_step;
+        T sum[EACH][EACH] = {};
+        const bool a_by_rows = g.a_row == 1, b_by_rows = g.b_col != 1;
+        for (int64_t k = 0; k < g.k; k += DEPTH) {
+            for (int i = threadIdx.x; i < TILE * DEPTH; i += SIDE * SIDE) {
+                const int m = a_by_rows ? i % TILE : i / DEPTH, ka = a_by_rows ? i / TILE : i % DEPTH;
+                const bool in_a = row + m < g.m && k + ka < g.k;
+                a_tile[ka][m] = in_a ? a[(row + m) * g.a_row + (k + ka) * g.a_col] : (T)0;
+                const int n = b_by_rows ? i / DEPTH : i % TILE, kb = b_by_rows ? i % DEPTH : i / TILE;
+                const bool in_b = column + n < g.n && k + kb < g.k;
+                b_tile[kb][n] = in_b ? b[(k + kb) * g.b_row + (column + n) * g.b_col] : (T)0;
+            }
+            __syncthreads();
+            for (int d = 0; d < DEPTH; d++) {
+                T left[EACH], right[EACH];
+                for (int i = 0; i < EACH; i++) {
+                    left[i] = a_tile[d][y + i * SIDE];
+                    right[i] = b_tile[d][x + i * SIDE];
+                }
+                for (int i = 0; i < EACH; i++)
+                    for (int j = 0; j < EACH; j++)
+                        sum[i][j] = (T)(sum[i][j] + left[i] * right[j]);
+            }
+            __syncthreads();
+        }
+        for (int i = 0; i < EACH; i++)
+            for (int j = 0; j < EACH; j++) {
+                const int64_t m = row + y + i * SIDE, n = column + x + j * SIDE;
+                if (m >= g.m || n >= g.n)
+                    continue;
+                T value = sum[i][j];
+                if (g.accumulate)
+                    value = (T)(value + c[m * g.c_row + n]);
+                if (g.bias != NULL)
+                    value = (T)(value + ((const T *)g.bias)[n]);
+                c[m * g.c_row + n] = g.relu && value < 0 ? (T)0 : value;
+            }
+    }
+}
+
+void launch_gemm(Dtype dtype, const GemmBatch *batch, cudaStream_t stream)
+{
+    const Gemm *g = &batch->gemm;
+    const unsigned most = 65535, rows = (unsigned)((g->m + TILE - 1) / TILE), columns = (unsigned)((g->n + TILE - 1) / TILE);
+    const dim3 grid(columns, rows, batch->count < most ? (unsigned)batch->count : most);
+    switch (dtype) {
+    case DTYPE_FLOAT: CT_LAUNCH(multiply<float>, grid, SIDE * SIDE, 0, stream, *batch); break;
+    case DTYPE_DOUBLE: CT_LAUNCH(multiply<double>, grid, SIDE * SIDE, 0, stream, *batch); break;
+    case DTYPE_INT64: CT_LAUNCH(multiply<uint64_t>, grid, SIDE * SIDE, 0, stream, *batch); break;
+    case DTYPE_INT32: CT_LAUNCH(multiply<uint32_t>, grid, SIDE * SIDE, 0, stream, *batch); break;
+    case DTYPE_INT16: CT_LAUNCH(multiply<uint16_t>, grid, SIDE * SIDE, 0, stream, *batch); break;
+    default: CT_LAUNCH(multiply<uint8_t>, grid, SIDE * SIDE, 0, stream, *batch); break;
+    }
+}
+
+template <typename T> static __global__ void finish(GemmBatch job)
+{
+    const Gemm &g = job.gemm;
+    const int64_t n = job.count * g.m * g.n, step = (int64_t)gridDim.x * blockDim.x;
+    for (int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; i < n; i += step) {
+        const int64_t column = i % g.n, row = i / g.n % g.m, matrix = i / g.n / g.m;
+        T *c = (T *)g.c + matrix * job.c_step + row * g.c_row + column;
+        const T value = *c + (g.bias ? ((const T *)g.bias)[column] : (T)0);
+        *c = g.relu && value < 0 ? (T)0 : value;
+    }
+}
+
+void launch_epilogue(Dtype dtype, const GemmBatch *batch, int blocks, cudaStream_t stream)
+{
+    if (dtype == DTYPE_FLOAT)
+        CT_LAUNCH(finish<float>, blocks, THREADS, 0, stream, *batch);
+    else
+        CT_LAUNCH(finish<double>, blocks, THREADS, 0, stream, *batch);
+}

@@ -1,0 +1,227 @@
+/* The pointwise, guard and cast slots: operands of another dtype than the computation's are converted into temporary
+ * memory, half types are computed in float, and what is left is one launch of the row's kernel. */
+#include "cuda/pointwise.h"
+
+#include <string.h>
+
+#include "cuda/slots.h"
+
+enum { GROUPS_PER_PROCESSOR = 16 };
+
+static const PointwiseTable *const tables[DTYPE_COUNT] = {
+    [DTYPE_BOOL] = &pointwise_b,    [DTYPE_UINT8] = &pointwise_u8,  [DTYPE_INT8] = &pointwise_i8,
+    [DTYPE_INT16] = &pointwise_i16, [DTYPE_INT32] = &pointwise_i32, [DTYPE_INT64] = &pointwise_i64,
+    [DTYPE_HALF] = &pointwise_f,    [DTYPE_BF16] = &pointwise_f,    [DTYPE_FLOAT] = &pointwise_f,
+    [DTYPE_DOUBLE] = &pointwise_d,
+};
+
+int
+blocks_for(int64_t threads)
+{
+    int64_t blocks = (threads + THREADS - 1) / THREADS, most = (int64_t)multiprocessors() * GROUPS_PER_PROCESSOR;
+    return (int)(blocks < 1 ? 1 : blocks < most ? blocks : most);
+}
+
+static PointwiseKernel
+kernel_of(Op op, int part, Dtype dtype)
+{
+    static PointwiseKernel kernels[OP_COUNT][PART_COUNT][DTYPE_COUNT];
+    static bool filled;
+    for (int d = 0; d < DTYPE_COUNT && !filled; d++)
+        for (int i = 0; i < tables[d]->n_entries; i++) {
+            PointwiseEntry e = tables[d]->entries[i];
+            kernels[e.op][e.part][d] = e.kernel;
+        }
+    filled = true;
+    return kernels[op][part][dtype];
+}
+
+static GuardKernel
+guard_of(Op op, Dtype dtype)
+{
+    for (int i = 0; i < tables[dtype]->n_guards; i++)
+        if (tables[dtype]->guards[i].op == (int)op)
+            return tables[dtype]->guards[i].kernel;
+    return NULL;
+}
+
+/* ---------------------------------------------------------------- dtypes of operands */
+/* Which operand of a row is bool whatever the compute dtype, or -1. */
+typedef struct Trait {
+    int8_t bool_operand;
+    bool bool_result;
+} Trait;
+
+static const Trait traits[OP_COUNT] = {
+#define BOOL_NONE -1
+#define BOOL_A 0
+#define BOOL_B 1
+#define UNARY(name, ...) [OP_##name] = {-1, false},
+#define PREDICATE(name, ...) [OP_##name] = {-1, true},
+#define BINARY(name, ...) [OP_##name] = {-1, false},
+#define COMPARE(name, ...) [OP_##name] = {-1, true},
+#define TERNARY(name, forms, class, bools, ...) [OP_##name] = {bools, false},
+#include "abi/ops.def"
+};
+
+static Dtype
+computed_dtype(Op op, int part, int operand, Dtype dtype)
+{
+    Trait t = traits[op];
+    bool half = dtype == DTYPE_HALF || dtype == DTYPE_BF16;
+    if (part == PART_FORWARD && operand == 0 && t.bool_result)
+        return DTYPE_BOOL;
+    if (t.bool_operand >= 0 && operand == (part == PART_FORWARD ? 1 : GRAD_A) + t.bool_operand)
+        return DTYPE_BOOL;
+    return half ? DTYPE_FLOAT : dtype;
+}
+
+/* ---------------------------------------------------------------- operands in temporary memory */
+/* Operand k of `iter` in dense memory of its own as `dtype`: iter then reads that, and copy, of two operands, relates
+ * the two (operand 0 the new memory).  Dims that k is broadcast in have no length there.  NULL with an error. */
+static char *
+dense_operand(Iter *iter, int k, Dtype dtype, Iter *copy)
+{
+    int64_t step = itemsizes[dtype];
+    *copy = (Iter){.n_operands = 2, .numel = 1, .ptr = {NULL, iter->ptr[k]}, .dtype = {(int8_t)dtype, iter->dtype[k]}};
+    for (int d = 0; d < iter->ndim; d++) {
+        int64_t stride = iter->strides[d][k];
+        bool still = stride == 0 || iter->dims[d] == 1;
+        iter->strides[d][k] = still ? 0 : step;
+        if (still)
+            continue;
+        copy->dims[copy->ndim] = iter->dims[d];
+        copy->strides[copy->ndim][0] = step;
+        copy->strides[copy->ndim][1] = stride;
+        copy->ndim++;
+        copy->numel *= iter->dims[d];
+        step *= iter->dims[d];
+    }
+    if (copy->ndim == 0) {
+        copy->ndim = 1;
+        copy->dims[0] = 1;
+        copy->strides[0][0] = copy->strides[0][1] = 0;
+    }
+    copy->ptr[0] = iter->ptr[k] = temporary(copy->numel * itemsizes[dtype]);
+    iter->dtype[k] = (int8_t)dtype;
+    return copy->ptr[0];
+}
+
+/* A number in the host's memory as `dtype`: integers and floats do not mix, for the frame has promoted. */
+static void
+convert_number(Iter *iter, int k, Dtype dtype, uint64_t *number)
+{
+    const void *from = iter->ptr[k];
+    double f = 0;
+    int64_t i = 0;
+    number_load(from, (Dtype)iter->dtype[k], &f, &i);
+    number_store(number, dtype, f, i);
+    iter->ptr[k] = (char *)number;
+    iter->dtype[k] = (int8_t)dtype;
+}
+
+/* ---------------------------------------------------------------- launches */
+typedef struct Launch {
+    PointwiseKernel kernel;
+    GuardKernel guard;
+    const Param *params;
+    int pack;                         /* elements a thread takes at a time */
+} Launch;
+
+static int
+launch_row(const Places *places, void *context)
+{
+    const Launch *l = context;
+    PointwiseArgs args = {.places = *places, .params = {l->params[0], l->params[1]}};
+    launch_pointwise(l->kernel, &args, blocks_for(places->dense ? places->n / l->pack : places->n), current_stream());
+    return launched("a pointwise op");
+}
+
+static int
+launch_guards(const Places *places, void *context)
+{
+    const Launch *l = context;
+    launch_guard(l->guard, places, &faults[current_device], blocks_for(places->n), current_stream());
+    return check(cudaGetLastError());
+}
+
+int
+cuda_pointwise(Op op, int part, Dtype dtype, const Iter *given, const Param *params)
+{
+    Iter iter = *given, store = {.n_operands = 0};
+    uint64_t numbers[ITER_OPERANDS];
+    char *memory[ITER_OPERANDS] = {NULL};
+    int result = 0;
+    Dtype compute = computed_dtype(op, part, GRAD_G, dtype);
+    Launch l = {.kernel = kernel_of(op, part, dtype), .params = params, .pack = 16 / itemsizes[compute]};
+    if (compute == DTYPE_BOOL)
+        l.pack = 1;
+    for (int k = 0; k < iter.n_operands && result == 0; k++) {
+        Dtype wanted = computed_dtype(op, part, k, dtype);
+        if (iter.dtype[k] == (int8_t)wanted)
+            continue;
+        if (iter.host >> k & 1) {
+            convert_number(&iter, k, wanted, &numbers[k]);
+            continue;
+        }
+        int same = -1;                /* letters that are not saved are g again */
+        for (int j = 1; j < k; j++)
+            if (given->ptr[j] == given->ptr[k] && given->dtype[j] == given->dtype[k] && memory[j] != NULL)
+                same = j;
+        bool equal = same >= 0;
+        for (int d = 0; d < iter.ndim && equal; d++)
+            equal = given->strides[d][same] == given->strides[d][k];
+        if (equal) {
+            iter.ptr[k] = iter.ptr[same];
+            iter.dtype[k] = iter.dtype[same];
+            for (int d = 0; d < iter.ndim; d++)
+                iter.strides[d][k] = iter.strides[d][same];
+            continue;
+        }
+        Iter copy;
+        memory[k] = dense_operand(&iter, k, wanted, &copy);
+        if (memory[k] == NULL)
+            result = -1;
+        else if (k > 0)
+            result = cuda_cast((Dtype)copy.dtype[0], (Dtype)copy.dtype[1], &copy);
+        else
+            store = copy;
+    }
+    if (result == 0)
+        result = places_each(&iter, launch_row, &l);
+    if (result == 0 && store.n_operands > 0) {
+        Iter back = store;
+        for (int k = 0; k < 2; k++) {
+            back.ptr[k] = store.ptr[1 - k];
+            back.dtype[k] = store.dtype[1 - k];
+            for (int d = 0; d < store.ndim; d++)
+                back.strides[d][k] = store.strides[d][1 - k];
+        }
+        result = cuda_cast((Dtype)back.dtype[0], (Dtype)back.dtype[1], &back);
+    }
+    for (int k = 0; k < iter.n_operands; k++)
+        temporary_free(memory[k]);
+    return result;
+}
+
+/* Every guard asks about operand 1, the divisor.  A number is looked at here; a tensor is waited for, since a card
+ * divides by zero without a word. */
+bool
+cuda_guard(Op op, Dtype dtype, const Iter *iter)
+{
+    Launch l = {.guard = guard_of(op, dtype)};
+    if (l.guard == NULL || iter->numel == 0)
+        return false;
+    if (iter->host >> 1 & 1) {
+        double f = 0;
+        int64_t i = 0;
+        number_load(iter->ptr[1], dtype, &f, &i);
+        return i == 0;
+    }
+    if (places_each(iter, launch_guards, &l) < 0 || check(cudaStreamSynchronize(current_stream())) < 0)
+        return false;
+    bool met = faults[current_device].kind == FAULT_ZERO_DIVISION;
+    if (met)
+        faults[current_device].kind = FAULT_NONE;
+    return met;
+}

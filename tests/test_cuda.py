@@ -1,0 +1,245 @@
+"""The CUDA backend on the simulated device: semantics that the CPU has no part in.  What ops compute there is tested by
+the other files under `CTORCH_CUDA=sim pytest --device=cuda`.  Skipped where ctorch/_cuda_sim.so was not built."""
+
+import os
+import pickle
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+import ctorch
+
+ROOT = Path(__file__).resolve().parent.parent
+SIM = Path(ctorch.__file__).parent / "_cuda_sim.so"
+pytestmark = pytest.mark.skipif(not SIM.exists(), reason="make cuda-sim builds the simulated device")
+
+
+def run(program, devices=1, **environment):
+    """What a program prints in a process of its own, with simulated devices."""
+    sim = {"CTORCH_CUDA": f"sim:{devices}", "PYTHONPATH": str(Path(ctorch.__file__).parent.parent), **environment}
+    done = subprocess.run(
+        [sys.executable, "-c", "import ctorch as torch\n" + textwrap.dedent(program)],
+        env={**os.environ, **sim}, capture_output=True, text=True, timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def check(program, devices=1, **environment):
+    """A program of assertions."""
+    assert run(program + "\nprint('done')", devices, **environment).endswith("done")
+
+
+RAISES = """
+def raises(kind, words, call):
+    try:
+        call()
+    except kind as problem:
+        assert words in str(problem), str(problem)
+    else:
+        raise AssertionError(f"{words}: nothing was raised")
+"""
+
+
+def test_no_slot_is_missing():
+    """Every op that the CPU has is implemented: the backend's table names every slot of abi/backend.h."""
+    table = (ROOT / "csrc/abi/backend.h").read_text().split("typedef struct Backend {")[1].split("} Backend;")[0]
+    slots = re.findall(r"\(\*(\w+)\)", table)
+    given = re.findall(r"\.(\w+) =", (ROOT / "csrc/cuda/backend.c").read_text())
+    assert len(slots) > 15
+    assert [slot for slot in slots if slot not in given] == []
+
+
+def test_first_program():
+    assert run("""
+        x = torch.ones(2, 2, device='cuda', requires_grad=True)
+        ((x + 2) ** 2 * 3).mean().backward()
+        print(x.grad)
+    """) == "tensor([[4.5000, 4.5000],\n        [4.5000, 4.5000]], device='cuda:0')"
+
+
+def test_devices_and_their_numbers():
+    check(RAISES + """
+assert torch.cuda.is_available() and torch.cuda.device_count() == 2
+assert not torch.cuda.is_initialized()
+assert torch.device('cuda') != torch.device('cuda:0')
+x = torch.ones(2, device='cuda')
+assert str(x.device) == 'cuda:0' and x.is_cuda and x.get_device() == 0
+y = torch.ones(2, device=1)
+assert repr(y) == "tensor([1., 1.], device='cuda:1')"
+raises(RuntimeError, 'Expected all tensors to be on the same device, but found at least two devices, cuda:0 and cuda:1!',
+       lambda: x + y)
+raises(RuntimeError, 'Expected all tensors to be on the same device', lambda: x + torch.ones(2))
+raises(RuntimeError, 'invalid device ordinal', lambda: torch.ones(1, device='cuda:2'))
+assert (y.to('cuda:0') + x).tolist() == [2, 2]
+torch.cuda.set_device(1)
+assert torch.cuda.current_device() == 1 and torch.zeros(1, device='cuda').get_device() == 1
+with torch.cuda.device(0):
+    assert torch.zeros(1, device='cuda').get_device() == 0
+assert torch.cuda.get_device_name(0) == 'ctorch simulated device'
+assert (x * torch.tensor(3.0)).tolist() == [3, 3]
+""", devices=2)
+
+
+def test_moving():
+    check(RAISES + """
+x = torch.arange(6).reshape(2, 3)
+on = x.cuda()
+assert on.cuda() is on and x.cpu() is x and on.to('cuda:0') is on and on.to('cuda', copy=True) is not on
+assert on.t().cpu().tolist() == [[0, 3], [1, 4], [2, 5]]
+assert on.double().to('cpu', torch.float16).dtype == torch.float16
+x[1] = on[0]
+assert x.tolist() == [[0, 1, 2], [0, 1, 2]]
+raises(TypeError, "can't convert cuda:0 device type tensor to numpy. Use Tensor.cpu() to copy", on.numpy)
+model = torch.nn.Linear(3, 2)
+weight = model.weight
+optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+model.to('cuda')
+assert model.weight is weight and weight.is_cuda
+model(on.float()).sum().backward()
+optimizer.step()
+a = torch.tensor(2.0, requires_grad=True)
+(a * torch.ones(3, device='cuda')).sum().backward()
+assert a.grad.device == torch.device('cpu') and a.grad.item() == 3
+interface = on.__cuda_array_interface__
+assert interface['shape'] == (2, 3) and interface['typestr'] == '<i8' and interface['data'][0] == on.data_ptr()
+pinned = torch.ones(3).pin_memory()
+assert pinned.is_pinned() and not x.is_pinned() and pinned.cuda().tolist() == [1, 1, 1]
+""")
+
+
+def test_memory():
+    check(RAISES + """
+x = torch.ones(1, device='cuda')
+assert torch.cuda.memory_allocated() == 512 and torch.cuda.memory_reserved() == 2097152
+del x
+assert torch.cuda.memory_allocated() == 0 and torch.cuda.max_memory_allocated() == 512
+torch.cuda.empty_cache()
+assert torch.cuda.memory_reserved() == 0
+raises(torch.cuda.OutOfMemoryError, 'CUDA out of memory. Tried to allocate 4.00 GiB. GPU 0 has a total capacity of',
+       lambda: torch.empty(1 << 30, device='cuda'))
+assert issubclass(torch.cuda.OutOfMemoryError, RuntimeError)
+assert torch.ones(4, device='cuda').sum().item() == 4
+""")
+
+
+def test_streams_in_any_order():
+    """Lazy streams run nothing before they must: a missing wait would show."""
+    check("""
+s = torch.cuda.Stream()
+for k in range(20):
+    x = torch.full((1000,), float(k), device='cuda')
+    s.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(s):
+        y = x * 2
+    torch.cuda.current_stream().wait_stream(s)
+    y.record_stream(torch.cuda.current_stream())
+    assert (y + 1).sum().item() == 1000 * (2 * k + 1)
+start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+start.record(); end.record(); end.synchronize()
+assert start.elapsed_time(end) >= 0 and end.query()
+assert torch.cuda.current_stream() == torch.cuda.default_stream()
+""", CTSIM_STREAMS="lazy:3")
+
+
+@pytest.mark.parametrize("program, kind, words", [
+    ("torch.nn.functional.cross_entropy(torch.zeros(2, 5, device='cuda'), torch.tensor([1, 12], device='cuda'))",
+     "IndexError", "Target 12 is out of bounds."),
+    ("torch.zeros(4, device='cuda')[torch.tensor([1, 9], device='cuda')]", "IndexError", "index 9 is out of bounds"),
+])
+def test_errors_that_depend_on_data(program, kind, words):
+    """They are raised when the device is waited for, or at the op under CUDA_LAUNCH_BLOCKING; work goes on after both."""
+    later = RAISES + f"""
+y = {program}
+raises({kind}, {words!r}, torch.cuda.synchronize)
+assert torch.ones(3, device='cuda').sum().item() == 3
+"""
+    check(later)
+    check(RAISES + f"raises({kind}, {words!r}, lambda: {program})", CUDA_LAUNCH_BLOCKING="1")
+
+
+def test_division_by_zero_is_raised_at_once():
+    check(RAISES + """
+x = torch.ones(2, dtype=torch.int64, device='cuda')
+raises(ZeroDivisionError, 'division by zero', lambda: x // torch.zeros(2, dtype=torch.int64, device='cuda'))
+raises(ZeroDivisionError, 'modulo by zero', lambda: x % 0)
+assert (x // 1).tolist() == [1, 1]
+""")
+
+
+def test_without_a_device():
+    check(RAISES + """
+assert not torch.cuda.is_available() and torch.cuda.device_count() == 0
+raises(RuntimeError, 'Found no NVIDIA driver on your system.', lambda: torch.ones(1, device='cuda'))
+torch.cuda.manual_seed_all(3)
+torch.cuda.synchronize()
+""", CTSIM_DEVICES="-1")
+
+
+def test_random_numbers_belong_to_the_seed():
+    check(RAISES + """
+def draw():
+    return [torch.rand(5, device='cuda'), torch.randn(5, device='cuda'), torch.randint(100, (5,), device='cuda'),
+            torch.randperm(9, device='cuda'), torch.nn.functional.dropout(torch.ones(9, device='cuda'))]
+torch.manual_seed(7); first = draw(); second = draw()
+torch.manual_seed(7); again = draw()
+assert all(a.equal(b) for a, b in zip(first, again))
+assert not all(a.equal(b) for a, b in zip(first, second))
+g = torch.Generator(device='cuda').manual_seed(7)
+assert torch.rand(5, device='cuda', generator=g).equal(first[0])
+raises(RuntimeError, "Expected a 'cuda' device type for generator", lambda: torch.rand(5, device='cuda',
+       generator=torch.Generator()))
+x = torch.randn(20000, device='cuda')
+assert abs(x.mean().item()) < 0.03 and abs(x.std().item() - 1) < 0.02
+assert sorted(torch.randperm(1000, device='cuda').tolist()) == list(range(1000))
+""")
+
+
+def test_forked_child_is_refused():
+    check("""
+import os
+x = torch.ones(1, device='cuda')
+if (child := os.fork()) == 0:
+    try:
+        torch.ones(1, device='cuda')
+    except RuntimeError as problem:
+        os._exit(0 if 'Cannot re-initialize CUDA in forked subprocess' in str(problem) else 1)
+    os._exit(2)
+assert os.waitpid(child, 0)[1] == 0
+""")
+
+
+def test_pickled_tensors_come_back_to_their_device():
+    check("""
+import pickle
+x = pickle.loads(pickle.dumps(torch.arange(3, device='cuda')))
+assert x.is_cuda and x.tolist() == [0, 1, 2]
+""")
+
+
+def test_pickles_of_a_device_need_one():
+    content = run("import pickle\nprint(pickle.dumps(torch.arange(3, device='cuda')).hex())")
+    if not ctorch.cuda.is_available():
+        with pytest.raises(RuntimeError, match="Attempting to deserialize object on a CUDA device"):
+            pickle.loads(bytes.fromhex(content))
+
+
+def test_two_schedules_give_the_same_bits():
+    """Blocks and threads in another order: nothing but sums into one place may depend on it, and these are not here."""
+    program = """
+        torch.manual_seed(1)
+        model = torch.nn.Sequential(torch.nn.Linear(20, 30), torch.nn.ReLU(), torch.nn.Linear(30, 4)).to('cuda')
+        optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+        x, t = torch.randn(50, 20, device='cuda'), torch.randint(4, (50,), device='cuda')
+        for _ in range(3):
+            loss = torch.nn.functional.cross_entropy(model(x), t)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        print(loss.item().hex(), sum(p.double().sum() for p in model.parameters()).item().hex())
+    """
+    assert len({run(program, CTSIM_SCHED=order) for order in ("forward", "reverse", "random:5")}) == 1
