@@ -30,9 +30,8 @@ template <typename V> static __global__ void move(Places p)
     if (p.dense) {
         const uint32_t per = 16 / sizeof(V);
         uint4 pack;
-        V *parts = (V *)&pack;
         for (uint32_t j = 0; j < per; j++)
-            parts[j] = fill;
+            memcpy((char *)&pack + j * sizeof fill, &fill, sizeof fill);
         EACH(group, p.n / per)
         CT_ST16(uint4, (uint4 *)p.ptr[0] + group, number ? pack : CT_LD16(uint4, (const uint4 *)p.ptr[1] + group));
         done = p.n / per * per;
