@@ -106,10 +106,6 @@ lint:
 	$(ENV) lint
 	$(PY) tools/lint.py $(ARGS)
 
-cuda-sim:
-	$(ENV)
-	CTORCH_BUILD_SIM=1 $(PY) setup.py --quiet build_ext --inplace
-
 bench:
 	$(ENV) test
 	$(PY) -m benchmarks $(ARGS)

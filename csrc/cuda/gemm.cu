@@ -5,6 +5,11 @@
 #include "cuda/gemm.h"
 #include "cuda/places.h"
 
+/* value < 0 is never true of an unsigned integer: the store is one for all types. */
+#ifdef __CUDACC__
+#pragma nv_diag_suppress 186
+#endif
+
 /* A block makes TILE x TILE of C, DEPTH of k at a time; a thread 4 x 4, 16 apart, so that a warp reads rows. */
 enum { TILE = 64, DEPTH = 16, SIDE = 16, EACH = TILE / SIDE };
 
