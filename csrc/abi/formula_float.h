@@ -117,7 +117,7 @@ CT_FN float exp_mid_f(float x)
 }
 
 /* 2^x = 2^k (1 + r q(r)), q off by at most 2^-27.5 of the result for |r| <= 0.5. */
-CT_FN float exp2_f(float x)
+CT_VECTOR_FN float exp2_f(float x)
 {
     const float low = x < -151 ? -151 : x;
     const float c = low > 129 ? 129 : low;
@@ -194,7 +194,7 @@ CT_FN float log_f(float x)
     return log_limits_f(x, k * LN2_HI_F + (f + (k * LN2_LO_F + log_tail_f(f))));
 }
 
-CT_FN float log2_f(float x)
+CT_VECTOR_FN float log2_f(float x)
 {
     float f;
     const float k = log_reduce_f(x, &f);
@@ -203,7 +203,7 @@ CT_FN float log2_f(float x)
 }
 
 /* log10(2) = 0.301025391 (15 bits: exact times k) + 4.605e-06, log10(e) = 0.434294492 - 1.010e-08. */
-CT_FN float log10_f(float x)
+CT_VECTOR_FN float log10_f(float x)
 {
     float f;
     const float k = log_reduce_f(x, &f);
@@ -252,7 +252,7 @@ CT_FN float tanh_f(float x)
 }
 
 /* Up to 1: x + x^3 P(x^2), P off by at most 2^-25.3 of sinh. */
-CT_FN float sinh_f(float x)
+CT_VECTOR_FN float sinh_f(float x)
 {
     const float a = abs_f(x), z = a * a, e = exp_half_f(a);
     float p = 2.78221319e-06f;
@@ -262,14 +262,14 @@ CT_FN float sinh_f(float x)
     return copysign_f(a < 1 ? a + a * z * p : e - 0.25f / e, x);
 }
 
-CT_FN float cosh_f(float x)
+CT_VECTOR_FN float cosh_f(float x)
 {
     const float e = exp_half_f(abs_f(x));
     return e + 0.25f / e;
 }
 
 /* log1p(a + a^2 / (1 + sqrt(1 + a^2))); where a^2 is too large, log(2a). */
-CT_FN float asinh_f(float x)
+CT_VECTOR_FN float asinh_f(float x)
 {
     const float a = abs_f(x), z = a * a;
     const bool large = a > 0x1p30f;
@@ -277,7 +277,7 @@ CT_FN float asinh_f(float x)
     return copysign_f(log1p_f(s) + (large ? 0.693147182f : 0), x);
 }
 
-CT_FN float acosh_f(float x)
+CT_VECTOR_FN float acosh_f(float x)
 {
     const float t = x - 1;
     const bool large = x > 0x1p30f;
@@ -285,7 +285,7 @@ CT_FN float acosh_f(float x)
     return x < 1 ? NAN : log1p_f(s) + (large ? 0.693147182f : 0);
 }
 
-CT_FN float atanh_f(float x)
+CT_VECTOR_FN float atanh_f(float x)
 {
     const float a = abs_f(x);
     return copysign_f(0.5f * log1p_f(2 * a / (1 - a)), x);
@@ -322,7 +322,7 @@ CT_FN float erf_f(float x)
 
 /* From 0.5: exp(-a^2) P(t) / (1 + 2a) with t = (a - 2) / (a + 2), P off by at most 2^-25.6.  a^2 enters
  * the exponential as h^2 + (a - h)(a + h), h = a cut to 12 bits so that h^2 is exact. */
-CT_FN float erfc_f(float x)
+CT_VECTOR_FN float erfc_f(float x)
 {
     const float c = abs_f(x), a = c > 10.5f ? 10.5f : c;
     const float t = (a - 2) / (a + 2), h = from_bits_f(bits_f(a) & 0xfffff000u);
@@ -380,7 +380,7 @@ CT_FN float cos_core_f(float r, float low)
     return 1 + (z * (z * p - 0.5f) - r * low);
 }
 
-CT_FN float sin_f(float x)
+CT_VECTOR_FN float sin_f(float x)
 {
     uint32_t q;
     float low;
@@ -389,7 +389,7 @@ CT_FN float sin_f(float x)
     return from_bits_f(bits_f(y) ^ (q << 30 & 0x80000000u) ^ (bits_f(x) & 0x80000000u));
 }
 
-CT_FN float cos_f(float x)
+CT_VECTOR_FN float cos_f(float x)
 {
     uint32_t q;
     float low;
@@ -398,7 +398,7 @@ CT_FN float cos_f(float x)
     return from_bits_f(bits_f(y) ^ ((q + 1) << 30 & 0x80000000u));
 }
 
-CT_FN float tan_f(float x)
+CT_VECTOR_FN float tan_f(float x)
 {
     uint32_t q;
     float low;
@@ -422,14 +422,14 @@ CT_FN float asin_core_f(float s, float z)
 
 /* Above 0.571, asin(a) = pi/2 - 2 asin(sqrt((1 - a) / 2)); there the second term is below 0.5, so its
  * error is small. */
-CT_FN float asin_f(float x)
+CT_VECTOR_FN float asin_f(float x)
 {
     const float a = abs_f(x), z = a > 0.571f ? (1 - a) * 0.5f : a * a;
     const float p = asin_core_f(a > 0.571f ? sqrtf(z) : a, z);
     return copysign_f(a > 0.571f ? PI_2_F - (2 * p - PI_2_LO_F) : p, x);
 }
 
-CT_FN float acos_f(float x)
+CT_VECTOR_FN float acos_f(float x)
 {
     const float a = abs_f(x), z = a > 0.571f ? (1 - a) * 0.5f : a * a;
     const float p = asin_core_f(a > 0.571f ? sqrtf(z) : a, z);
@@ -453,7 +453,7 @@ CT_FN float atan_core_f(float t)
     return t + t * z * p;
 }
 
-CT_FN float atan_f(float x)
+CT_VECTOR_FN float atan_f(float x)
 {
     const float a = abs_f(x);
     const float p = atan_core_f(a > 1 ? 1 / a : a);
@@ -462,7 +462,7 @@ CT_FN float atan_f(float x)
 
 /* The angle of (x, y) from the smaller coordinate over the larger; two zeros or two infinities by
  * convention. */
-CT_FN float atan2_f(float y, float x)
+CT_VECTOR_FN float atan2_f(float y, float x)
 {
     const float ax = abs_f(x), ay = abs_f(y);
     const float large = ay > ax ? ay : ax, small = ay > ax ? ax : ay;

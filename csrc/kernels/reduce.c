@@ -15,15 +15,19 @@
 
 #if defined(__clang__)
 #define VECTORIZE _Pragma("clang loop vectorize(assume_safety)")
+#define TOGETHER VECTORIZE
 #define PLAIN _Pragma("clang loop vectorize(disable) unroll(disable)")
 #else
 #define VECTORIZE _Pragma("GCC ivdep")
+/* Keeps a loop of constant length from being unrolled before it could be vectorised. */
+#define TOGETHER _Pragma("omp simd")
 #define PLAIN _Pragma("GCC unroll 1")
 #endif
 
-/* DEPTH: rows folded in the lane type before they join the accumulator.  SHORT: runs that are not worth LANES lanes.
+/* DEPTH: rows folded in the lane type before they join the accumulator.  SHORT: runs that are not worth LANES lanes;
+ * SIDE: those of a short run.
  * NARROW: columns that are not worth a row of their own. */
-enum { LANES = 32, DEPTH = 32, SHORT = 32, NARROW = 64, BLOCK = 2048 };
+enum { LANES = 32, DEPTH = 32, SHORT = 32, SIDE = 16, NARROW = 64, BLOCK = 2048 };
 
 /* Integers have lanes as wide as their accumulators: one pass serves both kinds of row. */
 #define T int64_t
