@@ -6,7 +6,6 @@ Nothing here touches a driver until it is asked for.  CTORCH_CUDA=sim chooses th
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
 
 from .. import _C
 from .._C import OutOfMemoryError
@@ -51,29 +50,29 @@ def current_device() -> int:
     return _C._cuda_current_device()
 
 
-def set_device(device: Any) -> None:
+def set_device(device: object) -> None:
     """Chooses the GPU that "cuda" means from now on."""
     _C._cuda_set_device(_index_of(device, optional=True))
 
 
-def synchronize(device: Any = None) -> None:
+def synchronize(device: object = None) -> None:
     """Waits until a GPU has done all its work; raises what its kernels met."""
     if device is None and not is_initialized():
         return
     _C._cuda_synchronize(_index_of(device))
 
 
-def get_device_properties(device: Any = None) -> SimpleNamespace:
+def get_device_properties(device: object = None) -> SimpleNamespace:
     """Name, memory and sizes of a GPU."""
     return SimpleNamespace(**_C._cuda_properties(_index_of(device)))
 
 
-def get_device_name(device: Any = None) -> str:
+def get_device_name(device: object = None) -> str:
     """Name of a GPU."""
     return get_device_properties(device).name
 
 
-def get_device_capability(device: Any = None) -> tuple[int, int]:
+def get_device_capability(device: object = None) -> tuple[int, int]:
     """Compute capability of a GPU: (9, 0) for an H100."""
     properties = get_device_properties(device)
     return properties.major, properties.minor
@@ -91,7 +90,7 @@ def ipc_collect() -> None:
 class device:
     """Context manager: inside, "cuda" means the given GPU."""
 
-    def __init__(self, device: Any):
+    def __init__(self, device: object):
         self.index = _index_of(device, optional=True)
 
     def __enter__(self) -> device:
@@ -126,12 +125,12 @@ def initial_seed() -> int:
     return _C._cuda_generator(current_device()).initial_seed()
 
 
-def get_rng_state(device: Any = "cuda"):
+def get_rng_state(device: object = "cuda"):
     """State of a GPU's generator: seed and offset as 16 bytes."""
     return _C._cuda_generator(_index_of(device)).get_state()
 
 
-def set_rng_state(new_state, device: Any = "cuda") -> None:
+def set_rng_state(new_state, device: object = "cuda") -> None:
     """Puts a GPU's generator into a state of get_rng_state."""
     _C._cuda_generator(_index_of(device)).set_state(new_state)
 

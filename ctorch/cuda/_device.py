@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from .. import _C
 
 
-def index_of(device: Any, optional: bool = False) -> int:
+def index_of(device: object, optional: bool = False) -> int:
     """The number of a CUDA device given as one, a string or a number; -1 for the current one.
 
     Another kind of device is refused with ValueError, as PyTorch does; with `optional` it counts as -1.

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from .. import _C
 from ._device import index_of
 
 
-def _stats(device: Any) -> dict[str, int]:
+def _stats(device: object) -> dict[str, int]:
     """All zero as long as no GPU was used."""
     if not _C._cuda_is_initialized():
         return dict.fromkeys(
@@ -19,27 +17,27 @@ def _stats(device: Any) -> dict[str, int]:
     return _C._cuda_memory_stats(index_of(device))
 
 
-def memory_allocated(device: Any = None) -> int:
+def memory_allocated(device: object = None) -> int:
     """Bytes that tensors hold on a GPU, in units of 512."""
     return _stats(device)["allocated"]
 
 
-def max_memory_allocated(device: Any = None) -> int:
+def max_memory_allocated(device: object = None) -> int:
     """Largest number of bytes that tensors held on a GPU."""
     return _stats(device)["allocated_peak"]
 
 
-def memory_reserved(device: Any = None) -> int:
+def memory_reserved(device: object = None) -> int:
     """Bytes that the allocator holds on a GPU, for tensors and for later ones."""
     return _stats(device)["reserved"]
 
 
-def max_memory_reserved(device: Any = None) -> int:
+def max_memory_reserved(device: object = None) -> int:
     """Largest number of bytes that the allocator held on a GPU."""
     return _stats(device)["reserved_peak"]
 
 
-def memory_stats(device: Any = None) -> dict[str, int]:
+def memory_stats(device: object = None) -> dict[str, int]:
     """The allocator's counters under PyTorch's names."""
     s = _stats(device)
     names = {
@@ -59,23 +57,23 @@ def memory_stats(device: Any = None) -> dict[str, int]:
     return dict(sorted(names.items()))
 
 
-def memory_summary(device: Any = None, abbreviated: bool = False) -> str:
+def memory_summary(device: object = None, abbreviated: bool = False) -> str:
     """The counters as a table."""
     return "\n".join(f"{name:32} {value:>16}" for name, value in memory_stats(device).items())
 
 
-def reset_peak_memory_stats(device: Any = None) -> None:
+def reset_peak_memory_stats(device: object = None) -> None:
     """Starts counting the peaks anew."""
     if _C._cuda_is_initialized():
         _C._cuda_reset_peak(index_of(device))
 
 
-def reset_max_memory_allocated(device: Any = None) -> None:
+def reset_max_memory_allocated(device: object = None) -> None:
     """The older name of reset_peak_memory_stats."""
     reset_peak_memory_stats(device)
 
 
-def mem_get_info(device: Any = None) -> tuple[int, int]:
+def mem_get_info(device: object = None) -> tuple[int, int]:
     """Free and total bytes of a GPU."""
     return _C._cuda_memory_info(index_of(device))
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from .. import _C
 from ._device import index_of
 
 _current: dict[int, "Stream"] = {}  # by device; a device that is not here works in its default stream
 
 
-def _number(device: Any) -> int:
+def _number(device: object) -> int:
     index = index_of(device)
     return index if index >= 0 else _C._cuda_current_device()
 
@@ -18,7 +16,7 @@ def _number(device: Any) -> int:
 class Stream:
     """A queue of a device's work; ops go to the current one (see stream)."""
 
-    def __init__(self, device: Any = None, priority: int = 0, **kwargs: Any):
+    def __init__(self, device: object = None, priority: int = 0, **kwargs: object):
         self.device_index = _number(device)
         self.priority = priority
         self._handle = _C._cuda_stream_new(self.device_index, priority)
@@ -67,14 +65,14 @@ class Stream:
         return f"<torch.cuda.Stream device=cuda:{self.device_index} cuda_stream={self.cuda_stream:#x}>"
 
 
-def default_stream(device: Any = None) -> Stream:
+def default_stream(device: object = None) -> Stream:
     """The stream that ops go to unless another is chosen."""
     stream = Stream.__new__(Stream)
     stream.device_index, stream.priority, stream._handle = _number(device), 0, None
     return stream
 
 
-def current_stream(device: Any = None) -> Stream:
+def current_stream(device: object = None) -> Stream:
     """The stream that a device's ops go to."""
     index = _number(device)
     return _current.get(index) or default_stream(index)
@@ -117,7 +115,7 @@ def stream(stream: Stream | None) -> StreamContext:
 class Event:
     """A mark in a stream, which others can wait for and which knows when it was passed (enable_timing)."""
 
-    def __init__(self, enable_timing: bool = False, blocking: bool = False, interprocess: bool = False, **kwargs: Any):
+    def __init__(self, enable_timing: bool = False, blocking: bool = False, interprocess: bool = False, **kwargs: object):
         self._options = (enable_timing, blocking)
         self._handle = None
         self.device_index = -1
