@@ -63,6 +63,7 @@ index_range(const char *op, Tensor *index, bool exact, int64_t *low, int64_t *hi
         return not_on_device(op, backend);
     IterOperand operand = iter_operand(index);
     iter_build(&iter, 1, &operand, index->ndim, index->dims);
+    iter.dtype[0] = index->dtype;
     return backend->index_range(&iter, exact, low, high);
 }
 
@@ -95,14 +96,16 @@ pick_run(const char *op, PickMode mode, const Pick *p)
         {p->values, p->ndim, p->dims, p->value_strides, itemsize, false},
         {p->data->data, p->ndim, p->dims, p->data_strides, itemsize, false},
     };
+    Iter iter;
+    iter.dtype[0] = iter.dtype[1] = p->data->dtype;
     for (int k = 0; k < p->n_indices; k++) {
+        iter.dtype[k + 2] = DTYPE_INT64;
         args.step[k] = p->steps[k] * itemsize;
         args.size[k] = p->sizes[k];
         operands[k + 2] =
             (IterOperand){p->indices[k]->data, p->ndim, p->dims, p->index_strides[k], sizeof(int64_t), false};
     }
     args.data_overlaps = mode != PICK_GET && may_overlap(p->ndim, p->dims, p->data_strides);
-    Iter iter;
     iter_build(&iter, p->n_indices + 2, operands, p->ndim, p->dims);
     return iter.numel == 0 ? 0 : backend->pick(&args, &iter);
 }
