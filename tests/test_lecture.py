@@ -63,6 +63,7 @@ def test_notebook_runs(tmp_path):
     notebook = nbformat.read(ROOT / "examples" / "lecture.ipynb", as_version=4)
     nbformat.validate(notebook)
     nbclient.NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(tmp_path)}}).execute()
-    printed = "".join(output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", ()))
+    printed = "".join(output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", ())
+                      if output.get("name") == "stdout")  # a slow machine's warnings come on stderr, at any time
     assert printed.startswith(SLIDE) and accuracy(printed) >= 96.0
     assert os.path.exists(tmp_path / "lecture.png")
