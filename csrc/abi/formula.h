@@ -7,7 +7,8 @@
  * maps the spellings of formulas (exp) to one suffix with formula_names.h.  What stands where:
  *   formula_float.h   elementary functions of float, own approximations
  *                     (ULP limits: tests/native/test_formula.c)
- *   formula_double.h  elementary functions of double: the C library
+ *   formula_double.h  elementary functions of double: exp, log, tanh and their like in own vector form, else the C
+ *                     library
  *   formula_real.inc  what reads the same for float and double
  *   formula_int.inc   what reads the same for all integer types
  *   formula_bool.h    the few functions of bool

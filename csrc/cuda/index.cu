@@ -156,6 +156,20 @@ void launch_pick(const PickArgs *a, const Places *p, Fault *fault, int blocks, c
 /* ---- masks: a block for each chunk ---- */
 enum { SHARE = (int)MASK_CHUNK / (int)THREADS };
 
+/* sums[t] = what threads 0 to t bring. */
+template <typename T> static __device__ void sum_up(T *sums, T own)
+{
+    const int tid = threadIdx.x;
+    sums[tid] = own;
+    __syncthreads();
+    for (int distance = 1; distance < THREADS; distance *= 2) {
+        const T left = tid >= distance ? sums[tid - distance] : 0;
+        __syncthreads();
+        sums[tid] += left;
+        __syncthreads();
+    }
+}
+
 /* Where this thread's SHARE elements begin, and the true ones before them in the chunk; total: of the chunk. */
 static __device__ int64_t share_of(const bool *mask, int64_t n, int *before, int *total)
 {
@@ -165,14 +179,7 @@ static __device__ int64_t share_of(const bool *mask, int64_t n, int *before, int
     int own = 0;
     for (int64_t i = first; i < first + SHARE && i < n; i++)
         own += mask[i];
-    sums[tid] = own;
-    __syncthreads();
-    for (int distance = 1; distance < THREADS; distance *= 2) {
-        const int left = tid >= distance ? sums[tid - distance] : 0;
-        __syncthreads();
-        sums[tid] += left;
-        __syncthreads();
-    }
+    sum_up(sums, own);
     *before = sums[tid] - own;
     *total = sums[THREADS - 1];
     return first;
@@ -194,14 +201,7 @@ static __global__ void __launch_bounds__(THREADS) add_up(int64_t *counts, int64_
     int64_t carry = 0;
     for (int64_t begin = 0; begin < chunks; begin += THREADS) {
         const int64_t i = begin + tid, own = i < chunks ? counts[i] : 0;
-        sums[tid] = own;
-        __syncthreads();
-        for (int distance = 1; distance < THREADS; distance *= 2) {
-            const int64_t left = tid >= distance ? sums[tid - distance] : 0;
-            __syncthreads();
-            sums[tid] += left;
-            __syncthreads();
-        }
+        sum_up(sums, own);
         if (i < chunks)
             counts[i] = carry + sums[tid] - own;
         carry += sums[THREADS - 1];

@@ -2,6 +2,7 @@
  * and how a kernel reads the operands of a launch. */
 #include "cuda/launch.h"
 
+#include "abi/bounds.h"
 #include "abi/formula.h"
 #include "cuda/pointwise.h"
 #include "abi/formula_names.h"
@@ -20,25 +21,6 @@
 #else
 #pragma nv_diag_suppress 177, 186, 68, 39, 128
 #endif
-
-/* Parameters of integer loops: a missing bound is the largest int64, and must stay a bound in a smaller type. */
-#define LOW_b 0
-#define HIGH_b 1
-#define LOW_u8 0
-#define HIGH_u8 UINT8_MAX
-#define LOW_i8 INT8_MIN
-#define HIGH_i8 INT8_MAX
-#define LOW_i16 INT16_MIN
-#define HIGH_i16 INT16_MAX
-#define LOW_i32 INT32_MIN
-#define HIGH_i32 INT32_MAX
-#define LOW_i64 INT64_MIN
-#define HIGH_i64 INT64_MAX
-
-CT_FN int64_t saturate(int64_t value, int64_t low, int64_t high)
-{
-    return value < low ? low : value > high ? high : value;
-}
 
 /* The number that stands for operand k. */
 template <typename V> CT_FN V number_of(const Places *p, int k)

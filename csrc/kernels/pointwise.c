@@ -2,6 +2,7 @@
  * casts between them.  Half types have no loops: the backend converts their blocks to float and back. */
 #include <stddef.h>
 
+#include "abi/bounds.h"
 #include "abi/convert.h"
 #include "abi/formula.h"
 #include "abi/gemm.h"
@@ -30,26 +31,6 @@
 #else
 #define VECTORIZE _Pragma("GCC ivdep")
 #endif
-
-/* Parameters of integer loops: a missing bound is the largest int64, and must stay a bound in a smaller type. */
-#define LOW_b 0
-#define HIGH_b 1
-#define LOW_u8 0
-#define HIGH_u8 UINT8_MAX
-#define LOW_i8 INT8_MIN
-#define HIGH_i8 INT8_MAX
-#define LOW_i16 INT16_MIN
-#define HIGH_i16 INT16_MAX
-#define LOW_i32 INT32_MIN
-#define HIGH_i32 INT32_MAX
-#define LOW_i64 INT64_MIN
-#define HIGH_i64 INT64_MAX
-
-static inline int64_t
-saturate(int64_t value, int64_t low, int64_t high)
-{
-    return value < low ? low : value > high ? high : value;
-}
 
 #define LOOP_ARGS char *const *ptr, const int64_t *stride, int64_t n, const Param *param
 

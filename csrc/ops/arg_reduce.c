@@ -28,8 +28,10 @@ extreme_along(Tensor *t, int d, bool keepdim, bool largest, Tensor **values)
     if (span_of(&s, t, 1, dims, keepdim) < 0)
         return NULL;
     const Backend *backend = backend_of(t);
-    if (backend->arg_reduce == NULL)
-        return error(PyExc_NotImplementedError, "'argmax' is not implemented on '%s'", backend->name);
+    if (backend->arg_reduce == NULL) {
+        not_implemented_device("argmax", t);
+        return NULL;
+    }
     Tensor *indices = scope_keep(tensor_empty(s.ndim, s.dims, DTYPE_INT64, t->device));
     if (values != NULL)
         *values = scope_keep(tensor_empty(s.ndim, s.dims, (Dtype)t->dtype, t->device));

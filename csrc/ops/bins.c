@@ -8,10 +8,7 @@
 static int
 check_has_data(const char *op, Tensor *t)
 {
-    if (!tensor_is_meta(t))
-        return 0;
-    error(PyExc_NotImplementedError, "'%s' is not implemented on '%s'", op, backend_of(t)->name);
-    return -1;
+    return tensor_is_meta(t) ? not_implemented_device(op, t) : 0;
 }
 
 static Tensor *

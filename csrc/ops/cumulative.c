@@ -19,9 +19,10 @@ static Tensor *
 scan_run(ScanKind kind, Tensor *t, int d, Tensor **indices)
 {
     const Backend *backend = backend_of(t);
-    if (backend->scan == NULL)
-        return error(PyExc_NotImplementedError, "running reductions are not implemented on '%s'",
-                     backend->name);
+    if (backend->scan == NULL) {
+        not_implemented_device("cumsum", t);
+        return NULL;
+    }
     Tensor *in = op_contiguous(op_to_dtype(op_detach(t), scanned_dtype((Dtype)t->dtype)));
     Tensor *out = in ? scope_keep(tensor_empty(in->ndim, in->dims, (Dtype)in->dtype, in->device)) : NULL;
     if (indices != NULL)

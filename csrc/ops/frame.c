@@ -32,7 +32,7 @@ typedef struct Frame {
 
 /* ---------------------------------------------------------------- services for all ops */
 const Backend *
-backend_of(Tensor *t)
+backend_of(const Tensor *t)
 {
     return backend_at(t->device);
 }
@@ -55,6 +55,13 @@ int
 not_implemented_dtype(const char *op, Dtype dtype)
 {
     error(PyExc_NotImplementedError, "\"%s\" not implemented for '%s'", op, dtype_info[dtype].type_name);
+    return -1;
+}
+
+int
+not_implemented_device(const char *op, const Tensor *t)
+{
+    error(PyExc_NotImplementedError, "'%s' is not implemented on '%s'", op, backend_of(t)->name);
     return -1;
 }
 

@@ -19,7 +19,7 @@ check_matrices(const char *op, const Tensor *a)
         error(PyExc_RuntimeError, "%s: Low precision dtypes not supported. Got %s; convert it with .float()", op,
               dtype_info[a->dtype].type_name);
     else if (a->device.type != DEVICE_CPU)
-        error(PyExc_NotImplementedError, "'%s' is not implemented on '%s'", op, backends[a->device.type]->name);
+        not_implemented_device(op, a);
     return PyErr_Occurred() ? -1 : 0;
 }
 

@@ -5,7 +5,7 @@
 #include "ops/ops.h"
 
 static int
-not_on_device(const char *op, const Backend *backend)
+shape_unknown(const char *op, const Backend *backend)
 {
     error(PyExc_NotImplementedError,
           "'%s' is not implemented on '%s': its result's shape depends on the values", op, backend->name);
@@ -27,7 +27,7 @@ count_true(const char *op, Tensor *mask)
     int64_t count = 0;
     const Backend *backend = backend_of(mask);
     if (backend->mask_count == NULL)
-        return not_on_device(op, backend);
+        return shape_unknown(op, backend);
     if (mask->numel > 0 && backend->mask_count((const bool *)mask->data, mask->numel, &count) < 0)
         return -1;
     return count;
@@ -97,7 +97,7 @@ move_masked(const char *op, MaskMode mode, Tensor *mask, Tensor *full, Tensor *p
                      .full = full->data,
                      .packed = packed->data};
     if (backend->mask_move == NULL)
-        return not_on_device(op, backend);
+        return shape_unknown(op, backend);
     return backend->mask_move(&args);
 }
 

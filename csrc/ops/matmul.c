@@ -38,10 +38,8 @@ multiply(Tensor *out, Tensor *a, Tensor *b, Tensor *bias)
         .c = target->data, .c_row = target->dims[row + 1], .bias = wide_bias ? wide_bias->data : NULL,
     };
     const Backend *backend = backend_of(out);
-    if (backend->gemm == NULL) {
-        error(PyExc_NotImplementedError, "'mm' is not implemented on '%s'", backend->name);
-        return -1;
-    }
+    if (backend->gemm == NULL)
+        return not_implemented_device("mm", out);
     if (backend->gemm((Dtype)target->dtype, &g, batched ? out->dims[0] : 1, batched ? wide_a->strides[0] : 0,
                       batched ? wide_b->strides[0] : 0, g.m * g.n) < 0)
         return -1;

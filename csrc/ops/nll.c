@@ -131,10 +131,8 @@ classes_of(Classes *c, Tensor *x, Tensor *target, Tensor *weight, int64_t ignore
     memset(c, 0, sizeof *c);
     c->compute = softmax_compute_dtype((Dtype)x->dtype);
     c->backend = backend_of(x);
-    if (c->backend->nll == NULL) {
-        error(PyExc_NotImplementedError, "nll_loss is not implemented on '%s'", c->backend->name);
-        return -1;
-    }
+    if (c->backend->nll == NULL)
+        return not_implemented_device("nll_loss", x);
     c->x = op_contiguous(op_to_dtype(op_detach(x), c->compute));
     c->target = op_contiguous(op_to_dtype(target, DTYPE_INT64));
     c->weight = weight ? op_contiguous(op_to_dtype(op_detach(weight), c->compute)) : NULL;

@@ -37,10 +37,11 @@ Tensor *op_inplace(Op op, Tensor *self, Tensor *other, double alpha);
 int check_same_device(const char *op, int n, Tensor *const *tensors);
 int check_writable(Tensor *t, const char *op);           /* in-place rules: leaf, view of leaf, read-only, overlap */
 int check_overlap(const char *op, const Tensor *out, const Tensor *in);    /* partial overlap is refused */
-const Backend *backend_of(Tensor *t);                    /* never NULL for a living tensor */
+const Backend *backend_of(const Tensor *t);              /* never NULL for a living tensor */
 bool tensor_is_meta(const Tensor *t);
 void tensor_bump(Tensor *t);                             /* storage version after an in-place write */
 int not_implemented_dtype(const char *op, Dtype dtype);  /* "\"op\" not implemented for 'Long'"; -1 */
+int not_implemented_device(const char *op, const Tensor *t);  /* "'op' is not implemented on 'meta'"; -1 */
 Tensor *copy_before_write(Tensor *t);                    /* t's values now, with its history; new reference */
 /* In-place by value: writes result (of the same shape) into self and moves its history over; new reference to self. */
 Tensor *inplace_adopt(Tensor *self, Tensor *result);

@@ -258,8 +258,7 @@ collect(Step *s, int64_t *count)
         if (got < 0 || (got && s->steps != NULL && (s->counters[n] = step_counter(s, i)) == NULL))
             return -1;
         if (got && backend_of(s->tensors[n][OF_PARAM])->optim == NULL) {
-            error(PyExc_NotImplementedError, "%s is not implemented on '%s'", s->name,
-                  backend_of(s->tensors[n][OF_PARAM])->name);
+            not_implemented_device(s->name, s->tensors[n][OF_PARAM]);
             return -1;
         }
         n += got;

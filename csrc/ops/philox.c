@@ -48,10 +48,8 @@ philox_fill(Tensor *out, PhiloxFill fill, const Value *generator)
         error(PyExc_RuntimeError, "Expected a 'cuda' device type for generator but found 'cpu'");
         return -1;
     }
-    if (backend->philox == NULL) {
-        error(PyExc_NotImplementedError, "random fills are not implemented on '%s'", backend->name);
-        return -1;
-    }
+    if (backend->philox == NULL)
+        return not_implemented_device("random_", out);
     fill.dtype = (Dtype)out->dtype;
     fill.n = out->numel;
     fill.out = out->data;

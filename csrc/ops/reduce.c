@@ -128,8 +128,10 @@ reduce_run(Tensor *t, const Span *s, Fold fold, Dtype result, Finish finish, dou
     const Backend *backend = backend_of(t);
     if (out == NULL)
         return NULL;
-    if (backend->reduce == NULL)
-        return error(PyExc_NotImplementedError, "reductions are not implemented on '%s'", backend->name);
+    if (backend->reduce == NULL) {
+        not_implemented_device("sum", t);
+        return NULL;
+    }
     Reduce r = {fold,
                 finish,
                 (Dtype)t->dtype,

@@ -44,13 +44,6 @@ index_as_int64(Tensor *index, const char *op)
     return index->dtype == DTYPE_INT64 ? index : op_to_dtype(op_detach(index), DTYPE_INT64);
 }
 
-static int
-not_on_device(const char *op, const Backend *backend)
-{
-    error(PyExc_NotImplementedError, "'%s' is not implemented on '%s'", op, backend->name);
-    return -1;
-}
-
 int
 index_range(const char *op, Tensor *index, bool exact, int64_t *low, int64_t *high)
 {
@@ -60,7 +53,7 @@ index_range(const char *op, Tensor *index, bool exact, int64_t *low, int64_t *hi
     if (index->numel == 0 || tensor_is_meta(index))
         return 0;
     if (backend->index_range == NULL)
-        return not_on_device(op, backend);
+        return not_implemented_device(op, index);
     IterOperand operand = iter_operand(index);
     iter_build(&iter, 1, &operand, index->ndim, index->dims);
     iter.dtype[0] = index->dtype;
@@ -91,7 +84,7 @@ pick_run(const char *op, PickMode mode, const Pick *p)
     PickArgs args = {.mode = mode, .dtype = p->data->dtype, .n_indices = p->n_indices};
     int64_t itemsize = tensor_itemsize(p->data);
     if (backend->pick == NULL)
-        return not_on_device(op, backend);
+        return not_implemented_device(op, p->data);
     IterOperand operands[ITER_OPERANDS] = {
         {p->values, p->ndim, p->dims, p->value_strides, itemsize, false},
         {p->data->data, p->ndim, p->dims, p->data_strides, itemsize, false},

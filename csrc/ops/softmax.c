@@ -31,10 +31,8 @@ int
 softmax_run(Tensor *t, const Softmax *s)
 {
     const Backend *backend = backend_of(t);
-    if (backend->softmax == NULL) {
-        error(PyExc_NotImplementedError, "softmax is not implemented on '%s'", backend->name);
-        return -1;
-    }
+    if (backend->softmax == NULL)
+        return not_implemented_device("softmax", t);
     return s->outer * s->n * s->inner == 0 ? 0 : backend->softmax(s);
 }
 

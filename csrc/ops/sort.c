@@ -14,8 +14,10 @@ sort_run(Tensor *t, int64_t k, bool descending, Tensor **values)
     Tensor *in = t ? op_contiguous(op_detach(t)) : NULL;
     if (in == NULL)
         return NULL;
-    if (backend->sort == NULL)
-        return error(PyExc_NotImplementedError, "'sort' is not implemented on '%s'", backend->name);
+    if (backend->sort == NULL) {
+        not_implemented_device("sort", t);
+        return NULL;
+    }
     int64_t dims[NDIM_MAX], n = t->ndim ? t->dims[t->ndim - 1] : 1;
     memcpy(dims, t->dims, t->ndim * sizeof dims[0]);
     if (t->ndim > 0)

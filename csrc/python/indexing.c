@@ -459,7 +459,7 @@ tensor_contains(PyObject *self, PyObject *element)
     const Backend *backend = backend_of(equal);
     int failed = backend->mask_count == NULL;
     if (failed)
-        error(PyExc_NotImplementedError, "'in' is not implemented on '%s'", backend->name);
+        not_implemented_device("in", equal);
     else if (equal->numel > 0)
         failed = backend->mask_count((const bool *)equal->data, equal->numel, &count) < 0;
     Py_DECREF(equal);
