@@ -340,6 +340,16 @@ add_product(Op op, Tensor *input, Tensor *(*product)(Tensor *, Tensor *), Tensor
     return PyErr_Occurred() ? NULL : out;
 }
 
+/* Of beta input + alpha a b, where product multiplies a and b. */
+static void
+sum_gradients(Node *n, Tensor *g, Tensor **out, Tensor *(*product)(Tensor *, Tensor *))
+{
+    double beta = n->params[0].f, alpha = n->params[1].f;
+    GRAD(0, scaled(g, beta));
+    GRAD(1, scaled(product(g, op_mT(node_saved(n, 1))), alpha));
+    GRAD(2, scaled(product(op_mT(node_saved(n, 0)), g), alpha));
+}
+
 Tensor *
 op_addmm(Tensor *input, Tensor *a, Tensor *b, double beta, double alpha)
 {
@@ -348,10 +358,7 @@ op_addmm(Tensor *input, Tensor *a, Tensor *b, double beta, double alpha)
 
 BACKWARD(addmm)
 {
-    double beta = n->params[0].f, alpha = n->params[1].f;
-    GRAD(0, scaled(g, beta));
-    GRAD(1, scaled(op_mm(g, op_mT(node_saved(n, 1))), alpha));
-    GRAD(2, scaled(op_mm(op_mT(node_saved(n, 0)), g), alpha));
+    sum_gradients(n, g, out, op_mm);
 }
 
 Tensor *
@@ -402,10 +409,7 @@ op_baddbmm(Tensor *input, Tensor *a, Tensor *b, double beta, double alpha)
 
 BACKWARD(baddbmm)
 {
-    double beta = n->params[0].f, alpha = n->params[1].f;
-    GRAD(0, scaled(g, beta));
-    GRAD(1, scaled(op_bmm(g, op_mT(node_saved(n, 1))), alpha));
-    GRAD(2, scaled(op_bmm(op_mT(node_saved(n, 0)), g), alpha));
+    sum_gradients(n, g, out, op_bmm);
 }
 
 /* ---------------------------------------------------------------- linear */
