@@ -235,13 +235,22 @@ def test_created_as_pytorch(call):
     ("torch.zeros_like([1])", TypeError, "must be Tensor, not list"), ("torch.triu_indices(-1, 4)", RuntimeError, "row must be non-negative"),
     ("torch.meshgrid(torch.ones(2, 2))", RuntimeError, "Expected 0D or 1D tensor"), ("torch.meshgrid()", RuntimeError, "non-empty TensorList"),
     ("torch.meshgrid(torch.ones(2), indexing='zz')", RuntimeError, "indexing must be one of"), ("torch.combinations(torch.ones(2, 2))", RuntimeError, "1D vector"),
-    ("torch.zeros(2, device='cuda')", AssertionError, "not compiled with CUDA"),
     ("torch.set_default_dtype(torch.int32)", TypeError, "only floating-point types"), ("torch.set_default_dtype(5)", TypeError, "invalid dtype object"),
 ])
 def test_refused_creation(call, kind, phrase, nothing_left):
     with pytest.raises(kind) as caught:
         eval(call, {"torch": torch})
     assert phrase in str(caught.value)
+
+
+def test_refused_cuda(nothing_left):
+    """Without the library, as PyTorch's build for the CPU; with it and no device, as its build for CUDA."""
+    if torch.cuda.is_available():
+        pytest.skip("there is a CUDA device")
+    built = torch._C._cuda_is_built()
+    with pytest.raises(RuntimeError if built else AssertionError) as caught:
+        torch.zeros(2, device="cuda")
+    assert ("no NVIDIA driver" if built else "not compiled with CUDA") in str(caught.value)
 
 
 def test_allocation_error_is_both():
