@@ -46,8 +46,13 @@ DEBUG = os.environ.get("CTORCH_DEBUG") == "1" or SANITIZE != ""
 AVX2 = ["-mavx2", "-mfma", "-mf16c", "-mbmi2"]
 AVX512 = AVX2 + ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mprefer-vector-width=512"]
 ISAS = {"baseline": []}
-if platform.machine().lower() in ("x86_64", "amd64"):
+X86 = platform.machine().lower() in ("x86_64", "amd64")
+if X86:
     ISAS.update(avx2=AVX2, avx512=AVX512)
+# Left alone, gcc clears and copies what is longer than 96 bytes by `rep stos` and `rep movs`, whose start costs as
+# much as a small op has to spend.
+GCC_X86 = ["-mmemset-strategy=vector_loop:512:noalign,libcall:-1:noalign",
+           "-mmemcpy-strategy=vector_loop:512:noalign,libcall:-1:noalign"]
 
 LANGUAGE = ["-std=gnu11", "-fPIC", "-pthread", "-fvisibility=hidden", "-fwrapv"]
 # What the kernels' vectoriser needs, and no more: -ffast-math would break NaN, infinities and exp.
@@ -122,6 +127,8 @@ def compiler():
         version = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError) as error:
         raise CompileError(f"no working C compiler: `{named} --version`: {error}") from None
+    if X86 and "Free Software Foundation" in version:
+        command += GCC_X86
     return command, version.partition("\n")[0]
 
 

@@ -8,6 +8,7 @@ build/bench.json.
 """
 
 import argparse
+import compileall
 import json
 import math
 import os
@@ -205,6 +206,7 @@ def main():
     names = ["ctorch"] + ["torch"] * (find_spec("torch") is not None)
     sizes = sorted({int(row.bytes) for row in rows if row.bytes})
     limits = {threads: machine.Limits(threads, sizes, options.level) for threads in options.threads}
+    compileall.compile_dir(ROOT / "ctorch", quiet=2)       # as an installation does; PyTorch was installed
     with busy_core(options.busy):
         results = measure(rows, names, options)
     busy = "; a core kept busy" if options.busy else ""

@@ -46,7 +46,8 @@ def import_memory(name):
 
 def installed_files(name):
     folder = Path(find_spec(name).origin).parent
-    return [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    return [path for path in folder.rglob("*")
+            if path.is_file() and path.suffix != ".pyc" and not path.name.startswith("_cuda_sim")]
 
 
 def installed_size(name):

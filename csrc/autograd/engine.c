@@ -19,6 +19,7 @@ typedef struct Task {
     int64_t dependencies;
     bool needed;                  /* is or leads to an input, when inputs were given: takes gradients */
     bool runs;                    /* leads to an input */
+    bool leaf;
     Tensor **grads;               /* per output; owned; points to `one` if there is a single output */
     Tensor *one;
 } Task;
@@ -45,12 +46,6 @@ static inline bool
 is_node(const PyObject *o)
 {
     return Py_TYPE(o)->tp_dealloc == NodeType.tp_dealloc;
-}
-
-static inline bool
-is_leaf(const Task *t)
-{
-    return !is_node(t->target);
 }
 
 static Task **
@@ -82,9 +77,9 @@ task_new(Run *run, PyObject *target)
         run->chunks = chunk;
     }
     Task *t = &chunk->tasks[chunk->used];
-    *t = (Task){.target = target, .run = run};
+    *t = (Task){.target = target, .run = run, .leaf = !is_node(target)};
     t->grads = &t->one;
-    if (is_node(target) && ((Node *)target)->n_outputs > 1) {
+    if (!t->leaf && ((Node *)target)->n_outputs > 1) {
         t->grads = PyMem_Calloc((size_t)((Node *)target)->n_outputs, sizeof *t->grads);
         if (t->grads == NULL)
             return (Task *)PyErr_NoMemory();
@@ -99,13 +94,10 @@ task_new(Run *run, PyObject *target)
     return t;
 }
 
-/* Room for `more` entries above n; *stack is `few` until it grows.  -1 with an error. */
+/* Room for `wanted` entries and more; *stack is `few` until it grows.  -1 with an error. */
 static int
-reserve(Task ***stack, Task **few, size_t *capacity, size_t n, int more)
+grow(Task ***stack, Task **few, size_t *capacity, size_t n, size_t wanted)
 {
-    size_t wanted = n + (size_t)more;
-    if (wanted <= *capacity)
-        return 0;
     wanted *= 2;
     Task **grown = PyMem_Realloc(*stack == few ? NULL : *stack, wanted * sizeof **stack);
     if (grown == NULL) {
@@ -132,27 +124,28 @@ discover(Run *run, PyObject **roots, int n_roots)
             continue;
         if ((t = task_new(run, roots[k])) == NULL)
             goto fail;
+        if (t->leaf)
+            continue;
         stack[n++] = t;
-        if (reserve(&stack, few, &capacity, n, 1) < 0)
+        if (n == capacity && grow(&stack, few, &capacity, n, n + 1) < 0)
             goto fail;
     }
     while (n > 0) {
         Task *t = stack[--n];
-        if (is_leaf(t))
-            continue;
         Node *node = (Node *)t->target;
-        int edges = node_edge_count(node);
-        if (reserve(&stack, few, &capacity, n, edges) < 0)
+        int edges = node->n_edges;
+        if (n + (size_t)edges > capacity && grow(&stack, few, &capacity, n, n + (size_t)edges) < 0)
             goto fail;
         for (int k = 0; k < edges; k++) {
-            PyObject *to = node->edges[k].to;
+            PyObject *to = node_edges(node)[k].to;
             if (to == NULL)
                 continue;
             Task *next = task_find(run, to);
             if (next == NULL) {
                 if ((next = task_new(run, to)) == NULL)
                     goto fail;
-                stack[n++] = next;
+                if (!next->leaf)
+                    stack[n++] = next;
             }
             next->dependencies++;
         }
@@ -170,7 +163,7 @@ fail:
 static uint64_t
 priority(const Task *t)
 {
-    return is_leaf(t) ? UINT64_MAX : ((Node *)t->target)->sequence;
+    return t->leaf ? UINT64_MAX : ((Node *)t->target)->sequence;
 }
 
 static void
@@ -216,11 +209,11 @@ mark_needed(Run *run)
     for (bool changed = true; changed;) {
         changed = false;
         for (Task *t = run->tasks; t != NULL; t = t->next) {
-            if (t->runs || is_leaf(t))
+            if (t->runs || t->leaf)
                 continue;
             Node *node = (Node *)t->target;
-            for (int k = 0; k < node_edge_count(node) && !t->runs; k++)
-                if (node->edges[k].to != NULL && task_find(run, node->edges[k].to)->needed)
+            for (int k = 0; k < node->n_edges && !t->runs; k++)
+                if (node_edges(node)[k].to != NULL && task_find(run, node_edges(node)[k].to)->needed)
                     t->needed = t->runs = changed = true;
         }
     }
@@ -280,18 +273,23 @@ engine_call(Node *n, Tensor **grads, Tensor **out)
 
 /* Adds g (borrowed) to what has arrived for one output. */
 static int
-arrive(Tensor **slot, Tensor *g)
+add_to(Tensor **slot, Tensor *g)
 {
-    if (*slot == NULL) {
-        *slot = (Tensor *)Py_NewRef((PyObject *)g);
-        return 0;
-    }
     size_t mark = scope_begin();
     Tensor *sum = scope_take(op_add(*slot, g));
     scope_end(mark);
     if (sum == NULL)
         return -1;
     Py_SETREF(*slot, sum);
+    return 0;
+}
+
+static inline int
+arrive(Tensor **slot, Tensor *g)
+{
+    if (*slot != NULL)
+        return add_to(slot, g);
+    *slot = (Tensor *)Py_NewRef((PyObject *)g);
     return 0;
 }
 
@@ -345,7 +343,7 @@ accumulate_hooked(Tensor *leaf, Node *accumulator, Tensor **g, bool create_graph
         result = accumulate(leaf, *g, create_graph);
     if (result == 0)
         result = hooks_call_post_accumulate(leaf);
-    if (result == 0 && accumulator->hooks)
+    if (result == 0 && accumulator->rare->hooks)
         result = hooks_call_post(accumulator, g, NULL);
     Py_DECREF((PyObject *)accumulator);
     return result;
@@ -378,8 +376,8 @@ finish_leaf(Run *run, Task *t)
 static int
 deliver(Run *run, Node *n, Tensor **out)
 {
-    for (int k = 0; k < node_edge_count(n); k++) {
-        Edge *e = &n->edges[k];
+    for (int k = 0; k < n->n_edges; k++) {
+        Edge *e = &node_edges(n)[k];
         if (e->to == NULL)
             continue;
         Task *t = task_find(run, e->to);
@@ -415,7 +413,7 @@ static int
 run_node(Run *run, Task *t)
 {
     Node *n = (Node *)t->target;
-    int n_edges = node_edge_count(n), result = -1;
+    int n_edges = n->n_edges, result = -1;
     Tensor *few[8] = {NULL}, **out = few;
     if (n_edges > 8 && (out = PyMem_Calloc((size_t)n_edges, sizeof *out)) == NULL) {
         PyErr_NoMemory();
@@ -425,15 +423,15 @@ run_node(Run *run, Task *t)
     bool runs = run->call->inputs == NULL || t->runs;
     if (runs)                                    /* PyTorch's order: what runs is captured before its tensors' hooks */
         capture(run->call, t->target, t->grads);
-    if ((n->pre_hooks || n->retains) && hooks_call_outputs(n, t->grads) < 0)
+    if (n->rare != NULL && hooks_call_outputs(n, t->grads) < 0)
         goto done;
     if (!runs)
         capture(run->call, t->target, t->grads);
     if (any_grad(t, n) && runs) {
-        if (hooks_call_node(n, t->grads) < 0)
+        if (n->rare != NULL && hooks_call_node(n, t->grads) < 0)
             goto done;
         engine_call(n, t->grads, out);
-        if (PyErr_Occurred() || (n->hooks && hooks_call_post(n, t->grads, out) < 0))
+        if (PyErr_Occurred() || (n->rare != NULL && hooks_call_post(n, t->grads, out) < 0))
             goto done;
     }
     result = deliver(run, n, out);
@@ -456,7 +454,7 @@ finish_run(Run *run)
         while (*link != t)
             link = &(*link)->outer;
         *link = t->outer;
-        int n = is_leaf(t) ? 1 : ((Node *)t->target)->n_outputs;
+        int n = t->leaf ? 1 : ((Node *)t->target)->n_outputs;
         for (int k = 0; k < n; k++)
             Py_CLEAR(t->grads[k]);
         if (t->grads != &t->one)
@@ -503,7 +501,7 @@ start(Run *run)
             queued |= run->ready[i] == t;
         if (t->dependencies == 0 && !queued)
             ready_push(run, t);
-        int slot = is_leaf(t) ? 0 : call->roots[k]->output_nr;
+        int slot = t->leaf ? 0 : call->roots[k]->output_nr;
         if (arrive(&t->grads[slot], call->root_grads[k]) < 0)
             goto done;
     }
@@ -529,7 +527,7 @@ engine_run(const BackwardCall *call)
     int result = start(&run);
     while (result == 0 && run.n_ready > 0) {
         Task *t = ready_pop(&run);
-        if (is_leaf(t)) {
+        if (t->leaf) {
             size_t mark = scope_begin();
             result = finish_leaf(&run, t);
             scope_end(mark);

@@ -48,10 +48,11 @@ letter(Binding *b, int k)
     if (b->bound[k])
         return b->letters[k];
     Quantity *q = &b->letters[k];
+    int slot = k == LETTER_Y ? rows[b->node->op].arity : k;
     if (k >= LETTER_P)
         q->number = b->node->params[k - LETTER_P].f;
-    else if ((q->tensor = node_saved(b->node, k)) == NULL) {
-        q->number = b->node->saved[k].number.f;
+    else if ((q->tensor = node_saved(b->node, slot)) == NULL) {
+        q->number = b->node->saved[slot].number;
         b->failed |= PyErr_Occurred() != NULL;
     } else if (k != rows[b->node->op].bool_operand)
         *q = kept(b, op_to_dtype(q->tensor, b->compute));

@@ -3,7 +3,7 @@
  *
  * Each Function class has a node class of its own, made at its first apply() and kept as _backward_cls, so
  * that grad_fn's type is called <Class>Backward.  A node has an edge per argument; its ints say which
- * arguments were tensors, params[MATERIALIZE] whether backward gets zeros for outputs without a gradient.
+ * arguments were tensors, and the last one whether backward gets zeros for outputs without a gradient.
  * While forward runs, payload holds what ctx was told: [tensors to save, dirty, non-differentiable]. */
 #include "autograd/api.h"
 
@@ -12,8 +12,6 @@
 #include "ops/ops.h"
 
 enum { TO_SAVE, DIRTY, NON_DIFFERENTIABLE, NOTES };
-enum { MATERIALIZE = 0 };
-
 static PyTypeObject *FunctionType, *ContextType;
 static PyObject *base_setup_context, *base_backward;
 static PyObject *str_forward, *str_backward, *str_vjp, *str_setup_context, *str_backward_cls,
@@ -23,9 +21,11 @@ static PyObject *str_forward, *str_backward, *str_vjp, *str_setup_context, *str_
 static PyObject *
 note(Node *n, int which, PyObject *tuple)
 {
-    if (n->payload == NULL && (n->payload = Py_BuildValue("[OOO]", Py_None, Py_None, Py_None)) == NULL)
+    Rare *rare = node_rare(n);
+    if (rare == NULL
+        || (rare->payload == NULL && (rare->payload = Py_BuildValue("[OOO]", Py_None, Py_None, Py_None)) == NULL))
         return NULL;
-    if (PyList_SetItem(n->payload, which, Py_NewRef(tuple)) < 0)
+    if (PyList_SetItem(rare->payload, which, Py_NewRef(tuple)) < 0)
         return NULL;
     Py_RETURN_NONE;
 }
@@ -33,7 +33,7 @@ note(Node *n, int which, PyObject *tuple)
 static PyObject *
 noted(const Node *n, int which)
 {
-    PyObject *tuple = n->payload ? PyList_GET_ITEM(n->payload, which) : Py_None;
+    PyObject *notes = node_payload(n), *tuple = notes ? PyList_GET_ITEM(notes, which) : Py_None;
     return tuple == Py_None ? NULL : tuple;
 }
 
@@ -83,7 +83,7 @@ ctx_set_materialize_grads(Node *n, PyObject *value)
     int truth = PyObject_IsTrue(value);
     if (truth < 0)
         return NULL;
-    n->params[MATERIALIZE].i = truth;
+    n->ints[n->n_edges] = truth;
     Py_RETURN_NONE;
 }
 
@@ -110,7 +110,7 @@ ctx_saved_tensors(Node *n, void *Py_UNUSED(closure))
 static PyObject *
 ctx_needs_input_grad(Node *n, void *Py_UNUSED(closure))
 {
-    int count = node_edge_count(n);
+    int count = n->n_edges;
     PyObject *tuple = PyTuple_New(count);
     for (int k = 0; tuple && k < count; k++)
         PyTuple_SET_ITEM(tuple, k, PyBool_FromLong(node_needs(n, k)));
@@ -120,7 +120,7 @@ ctx_needs_input_grad(Node *n, void *Py_UNUSED(closure))
 static PyObject *
 ctx_materialize_grads(Node *n, void *Py_UNUSED(closure))
 {
-    return PyBool_FromLong(n->params[MATERIALIZE].i != 0);
+    return PyBool_FromLong(n->ints[n->n_edges] != 0);
 }
 
 /* An attribute may hold an output, and the output holds ctx: the collector must see both.  Numbers and
@@ -180,7 +180,7 @@ node_subclass(const char *name, PyTypeObject *base, unsigned flags, PyMethodDef 
         slots[4] = (PyType_Slot){Py_tp_methods, methods};
         slots[5] = (PyType_Slot){Py_tp_getset, getset};
     }
-    PyType_Spec spec = {name, sizeof(Node), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | flags, slots};
+    PyType_Spec spec = {name, sizeof(Node), sizeof(int64_t), Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | flags, slots};
     PyObject *bases = PyTuple_Pack(1, base);
     PyTypeObject *type = bases ? (PyTypeObject *)PyType_FromSpecWithBases(&spec, bases) : NULL;
     Py_XDECREF(bases);
@@ -215,24 +215,20 @@ backward_class(PyTypeObject *cls)
 static Node *
 context_new(PyTypeObject *type, PyObject *const *args, Py_ssize_t nargs)
 {
-    Node *n = node_new(OP_FUNCTION, (int)nargs, 1);
+    Node *n = node_new_of(type, (int)nargs);
     if (n == NULL)
         return NULL;
-    PyTypeObject *old = Py_TYPE(n);
-    Py_SET_TYPE(n, (PyTypeObject *)Py_NewRef((PyObject *)type));
-    if (PyType_HasFeature(old, Py_TPFLAGS_HEAPTYPE))
-        Py_DECREF(old);
-    n->params[MATERIALIZE].i = true;
-    int64_t few[8], *is_tensor = nargs > 8 ? PyMem_New(int64_t, nargs) : few;
+    int64_t few[8], *is_tensor = nargs > 7 ? PyMem_New(int64_t, nargs + 1) : few;
     for (Py_ssize_t k = 0; is_tensor && k < nargs; k++) {
         is_tensor[k] = tensor_check(args[k]);
         if (is_tensor[k])
             node_set_edge(n, (int)k, (Tensor *)args[k]);
     }
-    if (is_tensor == NULL)
+    if (is_tensor != NULL) {
+        is_tensor[nargs] = true;
+        node_save_ints(n, (int)nargs + 1, is_tensor);
+    } else
         PyErr_NoMemory();
-    else
-        node_save_ints(n, (int)nargs, is_tensor);
     if (is_tensor != few)
         PyMem_Free(is_tensor);
     bool tracked = n->tracked;
@@ -247,7 +243,7 @@ context_new(PyTypeObject *type, PyObject *const *args, Py_ssize_t nargs)
 static bool
 needs_any(const Node *n)
 {
-    for (int k = 0; k < node_edge_count(n); k++)
+    for (int k = 0; k < n->n_edges; k++)
         if (node_needs(n, k))
             return true;
     return false;
@@ -401,7 +397,7 @@ wrap_output(Node *n, PyObject *o, int k, PyObject *const *args, Py_ssize_t nargs
         Py_CLEAR(t->node);
         t->requires_grad = false;
     }
-    if (recorded && meta_set(node_meta(n, k), t) < 0)
+    if (recorded && node_set_meta(n, k, t) < 0)
         Py_CLEAR(t);
     if (differentiable && t != NULL && dirty && t->base != NULL && t->view_kind != VIEW_NO_GRAD) {
         if (rebase_output(n, t, args) < 0)
@@ -415,18 +411,10 @@ static int
 set_output_count(Node *n, Py_ssize_t count)
 {
     n->output.dtype = DTYPE_NONE; /* stays so for what is not a tensor */
-    if (count < 2)
-        return 0;
-    n->more_outputs = PyMem_Calloc((size_t)count - 1, sizeof(Meta));
-    if (n->more_outputs == NULL) {
-        PyErr_NoMemory();
+    if (node_set_output_count(n, (int)count) < 0)
         return -1;
-    }
-    n->n_outputs = (int)count;
-    for (int k = 0; k < (int)count - 1; k++) {
-        n->more_outputs[k].dims = n->more_outputs[k].inline_dims;
-        n->more_outputs[k].dtype = DTYPE_NONE;
-    }
+    for (int k = 1; k < (int)count; k++)
+        node_meta(n, k)->dtype = DTYPE_NONE;
     return 0;
 }
 
@@ -436,18 +424,12 @@ save_tensors(Node *n)
 {
     PyObject *tuple = noted(n, TO_SAVE);
     Py_ssize_t count = tuple ? PyTuple_GET_SIZE(tuple) : 0;
-    n->n_saved = (__typeof__(n->n_saved))count;
-    if ((Py_ssize_t)n->n_saved != count) {
-        n->n_saved = 0;
+    if (count > UINT16_MAX) {
         error(PyExc_RuntimeError, "save_for_backward: %zd tensors are too many for one Function", count);
         return -1;
     }
-    if (count > SAVED_INLINE && (n->saved = PyMem_Calloc((size_t)count, sizeof(Saved))) == NULL) {
-        n->saved = n->inline_saved;
-        n->n_saved = 0;
-        PyErr_NoMemory();
+    if (node_saved_slots(n, (int)count) < 0)
         return -1;
-    }
     for (int k = 0; k < (int)count; k++) {
         PyObject *o = PyTuple_GET_ITEM(tuple, k);
         if (o == Py_None)
@@ -480,7 +462,8 @@ finish(Node *n, PyObject *output, PyObject *const *args, Py_ssize_t nargs, bool 
     }
     if (recorded && save_tensors(n) < 0)
         goto done;
-    Py_CLEAR(n->payload);
+    if (n->rare != NULL)
+        Py_CLEAR(n->rare->payload);
     result = Py_NewRef(is_tuple ? results : PyTuple_GET_ITEM(results, 0));
 done:
     Py_XDECREF(results);
@@ -558,7 +541,7 @@ incoming(Node *n, int k, Tensor *g)
     const Meta *meta = node_meta(n, k);
     if (g != NULL)
         return Py_NewRef((PyObject *)g);
-    if (!n->params[MATERIALIZE].i || meta->dtype == DTYPE_NONE)
+    if (!n->ints[n->n_edges] || meta->dtype == DTYPE_NONE)
         return Py_NewRef(Py_None);
     Tensor *zeros = tensor_empty(meta->ndim, meta->dims, (Dtype)meta->dtype, meta->device);
     if (zeros != NULL && fill_data(zeros, (Scalar){{0, 0}, CATEGORY_FLOAT}) < 0)
@@ -590,7 +573,7 @@ call_backward(Node *n, Tensor **grads)
 static int
 check_count(Node *n, PyObject *tuple)
 {
-    Py_ssize_t wanted = node_edge_count(n), got = PyTuple_GET_SIZE(tuple);
+    Py_ssize_t wanted = n->n_edges, got = PyTuple_GET_SIZE(tuple);
     bool spare_none = got > wanted;
     for (Py_ssize_t k = wanted; k < got; k++)
         spare_none &= PyTuple_GET_ITEM(tuple, k) == Py_None;
@@ -608,7 +591,7 @@ take_gradients(Node *n, PyObject *tuple, Tensor **out)
 {
     if (check_count(n, tuple) < 0)
         return -1;
-    for (int k = 0; k < node_edge_count(n); k++) {
+    for (int k = 0; k < n->n_edges; k++) {
         PyObject *o = PyTuple_GET_ITEM(tuple, k);
         if (o == Py_None)
             continue;

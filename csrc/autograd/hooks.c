@@ -90,8 +90,10 @@ tensor_register_hook(PyObject *self, PyObject *hook)
     Node *n = tensor_node(t);
     if (n == NULL && PyErr_Occurred())
         return NULL;
+    if (n != NULL && node_rare(n) == NULL)
+        return NULL;
     PyObject *entry = n ? Py_BuildValue("(iO)", t->output_nr, hook) : Py_NewRef(hook);
-    PyObject *handle = entry ? add_hook(n ? &n->pre_hooks : &t->hooks, entry) : NULL;
+    PyObject *handle = entry ? add_hook(n ? &n->rare->pre_hooks : &t->hooks, entry) : NULL;
     Py_XDECREF(entry);
     if (handle != NULL) {
         gc_publish(n ? (PyObject *)n : (PyObject *)t);
@@ -125,7 +127,7 @@ tensor_register_post_accumulate_grad_hook(PyObject *self, PyObject *hook)
 static int
 keep_accumulator(Node *n)
 {
-    Tensor *leaf = (Tensor *)n->payload;
+    Tensor *leaf = (Tensor *)node_payload(n);
     if (leaf->hooks == NULL && (leaf->hooks = PyDict_New()) == NULL)
         return -1;
     return PyDict_SetItem(leaf->hooks, Py_None, (PyObject *)n);
@@ -153,13 +155,13 @@ register_on_node(Node *n, PyObject **slot, PyObject *hook)
 PyObject *
 node_register_hook(Node *n, PyObject *hook)
 {
-    return register_on_node(n, &n->hooks, hook);
+    return node_rare(n) ? register_on_node(n, &n->rare->hooks, hook) : NULL;
 }
 
 PyObject *
 node_register_prehook(Node *n, PyObject *hook)
 {
-    return register_on_node(n, &n->pre_hooks, hook);
+    return node_rare(n) ? register_on_node(n, &n->rare->pre_hooks, hook) : NULL;
 }
 
 int
@@ -168,11 +170,12 @@ hooks_retain(Tensor *t)
     Node *n = t->node;
     if (n == NULL)
         return 0;
-    if (n->retains == NULL && (n->retains = PyList_New(0)) == NULL)
+    Rare *rare = node_rare(n);
+    if (rare == NULL || (rare->retains == NULL && (rare->retains = PyList_New(0)) == NULL))
         return -1;
     PyObject *reference = PyWeakref_NewRef((PyObject *)t, NULL);
     PyObject *entry = reference ? Py_BuildValue("(iN)", t->output_nr, reference) : NULL;
-    int result = entry ? PyList_Append(n->retains, entry) : -1;
+    int result = entry ? PyList_Append(rare->retains, entry) : -1;
     Py_XDECREF(entry);
     return result;
 }
@@ -307,7 +310,7 @@ replace_all(PyObject *hook, int n, Tensor **grads, PyObject *returned, bool owne
 static int
 call_retains(Node *n, Tensor **grads)
 {
-    PyObject *list = PyList_GetSlice(n->retains, 0, PyList_GET_SIZE(n->retains));
+    PyObject *list = PyList_GetSlice(n->rare->retains, 0, PyList_GET_SIZE(n->rare->retains));
     int result = list ? 0 : -1;
     for (Py_ssize_t i = 0; result == 0 && i < PyList_GET_SIZE(list); i++) {
         PyObject *entry = PyList_GET_ITEM(list, i);
@@ -342,7 +345,7 @@ call_prehook(PyObject *hook, Node *n, Tensor **grads)
 static PyObject *
 pre_hooks_of(const Node *n)
 {
-    return n->pre_hooks ? PyDict_Values(n->pre_hooks) : NULL;
+    return n->rare->pre_hooks ? PyDict_Values(n->rare->pre_hooks) : NULL;
 }
 
 int
@@ -356,7 +359,7 @@ hooks_call_outputs(Node *n, Tensor **grads)
             result =
                 call_on_tensor(PyTuple_GET_ITEM(entry, 1), &grads[PyLong_AsLong(PyTuple_GET_ITEM(entry, 0))]);
     }
-    if (result == 0 && n->retains)
+    if (result == 0 && n->rare->retains)
         result = call_retains(n, grads);
     Py_XDECREF(list);
     return result;
@@ -377,8 +380,10 @@ hooks_call_node(Node *n, Tensor **grads)
 int
 hooks_call_post(Node *n, Tensor **grads, Tensor **out)
 {
-    int n_edges = node_edge_count(n), result = 0;
-    PyObject *outputs = tuple_of(n->n_outputs, grads), *list = PyDict_Values(n->hooks);
+    if (n->rare->hooks == NULL)
+        return 0;
+    int n_edges = n->n_edges, result = 0;
+    PyObject *outputs = tuple_of(n->n_outputs, grads), *list = PyDict_Values(n->rare->hooks);
     if (outputs == NULL || list == NULL)
         result = -1;
     for (Py_ssize_t i = 0; result == 0 && i < PyList_GET_SIZE(list); i++) {

@@ -1,5 +1,5 @@
 /* In-place writes and views: how a write through a view reaches the history of its base, and how a view whose base has
- * been written gets a history that says so.  The rules of what may be written are the frame's (ops/frame.c).
+ * been written gets a history that says so.  The rules of what may be written are in ops/check.c.
  *
  * A view knows its root base and the storage version its own node belongs to.  A recorded write to a view makes a
  * CopySlices node of the base: it holds the writing op's node, and its backward replaces the written slice of the
@@ -65,7 +65,7 @@ static int
 regenerate(Tensor *view)
 {
     Node *n = node_new(OP_as_strided, 1, 1);
-    if (n == NULL || meta_set(&n->output, view) < 0)
+    if (n == NULL || node_set_meta(n, 0, view) < 0)
         goto fail;
     node_save_geometry(n, view->base, view);
     if (PyErr_Occurred())
@@ -97,9 +97,9 @@ Node *
 node_rebase(Tensor *view, Node *writer)
 {
     Tensor *base = view->base;
-    int n_edges = node_edge_count(writer);
+    int n_edges = writer->n_edges;
     Node *slices = node_new(OP_COPY_SLICES, n_edges, 1);
-    if (slices == NULL || meta_set(&slices->output, base) < 0)
+    if (slices == NULL || node_set_payload(slices, (PyObject *)writer) < 0 || node_set_meta(slices, 0, base) < 0)
         goto fail;
     node_save_geometry(slices, base, view);
     if (PyErr_Occurred())
@@ -107,13 +107,13 @@ node_rebase(Tensor *view, Node *writer)
     node_set_edge(slices, 0, base);
     slices->tracked = false;
     for (int k = 1; k < n_edges; k++) {
-        slices->edges[k] = writer->edges[k];
-        Py_XINCREF(slices->edges[k].to);
+        node_edges(slices)[k] = node_edges(writer)[k];
+        Py_XINCREF(node_edges(slices)[k].to);
     }
-    slices->payload = Py_NewRef((PyObject *)writer);
     /* The writer must compute its own operand's gradient even when the view had no history: the base may have. */
-    if (writer->edges[0].to == NULL && slices->edges[0].to != NULL)
-        writer->edges[0] = (Edge){Py_NewRef(slices->edges[0].to), slices->edges[0].nr};
+    const Edge *below = &node_edges(slices)[0];
+    if (node_edges(writer)[0].to == NULL && below->to != NULL)
+        node_edges(writer)[0] = (Edge){Py_NewRef(below->to), below->nr};
     Py_XSETREF(base->node, slices);
     base->output_nr = 0;
     base->requires_grad = true;
@@ -136,7 +136,7 @@ node_record_inplace(Op op, Tensor *out, int n_inputs, Tensor *const *inputs)
     if (!needed || !grad_mode)
         return NULL;
     Node *n = node_new(op, n_inputs, 1);
-    if (n == NULL || meta_set(&n->output, out) < 0) {
+    if (n == NULL || node_set_meta(n, 0, out) < 0) {
         Py_XDECREF((PyObject *)n);
         return NULL;
     }
@@ -199,12 +199,12 @@ backward_copy_slices(Node *n, Tensor **grads, Tensor **out, void (*run)(Node *, 
     Tensor *given[1] = {op_clone(slice)};
     if (given[0] == NULL)
         return;
-    Tensor **results = PyMem_Calloc((size_t)node_edge_count(n), sizeof *results);
+    Tensor **results = PyMem_Calloc((size_t)n->n_edges, sizeof *results);
     if (results == NULL) {
         PyErr_NoMemory();
         return;
     }
-    run((Node *)n->payload, given, results);
+    run((Node *)node_payload(n), given, results);
     if (!PyErr_Occurred() && node_needs(n, 0)) {
         Tensor *target = op_as_strided(whole, view.ndim, view.dims, view.strides, offset);
         if (results[0] != NULL)
@@ -213,7 +213,7 @@ backward_copy_slices(Node *n, Tensor **grads, Tensor **out, void (*run)(Node *, 
             op_zero_(target);
         out[0] = whole;
     }
-    for (int k = 1; k < node_edge_count(n); k++)
+    for (int k = 1; k < n->n_edges; k++)
         out[k] = results[k];
     PyMem_Free(results);
 }

@@ -13,18 +13,21 @@
 _Thread_local bool grad_mode __attribute__((tls_model("initial-exec"))) = true;
 _Thread_local bool inference_mode __attribute__((tls_model("initial-exec"))) = false;
 
-enum { VARIANTS = 6 };
-static PyTypeObject *node_types[NODE_KINDS][VARIANTS];
+PyTypeObject *node_types[NODE_KINDS][NODE_VARIANTS];
 static uint64_t next_sequence;
 int64_t node_live_count;
 
+enum { ROOM_KEPT = 32,            /* words: a longer node is not kept for reuse */
+       ROOM_ASKED = 24 };         /* nor is more given in advance, beyond the edges */
 #ifdef CTORCH_HOSTILE
 enum { FREELIST_MAX = 0 };
 #else
 enum { FREELIST_MAX = 4096 };
 #endif
-static Node *freelist;            /* linked through payload */
+static Node *freelists[ROOM_KEPT / 2 + 1];       /* by words of room, which are even; linked through tasks */
 static int freelist_length;
+static uint8_t room_asked[NODE_KINDS];           /* most words that a node of the kind wanted for all but its edges */
+static const Param no_params[2];
 
 /* ---------------------------------------------------------------- types */
 static int node_traverse(Node *n, visitproc visit, void *arg);
@@ -49,6 +52,7 @@ PyTypeObject NodeType = {
     PyVarObject_HEAD_INIT(NULL, 0)
     .tp_name = "torch.autograd.graph.Node",
     .tp_basicsize = sizeof(Node),
+    .tp_itemsize = sizeof(int64_t),
     .tp_dealloc = (destructor)node_dealloc,
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
     .tp_doc = "A step of the recorded graph: knows its inputs (next_functions) and how to differentiate itself.",
@@ -68,11 +72,8 @@ kind_name(int op)
 }
 
 PyTypeObject *
-node_type(int op, int variant)
+node_type_make(int op, int variant)
 {
-    PyTypeObject **slot = &node_types[op][variant];
-    if (*slot != NULL)
-        return *slot;
     char name[96];
     if (op >= OP_COUNT || strstr(kind_name(op), "Backward"))        /* a whole name */
         snprintf(name, sizeof name, "ctorch.autograd.%s", kind_name(op));
@@ -86,12 +87,12 @@ node_type(int op, int variant)
         {Py_tp_dealloc, node_dealloc}, {Py_tp_traverse, node_traverse}, {Py_tp_clear, node_clear},
         {Py_tp_members, node_members}, {0, NULL},
     };
-    PyType_Spec spec = {kept, sizeof(Node), 0,
+    PyType_Spec spec = {kept, sizeof(Node), sizeof(int64_t),
                         Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
     PyObject *bases = PyTuple_Pack(1, &NodeType);
-    *slot = bases ? (PyTypeObject *)PyType_FromSpecWithBases(&spec, bases) : NULL;
+    node_types[op][variant] = bases ? (PyTypeObject *)PyType_FromSpecWithBases(&spec, bases) : NULL;
     Py_XDECREF(bases);
-    return *slot;
+    return node_types[op][variant];
 }
 
 const char *
@@ -102,62 +103,42 @@ node_name(Node *n)
 }
 
 /* ---------------------------------------------------------------- birth */
-static Node *
-node_object(PyTypeObject *type)
+static inline Node *
+node_object(PyTypeObject *type, Py_ssize_t words)
 {
-    Node *n = freelist;
     if (allocator_should_fail())
         return (Node *)PyErr_NoMemory();
-    if (n == NULL) {
-        n = PyObject_GC_New(Node, type);
-        return n;
-    }
-    freelist = (Node *)n->payload;
+    words = (words + 1) & ~(Py_ssize_t)1;
+    Node *n = words <= ROOM_KEPT ? freelists[words / 2] : NULL;
+    if (n == NULL)
+        return PyObject_GC_NewVar(Node, type, words);
+    freelists[words / 2] = (Node *)n->tasks;
     freelist_length--;
     Py_SET_TYPE(n, (PyTypeObject *)Py_NewRef((PyObject *)type));
     _Py_NewReference((PyObject *)n);
     return n;
 }
 
-static Node *
+/* Inlined, like the next ones: a recorded small op is dear enough. */
+static inline __attribute__((always_inline)) Node *
 node_make(PyTypeObject *type, int op, int n_edges, int n_outputs)
 {
-    Node *n = node_object(type);
+    const Py_ssize_t edge_words = sizeof(Edge) / sizeof(int64_t) * (Py_ssize_t)n_edges;
+    Node *n = node_object(type, edge_words + room_asked[op]);
     if (n == NULL)
         return NULL;
     node_live_count++;
-    memset((char *)n + sizeof(PyObject), 0, offsetof(Node, output) - sizeof(PyObject));
-    n->op = op;
-    n->n_outputs = n_outputs;
+    memset(&n->tasks, 0, offsetof(Node, room) - offsetof(Node, tasks));
+    for (int k = 0; k < n_edges; k++)
+        node_edges(n)[k].to = NULL;
+    n->op = (int16_t)op;
+    n->n_edges = n_edges;
+    n->n_outputs = 1;
+    n->used = (int32_t)edge_words;
     n->sequence = next_sequence++;
-    n->edges = n->inline_edges;
-    n->saved = n->inline_saved;
-    n->ints = n->inline_ints;
-    n->output.dims = n->output.inline_dims;
-    if (n_edges > EDGES_INLINE) {
-        n->edges = PyMem_Calloc((size_t)n_edges, sizeof(Edge));
-        if (n->edges == NULL) {
-            n->edges = n->inline_edges;
-            Py_DECREF(n);
-            return (Node *)PyErr_NoMemory();
-        }
-    } else
-        memset(n->edges, 0, (size_t)n_edges * sizeof(Edge));
-    if (n_edges > UINT8_MAX)
-        n->n_edges_big = n_edges;
-    else
-        n->n_edges = (uint8_t)n_edges;
-    for (int k = 0; k < SAVED_INLINE; k++)
-        n->inline_saved[k].tensor = NULL;
-    if (n_outputs > 1) {
-        n->more_outputs = PyMem_Calloc((size_t)n_outputs - 1, sizeof(Meta));
-        if (n->more_outputs == NULL) {
-            Py_DECREF(n);
-            return (Node *)PyErr_NoMemory();
-        }
-        for (int k = 0; k < n_outputs - 1; k++)
-            n->more_outputs[k].dims = n->more_outputs[k].inline_dims;
-    }
+    n->params = no_params;
+    if (n_outputs > 1 && node_set_output_count(n, n_outputs) < 0)
+        Py_CLEAR(n);
     return n;
 }
 
@@ -168,17 +149,83 @@ node_new(int op, int n_edges, int n_outputs)
     return type ? node_make(type, op, n_edges, n_outputs) : NULL;
 }
 
-int
-meta_set(Meta *meta, const Tensor *t)
+Node *
+node_new_of(PyTypeObject *type, int n_edges)
 {
-    if (t->ndim > NDIM_INLINE) {
-        meta->dims = PyMem_New(int64_t, t->ndim);
-        if (meta->dims == NULL) {
-            meta->dims = meta->inline_dims;
-            PyErr_NoMemory();
-            return -1;
-        }
+    return node_make(type, OP_FUNCTION, n_edges, 1);
+}
+
+Rare *
+node_rare(Node *n)
+{
+    if (n->rare == NULL && (n->rare = PyMem_Calloc(1, sizeof(Rare))) == NULL)
+        PyErr_NoMemory();
+    return n->rare;
+}
+
+int
+node_set_payload(Node *n, PyObject *payload)
+{
+    Rare *rare = node_rare(n);
+    if (rare == NULL)
+        return -1;
+    Py_XSETREF(rare->payload, Py_NewRef(payload));
+    return 0;
+}
+
+int
+node_set_output_count(Node *n, int count)
+{
+    if (count < 2)
+        return 0;
+    Rare *rare = node_rare(n);
+    if (rare == NULL)
+        return -1;
+    rare->more_outputs = PyMem_Calloc((size_t)count - 1, sizeof(Meta));
+    if (rare->more_outputs == NULL) {
+        PyErr_NoMemory();
+        return -1;
     }
+    n->n_outputs = count;
+    return 0;
+}
+
+static bool
+in_room(const Node *n, const void *words)
+{
+    return (const int64_t *)words >= n->room && (const int64_t *)words < n->room + Py_SIZE(n);
+}
+
+/* Words on the heap; the next node of the kind will be long enough. */
+static __attribute__((noinline)) void *
+spilled_words(Node *n, Py_ssize_t count)
+{
+    Py_ssize_t asked = n->used + count - n->n_edges * (Py_ssize_t)(sizeof(Edge) / sizeof(int64_t));
+    if (asked <= ROOM_ASKED && asked > room_asked[n->op])
+        room_asked[n->op] = (uint8_t)asked;
+    int64_t *words = PyMem_New(int64_t, count);
+    if (words == NULL)
+        return PyErr_NoMemory();
+    n->spilled = true;
+    return words;
+}
+
+static inline void *
+node_words(Node *n, Py_ssize_t count)
+{
+    Py_ssize_t end = n->used + count;
+    if (end > Py_SIZE(n))
+        return spilled_words(n, count);
+    int64_t *words = n->room + n->used;
+    n->used = (int32_t)end;
+    return words;
+}
+
+static inline __attribute__((always_inline)) int
+set_meta(Node *n, Meta *meta, const Tensor *t)
+{
+    if (t->ndim > 0 && (meta->dims = node_words(n, t->ndim)) == NULL)
+        return -1;
     meta->dtype = t->dtype;
     meta->device = t->device;
     meta->ndim = t->ndim;
@@ -187,24 +234,35 @@ meta_set(Meta *meta, const Tensor *t)
     return 0;
 }
 
+int
+node_set_meta(Node *n, int output, const Tensor *t)
+{
+    return set_meta(n, node_meta(n, output), t);
+}
+
 Meta *
 node_meta(Node *n, int output)
 {
-    return output == 0 ? &n->output : &n->more_outputs[output - 1];
+    return output == 0 ? &n->output : &n->rare->more_outputs[output - 1];
 }
 
 /* The input's gradient function and output, or the input itself if it is a leaf. */
-void
-node_set_edge(Node *n, int k, Tensor *input)
+static inline void
+set_edge(Node *n, int k, Tensor *input)
 {
-    Edge *edge = &n->edges[k];
     if (!tensor_needs_grad(input))
         return;                                  /* NULL since the node was made */
     Node *source = input->base == NULL ? input->node : tensor_node(input);
-    edge->nr = source ? input->output_nr : EDGE_LEAF;
-    edge->to = Py_NewRef(source ? (PyObject *)source : (PyObject *)input);
+    node_edges(n)[k] = (Edge){Py_NewRef(source ? (PyObject *)source : (PyObject *)input),
+                              source ? input->output_nr : EDGE_LEAF};
     if (source ? source->tracked : input->tracked)
         n->tracked = true;                       /* completed by the caller, once n may be seen by the collector */
+}
+
+void
+node_set_edge(Node *n, int k, Tensor *input)
+{
+    set_edge(n, k, input);
 }
 
 static void
@@ -229,25 +287,21 @@ wants_recording(int n_inputs, Tensor *const *inputs)
     return false;
 }
 
-static Node *
-node_for_inputs(PyTypeObject *type, int op, int n_outputs, int n_inputs, Tensor *const *inputs)
-{
-    Node *n = type ? node_make(type, op, n_inputs, n_outputs) : NULL;
-    if (n != NULL)
-        for (int k = 0; k < n_inputs; k++)
-            node_set_edge(n, k, inputs[k]);
-    return n;
-}
-
 Node *
 node_attach(int op, int variant, Tensor *out, int n_inputs, Tensor *const *inputs)
 {
-    Node *n = node_for_inputs(node_type(op, variant), op, 1, n_inputs, inputs);
-    if (n == NULL || meta_set(&n->output, out) < 0) {
-        Py_XDECREF((PyObject *)n);
+    PyTypeObject *type = node_type(op, variant);
+    Node *n = type ? node_make(type, op, n_inputs, 1) : NULL;
+    if (n == NULL)
+        return NULL;
+    for (int k = 0; k < n_inputs; k++)
+        if (inputs[k] != NULL)
+            set_edge(n, k, inputs[k]);
+    if (set_meta(n, &n->output, out) < 0) {
+        n->tracked = false;
+        Py_DECREF(n);
         return NULL;
     }
-    n->variant = (uint8_t)variant;
     out->node = n;
     out->output_nr = 0;
     out->requires_grad = true;
@@ -268,11 +322,14 @@ node_record_many(Op op, int n_outs, Tensor *const *outs, int n_inputs, Tensor *c
 {
     if (n_outs == 0 || !wants_recording(n_inputs, inputs))
         return NULL;
-    Node *n = node_for_inputs(node_type(op, 0), op, n_outs, n_inputs, inputs);
+    Node *n = node_new(op, n_inputs, n_outs);
     if (n == NULL)
         return NULL;
+    for (int k = 0; k < n_inputs; k++)
+        set_edge(n, k, inputs[k]);
     for (int k = 0; k < n_outs; k++)
-        if (meta_set(node_meta(n, k), outs[k]) < 0) {
+        if (node_set_meta(n, k, outs[k]) < 0) {
+            n->tracked = false;
             Py_DECREF(n);
             return NULL;
         }
@@ -291,64 +348,85 @@ node_record_many(Op op, int n_outs, Tensor *const *outs, int n_inputs, Tensor *c
 }
 
 /* ---------------------------------------------------------------- saved operands */
-static Saved *
-saved_slot(Node *n, int slot)
+int
+node_saved_slots(Node *n, int count)
 {
-    if (slot >= SAVED_INLINE && n->saved == n->inline_saved)
-        return NULL;
-    if (slot >= n->n_saved) {
-        for (int k = n->n_saved; k < slot; k++)
-            if (k >= SAVED_INLINE)
-                n->saved[k].tensor = NULL;
-        n->n_saved = (uint16_t)(slot + 1);
+    int have = n->n_saved, words = (int)(sizeof(Saved) / sizeof(int64_t));
+    if (count <= have)
+        return 0;
+    Saved *old = n->saved;
+    bool last = old != NULL && (int64_t *)(old + have) == n->room + n->used;
+    if (last)
+        n->used -= have * words;
+    Saved *slots = node_words(n, (Py_ssize_t)count * words);
+    if (slots == NULL) {
+        n->used += last ? have * words : 0;
+        return -1;
     }
-    return &n->saved[slot];
+    if (slots != old && old != NULL) {
+        memcpy(slots, old, (size_t)have * sizeof *old);
+        if (!in_room(n, old))
+            PyMem_Free(old);
+    }
+    for (int k = have; k < count; k++)
+        slots[k].tensor = NULL;
+    n->saved = slots;
+    n->n_saved = (uint16_t)count;
+    return 0;
 }
 
 void
 node_save(Node *n, int slot, Tensor *t)
 {
-    if (n == NULL || t == NULL)
+    if (n == NULL || t == NULL || node_saved_slots(n, slot + 1) < 0)
         return;
-    Saved *s = saved_slot(n, slot);
+    Saved *s = &n->saved[slot];
     s->tensor = (Tensor *)Py_NewRef((PyObject *)t);
     s->version = t->storage->version;
+    s->output_nr = SAVED_OPERAND;
     t->storage->saved = true;
-    s->is_output = false;
     if (t->tracked && !n->tracked)
         gc_publish((PyObject *)n);
 }
 
 void
+node_save_number(Node *n, int slot, double number)
+{
+    if (node_saved_slots(n, slot + 1) == 0)
+        n->saved[slot].number = number;
+}
+
+void
 node_save_output(Node *n, int slot, Tensor *out)
 {
-    if (n == NULL)
+    if (n == NULL || node_saved_slots(n, slot + 1) < 0)
         return;
-    Saved *s = saved_slot(n, slot);
+    Saved *s = &n->saved[slot];
     s->tensor = tensor_alias(out);
     if (s->tensor == NULL)
         return;
     s->version = out->storage->version;
+    s->output_nr = out->output_nr;
     out->storage->saved = true;
-    s->is_output = true;
-    s->number.i = out->output_nr;
 }
 
 void
 node_save_ints(Node *n, int count, const int64_t *values)
 {
-    if (n == NULL)
+    if (n == NULL || count == 0)
         return;
-    if (count > INTS_INLINE) {
-        n->ints = PyMem_New(int64_t, count);
-        if (n->ints == NULL) {
-            n->ints = n->inline_ints;
-            PyErr_NoMemory();
-            return;
-        }
-    }
+    int64_t *ints = node_words(n, count);
+    if (ints == NULL)
+        return;
+    memcpy(ints, values, (size_t)count * sizeof values[0]);
+    n->ints = ints;
     n->n_ints = count;
-    memcpy(n->ints, values, (size_t)count * sizeof values[0]);
+}
+
+static bool
+owns_params(const Node *n)
+{
+    return n->params != no_params && (n->op >= OP_COUNT || n->params != rows[n->op].defaults);
 }
 
 void
@@ -356,8 +434,12 @@ node_save_params(Node *n, Param p, Param q)
 {
     if (n == NULL)
         return;
-    n->params[0] = p;
-    n->params[1] = q;
+    Param *params = owns_params(n) ? (Param *)n->params : node_words(n, 2 * sizeof(Param) / sizeof(int64_t));
+    if (params == NULL)
+        return;
+    params[0] = p;
+    params[1] = q;
+    n->params = params;
 }
 
 void
@@ -368,8 +450,16 @@ node_set_variant(Node *n, int variant)
         return;
     PyTypeObject *old = Py_TYPE(n);
     Py_SET_TYPE(n, (PyTypeObject *)Py_NewRef((PyObject *)type));
-    n->variant = (uint8_t)variant;
     Py_DECREF(old);
+}
+
+int
+node_variant(const Node *n)
+{
+    int variant = 0;
+    while (node_types[n->op][variant] != Py_TYPE(n))
+        variant++;
+    return variant;
 }
 
 static Tensor *
@@ -381,8 +471,8 @@ changed_in_place(Node *n, const Saved *s)
                  "one of the variables needed for gradient computation has been modified by an inplace operation: "
                  "[torch.%sTensor %s], which is %s %d of %s, is at version %u; expected version %u instead%s%s. "
                  "Hint: use the out-of-place form of the op that changed it, or clone() the tensor before.",
-                 dtype_info[t->dtype].type_name, shape_text(t->ndim, t->dims), s->is_output ? "output" : "operand",
-                 s->is_output ? (int)s->number.i : (int)(s - n->saved), node_name(n), (unsigned)t->storage->version,
+                 dtype_info[t->dtype].type_name, shape_text(t->ndim, t->dims), s->output_nr != SAVED_OPERAND ? "output" : "operand",
+                 s->output_nr != SAVED_OPERAND ? (int)s->output_nr : (int)(s - n->saved), node_name(n), (unsigned)t->storage->version,
                  (unsigned)s->version, line ? "; it was changed at " : "", line ? line : "");
 }
 
@@ -395,9 +485,9 @@ node_peek(Node *n, int slot)
                      "have already been freed). Saved intermediate values of the graph are freed when you call "
                      ".backward() or autograd.grad(); specify retain_graph=True the first time to keep them (at %s)",
                      node_name(n));
-    Saved *s = &n->saved[slot];
-    if (slot >= n->n_saved || s->tensor == NULL)
+    if (slot >= n->n_saved || n->saved[slot].tensor == NULL)
         return NULL;
+    Saved *s = &n->saved[slot];
     return s->version == s->tensor->storage->version ? s->tensor : changed_in_place(n, s);
 }
 
@@ -408,12 +498,12 @@ node_saved(Node *n, int slot)
     if (kept == NULL)
         return NULL;
     Saved *s = &n->saved[slot];
-    if (!s->is_output)
+    if (s->output_nr == SAVED_OPERAND)
         return scope_keep((Tensor *)Py_NewRef((PyObject *)kept));
     Tensor *t = scope_keep(tensor_alias(kept));
     if (t != NULL && grad_mode) {
         t->node = (Node *)Py_NewRef((PyObject *)n);
-        t->output_nr = (int32_t)s->number.i;
+        t->output_nr = s->output_nr;
         t->requires_grad = true;
     }
     return t;
@@ -429,8 +519,8 @@ node_release_saved(Node *n)
     }
     if (had)
         n->released = true;
-    if (n->op == OP_COPY_SLICES && n->payload != NULL)
-        node_release_saved((Node *)n->payload);
+    if (n->op == OP_COPY_SLICES && node_payload(n) != NULL)
+        node_release_saved((Node *)node_payload(n));
 }
 
 /* ---------------------------------------------------------------- garbage collection */
@@ -439,40 +529,54 @@ node_traverse(Node *n, visitproc visit, void *arg)
 {
     if (PyType_HasFeature(Py_TYPE(n), Py_TPFLAGS_HEAPTYPE))
         Py_VISIT(Py_TYPE(n));
-    for (int k = 0; k < node_edge_count(n); k++)
-        Py_VISIT(n->edges[k].to);
+    for (int k = 0; k < n->n_edges; k++)
+        Py_VISIT(node_edges(n)[k].to);
     for (int k = 0; k < n->n_saved; k++)
         Py_VISIT(n->saved[k].tensor);
-    Py_VISIT(n->hooks);
-    Py_VISIT(n->pre_hooks);
-    Py_VISIT(n->retains);
-    Py_VISIT(n->payload);
+    if (n->rare != NULL) {
+        Py_VISIT(n->rare->hooks);
+        Py_VISIT(n->rare->pre_hooks);
+        Py_VISIT(n->rare->retains);
+        Py_VISIT(n->rare->payload);
+    }
     Py_VISIT(n->dict);
     return 0;
 }
 
-static int
+static inline int
 node_clear(Node *n)
 {
-    for (int k = 0; k < node_edge_count(n); k++)
-        Py_CLEAR(n->edges[k].to);
+    for (Edge *e = node_edges(n), *end = e + n->n_edges; e < end; e++)
+        Py_CLEAR(e->to);
     for (int k = 0; k < n->n_saved; k++)
         Py_CLEAR(n->saved[k].tensor);
-    if (n->hooks || n->pre_hooks || n->retains || n->payload || n->dict) {
-        Py_CLEAR(n->hooks);
-        Py_CLEAR(n->pre_hooks);
-        Py_CLEAR(n->retains);
-        Py_CLEAR(n->payload);
-        Py_CLEAR(n->dict);
+    if (n->rare != NULL) {
+        Py_CLEAR(n->rare->hooks);
+        Py_CLEAR(n->rare->pre_hooks);
+        Py_CLEAR(n->rare->retains);
+        Py_CLEAR(n->rare->payload);
     }
+    Py_CLEAR(n->dict);
     return 0;
 }
 
 static void
-meta_free_dims(Meta *meta)
+free_words(const Node *n, void *words)
 {
-    if (meta->dims != meta->inline_dims)
-        PyMem_Free(meta->dims);
+    if (words != NULL && !in_room(n, words))
+        PyMem_Free(words);
+}
+
+static void
+free_spilled(Node *n)
+{
+    free_words(n, n->saved);
+    free_words(n, n->ints);
+    free_words(n, n->output.dims);
+    if (owns_params(n))
+        free_words(n, (void *)n->params);
+    for (int k = 1; k < n->n_outputs; k++)
+        free_words(n, node_meta(n, k)->dims);
 }
 
 static void
@@ -482,22 +586,17 @@ node_free(Node *n)
     if (n->weakrefs != NULL)
         PyObject_ClearWeakRefs((PyObject *)n);
     node_clear(n);
-    if (n->edges != n->inline_edges)
-        PyMem_Free(n->edges);
-    if (n->saved != n->inline_saved)
-        PyMem_Free(n->saved);
-    if (n->ints != n->inline_ints)
-        PyMem_Free(n->ints);
-    meta_free_dims(&n->output);
-    if (n->more_outputs != NULL) {
-        for (int k = 0; k < n->n_outputs - 1; k++)
-            meta_free_dims(&n->more_outputs[k]);
-        PyMem_Free(n->more_outputs);
+    if (n->spilled)
+        free_spilled(n);
+    if (n->rare != NULL) {
+        PyMem_Free(n->rare->more_outputs);
+        PyMem_Free(n->rare);
     }
     node_live_count--;
-    if (freelist_length < FREELIST_MAX && type->tp_basicsize == sizeof(Node)) {
-        n->payload = (PyObject *)freelist;
-        freelist = n;
+    Py_ssize_t words = Py_SIZE(n);
+    if (freelist_length < FREELIST_MAX && words <= ROOM_KEPT && type->tp_basicsize == sizeof(Node)) {
+        n->tasks = (struct Task *)freelists[words / 2];
+        freelists[words / 2] = n;
         freelist_length++;
     } else
         type->tp_free((PyObject *)n);

@@ -4,7 +4,7 @@
 
 #include "ctorch.h"
 
-enum { EDGES_INLINE = 3, SAVED_INLINE = 4, INTS_INLINE = 6, EDGE_LEAF = -1 };
+enum { EDGE_LEAF = -1, SAVED_OPERAND = -1 };
 enum { OP_FUNCTION = OP_COUNT, OP_COPY_SLICES, OP_ACCUMULATE, NODE_KINDS };
 
 /* Where a gradient goes: output `nr` of a Node, or a leaf tensor (nr == EDGE_LEAF, accumulates into its .grad). */
@@ -15,9 +15,14 @@ typedef struct Edge {
 
 typedef struct Saved {
     Tensor *tensor;               /* owned; NULL: the operand was the number below, or was not needed */
-    Param number;
-    uint32_t version;             /* of the tensor's storage when saved */
-    bool is_output;               /* an alias without history: node -> output -> node would be a cycle */
+    union {
+        double number;
+        struct {
+            uint32_t version;     /* of the tensor's storage when saved */
+            int32_t output_nr;    /* SAVED_OPERAND, or: an alias of this output without history, as node -> output ->
+                                   * node would be a cycle */
+        };
+    };
 } Saved;
 
 /* Shape and type that the gradient of one output must have. */
@@ -25,47 +30,67 @@ typedef struct Meta {
     int8_t dtype;
     Device device;
     uint8_t ndim;
-    int64_t *dims;                /* inline_dims, or heap when ndim > NDIM_INLINE */
-    int64_t inline_dims[NDIM_INLINE];
+    int64_t *dims;
 } Meta;
 
-struct Node {
-    PyObject_HEAD
-    int32_t op;                   /* row, or OP_FUNCTION ... */
-    uint8_t variant;              /* digit behind "Backward" */
-    uint8_t n_edges;
-    uint16_t n_saved;
-    bool tracked;
-    bool released;                /* saved operands were freed by a backward without retain_graph */
-    bool in_backward;
-    int8_t dtype;                 /* compute dtype of a pointwise row */
-    int32_t n_outputs;
-    int32_t n_edges_big;          /* for cat and Function: edges beyond 255; n_edges is unused then */
-    uint64_t sequence;            /* creation order: the engine runs the newest first, as PyTorch does */
-    struct Task *tasks;           /* the runs that have this node in hand, innermost first */
-    Edge *edges;                  /* inline_edges or heap */
-    Saved *saved;                 /* inline_saved or heap */
-    int64_t *ints;                /* inline_ints or heap: dims, sizes, flags of a structural op */
-    int32_t n_ints;
-    Param params[2];
+/* What few nodes have. */
+typedef struct Rare {
     PyObject *hooks;              /* dict id -> callable(grad_inputs, grad_outputs) */
     PyObject *pre_hooks;          /* dict id -> callable(grad_outputs) */
     PyObject *retains;            /* list of (output nr, weak reference to a tensor that retains its grad) */
     PyObject *payload;            /* CopySlices: the in-place op's node; Function: saved attributes' owner */
+    Meta *more_outputs;           /* metas of outputs 1.. when n_outputs > 1 */
+} Rare;
+
+/* A long graph is made of nodes above all, so each is as long as what it holds: `room` begins with the edges, and the
+ * output's dims, saved operands, ints and params follow as they are asked for; what finds no room there is on the
+ * heap (node.c, node_words). */
+struct Node {
+    PyObject_VAR_HEAD             /* ob_size: words of room */
+    uint64_t sequence;            /* creation order: the engine runs the newest first, as PyTorch does */
+    struct Task *tasks;           /* the runs that have this node in hand, innermost first */
+    int16_t op;                   /* row, or OP_FUNCTION ... */
+    uint16_t n_saved;
+    int8_t dtype;                 /* compute dtype of a pointwise row */
+    bool tracked;
+    bool released;                /* saved operands were freed by a backward without retain_graph */
+    bool spilled;                 /* some words are on the heap */
+    int32_t n_edges;
+    int32_t n_outputs;
+    int32_t n_ints;
+    int32_t used;                 /* words of room */
+    Saved *saved;
+    int64_t *ints;                /* dims, sizes, flags of a structural op */
+    const Param *params;          /* two */
+    Meta output;
+    Rare *rare;                   /* or NULL */
     PyObject *dict;
     PyObject *weakrefs;
-    Meta *more_outputs;           /* metas of outputs 1.. when n_outputs > 1 */
-    Meta output;                  /* from here on node_new clears only what it must */
-    Edge inline_edges[EDGES_INLINE];
-    Saved inline_saved[SAVED_INLINE];
-    int64_t inline_ints[INTS_INLINE];
+    int64_t room[];
 };
 
 extern PyTypeObject NodeType;
-static inline int
-node_edge_count(const Node *n)
+enum { NODE_VARIANTS = 6 };
+extern PyTypeObject *node_types[NODE_KINDS][NODE_VARIANTS];
+PyTypeObject *node_type_make(int op, int variant);
+/* The class of a kind of node: borrowed, made on first use. */
+static inline PyTypeObject *
+node_type(int op, int variant)
 {
-    return n->n_edges_big ? n->n_edges_big : n->n_edges;
+    PyTypeObject *type = node_types[op][variant];
+    return type ? type : node_type_make(op, variant);
+}
+
+static inline PyObject *
+node_payload(const Node *n)
+{
+    return n->rare ? n->rare->payload : NULL;
+}
+
+static inline Edge *
+node_edges(const Node *n)
+{
+    return (Edge *)n->room;
 }
 
 extern _Thread_local bool grad_mode __attribute__((tls_model("initial-exec")));
@@ -100,12 +125,15 @@ void node_mark_view(Tensor *out, Tensor *t, int kind);
 Node *node_record_many(Op op, int n_outs, Tensor *const *outs, int n_inputs, Tensor *const *inputs);
 
 void node_save(Node *n, int slot, Tensor *t);            /* slot 0..; keeps t; n == NULL is allowed and does nothing */
+void node_save_number(Node *n, int slot, double number); /* an operand that was no tensor */
 void node_save_output(Node *n, int slot, Tensor *out);   /* keeps an alias of out without history */
+int node_saved_slots(Node *n, int count);                /* at least count slots; the new ones are empty; -1: error */
 void node_save_ints(Node *n, int count, const int64_t *values);
 /* ints of a node whose view is written or read by strides: the base's geometry, then the view's. */
 void node_save_geometry(Node *n, Tensor *base, Tensor *view);
 void node_save_params(Node *n, Param p, Param q);
 void node_set_variant(Node *n, int variant);             /* the printed digit: SumBackward1; fixed at record time */
+int node_variant(const Node *n);
 
 /* ---- what backward functions use: everything they touch is owned by the scope that the engine opened ---- */
 /* Saved operand: NULL with an error if it was freed or its memory was changed since (version check). */
@@ -115,7 +143,7 @@ Tensor *node_peek(Node *n, int slot);
 static inline bool
 node_needs(const Node *n, int input)
 {
-    return n->edges[input].to != NULL;
+    return node_edges(n)[input].to != NULL;
 }
 
 /* BACKWARD(mm) { Tensor *a = node_saved(n, 0); GRAD(0, op_mm(g, op_mT(b))); }
@@ -135,8 +163,11 @@ void gc_publish(PyObject *o);                            /* track o and everythi
 int node_init(PyObject *module);
 extern int64_t node_live_count;
 Node *node_new(int op, int n_edges, int n_outputs);      /* edges NULL; for Function and the like */
-PyTypeObject *node_type(int op, int variant);            /* borrowed; made on first use */
-int meta_set(Meta *meta, const Tensor *t);
+Node *node_new_of(PyTypeObject *type, int n_edges);      /* of a class of function.c's */
+Rare *node_rare(Node *n);                                /* made on first use; NULL with an error */
+int node_set_payload(Node *n, PyObject *payload);
+int node_set_output_count(Node *n, int count);
+int node_set_meta(Node *n, int output, const Tensor *t);
 Meta *node_meta(Node *n, int output);
 void node_set_edge(Node *n, int k, Tensor *input);
 void node_release_saved(Node *n);                        /* after a backward that does not keep the graph */

@@ -39,8 +39,9 @@ accumulator_new(PyObject *key, Tensor *leaf)
     Node *n = forget_dead() < 0 ? NULL : node_new(OP_ACCUMULATE, 0, 1);
     if (n == NULL)
         return NULL;
-    n->payload = Py_NewRef((PyObject *)leaf);
-    PyObject *reference = meta_set(&n->output, leaf) < 0 ? NULL : PyWeakref_NewRef((PyObject *)n, NULL);
+    PyObject *reference = NULL;
+    if (node_set_payload(n, (PyObject *)leaf) == 0 && node_set_meta(n, 0, leaf) == 0)
+        reference = PyWeakref_NewRef((PyObject *)n, NULL);
     if (reference == NULL || PyDict_SetItem(accumulators, key, reference) < 0)
         Py_CLEAR(n);
     Py_XDECREF(reference);
@@ -111,10 +112,10 @@ static PyObject *
 node_next_functions(Node *n, void *Py_UNUSED(closure))
 {
     PyObject *list = PyList_New(0);
-    for (int k = 0; list != NULL && k < node_edge_count(n); k++) {
+    for (int k = 0; list != NULL && k < n->n_edges; k++) {
         if (n->op == OP_FUNCTION && !n->ints[k])
             continue;
-        PyObject *item = next_function(&n->edges[k]);
+        PyObject *item = next_function(&node_edges(n)[k]);
         if (item == NULL || PyList_Append(list, item) < 0)
             Py_CLEAR(list);
         Py_XDECREF(item);
@@ -150,21 +151,21 @@ static PyObject *
 node_variable(Node *n, void *Py_UNUSED(closure))
 {
     if (n->op == OP_ACCUMULATE)
-        return Py_NewRef(n->payload);
+        return Py_NewRef(node_payload(n));
     return PyErr_Format(PyExc_AttributeError, "'%s' object has no attribute 'variable'", node_name(n));
 }
 
-/* A pointwise row saves its operands in slots 0..2 and its output in slot 3, each only if a gradient reads
- * it. */
+/* A pointwise row saves its operands in their slots and its output behind them, each only if a gradient reads it. */
 static PyObject *
 node_saved_operand(Node *n, void *closure)
 {
     static const char *const names[] = {"self", "other", "", "result"};
-    int slot = (int)(intptr_t)closure;
-    bool has = n->op < OP_COUNT && row_is_pointwise(&rows[n->op]) && (slot == 3 || slot < rows[n->op].arity);
-    if (!has)
+    int letter = (int)(intptr_t)closure;
+    bool pointwise = n->op < OP_COUNT && row_is_pointwise(&rows[n->op]);
+    int slot = pointwise && letter == 3 ? rows[n->op].arity : letter;
+    if (!pointwise || slot > rows[n->op].arity || (slot == rows[n->op].arity && letter != 3))
         return PyErr_Format(PyExc_AttributeError, "'%s' object has no attribute '_saved_%s'", node_name(n),
-                            names[slot]);
+                            names[letter]);
     size_t mark = scope_begin();
     PyObject *t = (PyObject *)scope_take(node_saved(n, slot));
     scope_end(mark);

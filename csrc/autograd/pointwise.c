@@ -37,8 +37,10 @@ bind_letters(Gradient *d)
     d->uniform = !d->g->contiguous && is_uniform(d->g);
     uint8_t saves = rows[d->node->op].saves[d->input];
     for (int k = 0; k < LETTERS; k++) {
-        d->letters[k] = saves & (1 << k) ? node_peek(d->node, k) : NULL;
-        d->is_number[k] = saves & (1 << k) && d->letters[k] == NULL;
+        if (!(saves & (1 << k)))
+            continue;
+        d->letters[k] = node_peek(d->node, k == LETTERS - 1 ? rows[d->node->op].arity : k);
+        d->is_number[k] = d->letters[k] == NULL;
         if (d->is_number[k] && PyErr_Occurred())
             return -1;
     }
@@ -59,7 +61,7 @@ allocate(const Gradient *d)
 static Op
 kernel_of(const Gradient *d)
 {
-    bool square = d->node->op == OP_pow && d->input == 0 && d->is_number[1] && d->node->saved[1].number.f == 2;
+    bool square = d->node->op == OP_pow && d->input == 0 && d->is_number[1] && d->node->saved[1].number == 2;
     return square ? OP_square : (Op)d->node->op;
 }
 
@@ -82,11 +84,16 @@ is_fast(const Gradient *d)
     return true;
 }
 
+/* dtype is float32 or float64. */
 static void
-fill(char *buffer, Dtype dtype, Param number, int64_t n)
+fill(char *buffer, Dtype dtype, double number, int64_t n)
 {
-    for (int64_t i = 0; i < n; i++)
-        dtype_store(buffer + i * dtype_info[dtype].itemsize, dtype, number);
+    if (dtype == DTYPE_FLOAT)
+        for (int64_t i = 0; i < n; i++)
+            ((float *)(void *)buffer)[i] = (float)number;
+    else
+        for (int64_t i = 0; i < n; i++)
+            ((double *)(void *)buffer)[i] = number;
 }
 
 static void
@@ -96,7 +103,7 @@ run_fast(const Gradient *d, Tensor *out)
     _Alignas(double) char numbers[LETTERS][FILL * ITEMSIZE_MAX];
     char *g = d->g->data;
     if (d->uniform && d->g->numel > 0) {
-        fill(numbers[LETTERS - 1], dtype, dtype_load(g, dtype), d->g->numel); /* y is never a number */
+        fill(numbers[LETTERS - 1], dtype, dtype_load(g, dtype).f, d->g->numel); /* y is never a number */
         g = numbers[LETTERS - 1];
     }
     char *at[GRAD_OPERANDS] = {out->data, g, g, g, g, g};
@@ -133,7 +140,7 @@ run_general(const Gradient *d, Tensor *out)
             operands[i] = iter_operand(d->letters[k]);
             iter.dtype[i] = d->letters[k]->dtype;
         } else if (d->is_number[k]) {
-            dtype_store(numbers[k], wide, d->node->saved[k].number);
+            dtype_store(numbers[k], wide, (Param){.f = d->node->saved[k].number});
             operands[i] = (IterOperand){numbers[k], 0, NULL, NULL, dtype_info[wide].itemsize, true};
             iter.dtype[i] = (int8_t)wide;
         }

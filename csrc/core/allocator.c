@@ -14,23 +14,13 @@ static int64_t live_bytes, live_blocks, cached_bytes;
 
 /* ---- Failure injection ---- */
 
-static int64_t allocations, first_failure = INT64_MAX, last_failure = INT64_MAX;
+struct AllocatorFaults allocator_faults = {0, INT64_MAX, INT64_MAX};
 
 void allocator_fail_after(int64_t n, int persistent)
 {
-    first_failure = n < 0 || n > INT64_MAX - allocations ? INT64_MAX : allocations + n;
-    last_failure = persistent ? INT64_MAX : first_failure;
-}
-
-int allocator_should_fail(void)
-{
-    int64_t number = allocations++;
-    return number >= first_failure && number <= last_failure;
-}
-
-int64_t allocator_allocations(void)
-{
-    return allocations;
+    struct AllocatorFaults *f = &allocator_faults;
+    f->first = n < 0 || n > INT64_MAX - f->allocations ? INT64_MAX : f->allocations + n;
+    f->last = persistent ? INT64_MAX : f->first;
 }
 
 /* ---- Figures ---- */

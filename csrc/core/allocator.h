@@ -33,11 +33,17 @@ int64_t allocator_cache_limit(void);  /* cached bytes never exceed this */
  * follow, until another call; n < 0 turns it off. */
 void allocator_fail_after(int64_t n, int persistent);
 
+extern struct AllocatorFaults {
+    int64_t allocations; /* counted since the process began, failed ones included */
+    int64_t first, last; /* the numbers of those that must fail */
+} allocator_faults;
+
 /* Counts one allocation and says whether it must fail.  Freelists of other objects call it once per object.
  */
-int allocator_should_fail(void);
-
-/* Allocations counted since the process began, failed ones included. */
-int64_t allocator_allocations(void);
+static inline int allocator_should_fail(void)
+{
+    int64_t number = allocator_faults.allocations++;
+    return number >= allocator_faults.first && number <= allocator_faults.last;
+}
 
 #endif

@@ -9,14 +9,8 @@ enum { STACK_INLINE = 32 };
 #define THREAD_LOCAL static _Thread_local __attribute__((tls_model("initial-exec")))
 
 THREAD_LOCAL Tensor *inline_stack[STACK_INLINE];
-THREAD_LOCAL Tensor **heap_stack;      /* NULL: inline_stack is in use */
-THREAD_LOCAL size_t height, heap_capacity;
-
-static inline Tensor **
-stack_base(void)
-{
-    return heap_stack != NULL ? heap_stack : inline_stack;
-}
+THREAD_LOCAL Tensor **stack;           /* inline_stack, or on the heap; NULL before the first use */
+THREAD_LOCAL size_t height, capacity;
 
 size_t
 scope_begin(void)
@@ -24,33 +18,43 @@ scope_begin(void)
     return height;
 }
 
+static void
+stack_shrink(void)
+{
+    PyMem_RawFree(stack);
+    stack = inline_stack;
+    capacity = STACK_INLINE;
+}
+
 /* Pops one by one: a destructor may run Python code that opens scopes of its own above the current height.
- * The heap stack goes with the outermost scope, so a thread that ends leaves nothing behind. */
+ * A stack on the heap goes with the outermost scope, so a thread that ends leaves nothing behind. */
 void
 scope_end(size_t mark)
 {
     while (height > mark) {
-        Tensor *t = stack_base()[--height];
+        Tensor *t = stack[--height];
         Py_DECREF(t);
     }
-    if (mark == 0 && heap_stack != NULL) {
-        PyMem_RawFree(heap_stack);
-        heap_stack = NULL;
-        heap_capacity = 0;
-    }
+    if (mark == 0 && capacity > STACK_INLINE)
+        stack_shrink();
 }
 
 static int
 stack_grow(void)
 {
-    size_t capacity = heap_stack != NULL ? 2 * heap_capacity : 4 * STACK_INLINE;
-    Tensor **grown = PyMem_RawRealloc(heap_stack, capacity * sizeof(Tensor *));
+    if (stack == NULL) {
+        stack = inline_stack;
+        capacity = STACK_INLINE;
+        return 0;
+    }
+    bool on_heap = capacity > STACK_INLINE;
+    Tensor **grown = PyMem_RawRealloc(on_heap ? stack : NULL, 4 * capacity * sizeof(Tensor *));
     if (grown == NULL)
         return -1;
-    if (heap_stack == NULL)
-        memcpy(grown, inline_stack, sizeof(inline_stack));
-    heap_stack = grown;
-    heap_capacity = capacity;
+    if (!on_heap)
+        memcpy(grown, inline_stack, sizeof inline_stack);
+    stack = grown;
+    capacity *= 4;
     return 0;
 }
 
@@ -59,11 +63,11 @@ scope_keep(Tensor *t)
 {
     if (t == NULL)
         return NULL;
-    if (height >= (heap_stack != NULL ? heap_capacity : STACK_INLINE) && stack_grow() < 0) {
+    if (height == capacity && stack_grow() < 0) {
         Py_DECREF(t);
-        return no_memory((int64_t)(2 * height * sizeof(Tensor *)));
+        return no_memory((int64_t)(4 * height * sizeof(Tensor *)));
     }
-    stack_base()[height++] = t;
+    stack[height++] = t;
     return t;
 }
 

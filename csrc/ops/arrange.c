@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "ops/ops.h"
+#include "ops/rows.h"
 
 static Tensor *
 checked(Tensor *out)
@@ -62,7 +63,7 @@ op_repeat(Tensor *t, int n, const int64_t *repeats)
         memcpy(ints, repeats, (size_t)n * sizeof ints[0]);
         memcpy(ints + n, t->dims, t->ndim * sizeof ints[0]);
         node_save_ints(node, n + t->ndim, ints);
-        node->params[0].i = n;
+        node_save_params(node, PARAM(n), PARAM(0));
     }
     return checked(out);
 }
@@ -278,7 +279,7 @@ op_roll(Tensor *t, const Value *shifts, const Value *dims)
         memcpy(ints, shifts->ints, (size_t)count * sizeof ints[0]);
         memcpy(ints + count, dims->ints ? dims->ints : ints, (size_t)n_dims * sizeof ints[0]);
         node_save_ints(node, count + n_dims, ints);
-        node->params[0].i = count;
+        node_save_params(node, PARAM(count), PARAM(0));
     }
     return checked(out);
 }
@@ -294,15 +295,15 @@ BACKWARD(roll)
 static int
 clear_triangle(Tensor *out, int64_t diagonal, bool lower)
 {
-    int64_t rows = out->dims[out->ndim - 2], columns = out->dims[out->ndim - 1];
-    Tensor *mask = scope_keep(tensor_empty(2, (int64_t[]){rows, columns}, DTYPE_BOOL, CPU));
+    int64_t height = out->dims[out->ndim - 2], width = out->dims[out->ndim - 1];
+    Tensor *mask = scope_keep(tensor_empty(2, (int64_t[]){height, width}, DTYPE_BOOL, CPU));
     if (mask == NULL)
         return -1;
-    for (int64_t i = 0; i < rows; i++)
-        for (int64_t j = 0; j < columns; j++)
-            ((bool *)mask->data)[i * columns + j] = lower ? j - i > diagonal : j - i < diagonal;
+    for (int64_t i = 0; i < height; i++)
+        for (int64_t j = 0; j < width; j++)
+            ((bool *)mask->data)[i * width + j] = lower ? j - i > diagonal : j - i < diagonal;
     Operand in[3] = {{.tensor = out}, {.tensor = op_back(mask, out)}, {.scalar = {PARAM(0), CATEGORY_BOOL}}};
-    return in[1].tensor && scope_keep(pointwise(OP_masked_fill, in, (Param[]){PARAM(1), PARAM(1)}, out)) ? 0 : -1;
+    return in[1].tensor && scope_keep(pointwise(OP_masked_fill, in, rows[OP_masked_fill].defaults, out)) ? 0 : -1;
 }
 
 /* Keeps column j of row i where (j - i > diagonal) != lower; writes zeros elsewhere. */
@@ -316,17 +317,17 @@ triangle(Op op, Tensor *t, int64_t diagonal, bool lower)
     Tensor *out = scope_keep(tensor_empty(t->ndim, t->dims, (Dtype)t->dtype, t->device));
     if (out == NULL || copy_data(out, t) < 0)
         return NULL;
-    int64_t rows = t->dims[t->ndim - 2], columns = t->dims[t->ndim - 1], size = tensor_itemsize(t);
-    int64_t matrices = t->numel == 0 || out->device.type != DEVICE_CPU ? 0 : t->numel / (rows * columns);
+    int64_t height = t->dims[t->ndim - 2], width = t->dims[t->ndim - 1], size = tensor_itemsize(t);
+    int64_t matrices = t->numel == 0 || out->device.type != DEVICE_CPU ? 0 : t->numel / (height * width);
     if (out->device.type == DEVICE_CUDA && clear_triangle(out, diagonal, lower) < 0)
         return NULL;
     for (int64_t m = 0; m < matrices; m++)
-        for (int64_t i = 0; i < rows; i++) {
+        for (int64_t i = 0; i < height; i++) {
             int64_t cut = i + (lower ? diagonal + 1 : diagonal);
-            cut = cut < 0 ? 0 : cut > columns ? columns : cut;
-            char *row = out->data + (m * rows + i) * columns * size;
+            cut = cut < 0 ? 0 : cut > width ? width : cut;
+            char *row = out->data + (m * height + i) * width * size;
             if (lower)
-                memset(row + cut * size, 0, (size_t)((columns - cut) * size));
+                memset(row + cut * size, 0, (size_t)((width - cut) * size));
             else
                 memset(row, 0, (size_t)(cut * size));
         }
@@ -389,12 +390,12 @@ op_diagonal(Tensor *t, int64_t offset, int64_t dim1, int64_t dim2)
         return NULL;
     if (a == b)
         return error(PyExc_RuntimeError, "diagonal dimensions cannot be identical %lld, %lld", (long long)dim1, (long long)dim2);
-    int64_t rows = t->dims[a], columns = t->dims[b], length, start = 0;
+    int64_t height = t->dims[a], width = t->dims[b], length, start = 0;
     if (offset >= 0)
-        length = columns - (offset < columns ? offset : columns) < rows ? columns - (offset < columns ? offset : columns) : rows;
+        length = width - (offset < width ? offset : width) < height ? width - (offset < width ? offset : width) : height;
     else {
-        int64_t down = offset < -rows ? rows : -offset;
-        length = rows - down < columns ? rows - down : columns;
+        int64_t down = offset < -height ? height : -offset;
+        length = height - down < width ? height - down : width;
     }
     if (length > 0)
         start = offset >= 0 ? offset * t->strides[b] : -offset * t->strides[a];
@@ -590,7 +591,7 @@ op_div_rounded(const Value *a, const Value *b, const Value *mode)
         return error(PyExc_RuntimeError, "div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '%s'",
                      mode->text);
     Operand in[2] = {{.tensor = a->tensor}, {.tensor = b->is_scalar ? NULL : b->tensor, .scalar = b->scalar}};
-    return scope_keep(pointwise(op, in, (Param[]){PARAM(1), PARAM(1)}, NULL));
+    return scope_keep(pointwise(op, in, rows[op].defaults, NULL));
 }
 
 Tensor *
@@ -631,5 +632,5 @@ op_where_method(const Value *input, const Value *condition, const Value *other)
 {
     Operand in[3] = {{.tensor = condition->tensor}, {.tensor = input->tensor},
                      {.tensor = other->is_scalar ? NULL : other->tensor, .scalar = other->scalar}};
-    return scope_keep(pointwise(OP_where, in, (Param[]){PARAM(1), PARAM(1)}, NULL));
+    return scope_keep(pointwise(OP_where, in, rows[OP_where].defaults, NULL));
 }

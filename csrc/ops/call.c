@@ -6,12 +6,6 @@
 #include "ops/rows.h"
 
 /* ---------------------------------------------------------------- overloads */
-static bool
-same_python_name(const Row *a, const Row *b)
-{
-    return b < rows + OP_COUNT && b->kind == KIND_OP && strcmp(a->python, b->python) == 0;
-}
-
 /* "add() received an invalid combination of arguments - got (int, str), but expected one of: ..." */
 static void
 no_overload(const Row *first, PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
@@ -26,13 +20,14 @@ no_overload(const Row *first, PyObject *self, PyObject *const *args, Py_ssize_t 
             Py_SETREF(got, PyUnicode_FromFormat("%U%s%U=%s", got, i ? ", " : "", PyTuple_GET_ITEM(kwnames, i - nargs), type));
     }
     PyObject *expected = PyUnicode_FromString("");
-    for (const Row *r = first; r == first || same_python_name(first, r); r++) {
+    const Row *r = first;
+    do {
         PyObject *text = expected ? signature_text(&r->signature) : NULL;
         if (text == NULL)
             break;
         Py_SETREF(expected, PyUnicode_FromFormat("%U\n * %s%U", expected, first->python, text));
         Py_DECREF(text);
-    }
+    } while ((r++)->overloaded);
     if (got && expected)
         PyErr_Format(PyExc_TypeError, "%s() received an invalid combination of arguments - got (%U), but expected one of:%U",
                      first->python, got, expected);
@@ -45,14 +40,14 @@ no_overload(const Row *first, PyObject *self, PyObject *const *args, Py_ssize_t 
 static const Row *
 select_row(const Row *first, PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, Value *values)
 {
-    bool overloaded = same_python_name(first, first + 1);
-    for (const Row *r = first; r == first || same_python_name(first, r); r++) {
-        int got = signature_parse(&r->signature, self, args, nargs, kwnames, values, !overloaded);
+    const Row *r = first;
+    do {
+        int got = signature_parse(&r->signature, self, args, nargs, kwnames, values, !first->overloaded);
         if (got == 1)
             return r;
-        if (got < 0 || !overloaded)
+        if (got < 0 || !first->overloaded)
             return NULL;
-    }
+    } while ((r++)->overloaded);
     if (!PyErr_Occurred())
         no_overload(first, self, args, nargs, kwnames);
     return NULL;
@@ -212,13 +207,24 @@ write_out(PyObject *result, PyObject *out, const char *name)
     return failed ? NULL : Py_NewRef(out);
 }
 
+/* Names written in a call are interned: as a rule one comparison of addresses answers. */
+static bool
+is_out(PyObject *name)
+{
+    static PyObject *interned;
+    if (interned == NULL && (interned = PyUnicode_InternFromString("out")) == NULL)
+        PyErr_Clear();
+    return name == interned
+           || ((interned == NULL || !PyUnicode_CHECK_INTERNED(name)) && PyUnicode_CompareWithASCIIString(name, "out") == 0);
+}
+
 /* Takes "out" out of the keywords: *kwnames becomes a new tuple, args a new array in buffer. */
 static PyObject *
 take_out(PyObject *const **args, Py_ssize_t nargs, PyObject **kwnames, PyObject **buffer)
 {
     Py_ssize_t n = PyTuple_GET_SIZE(*kwnames), at = -1;
     for (Py_ssize_t i = 0; i < n; i++)
-        if (PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(*kwnames, i), "out") == 0)
+        if (is_out(PyTuple_GET_ITEM(*kwnames, i)))
             at = i;
     if (at < 0 || nargs + n > 2 * ARGS_MAX)
         return NULL;

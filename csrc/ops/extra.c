@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ops/ops.h"
+#include "ops/rows.h"
 
 static Scalar
 real(double value)
@@ -19,7 +20,7 @@ with_scalar(Op op, Tensor *a, Scalar b)
     if (a == NULL)
         return NULL;
     Operand in[2] = {{.tensor = a}, {.scalar = b}};
-    return scope_keep(pointwise(op, in, (Param[]){PARAM(1), PARAM(1)}, NULL));
+    return scope_keep(pointwise(op, in, rows[op].defaults, NULL));
 }
 
 /* condition ? value : t */
@@ -29,7 +30,7 @@ replaced(Tensor *condition, double value, Tensor *t)
     if (condition == NULL || t == NULL)
         return NULL;
     Operand in[3] = {{.tensor = condition}, {.scalar = real(value)}, {.tensor = t}};
-    return scope_keep(pointwise(OP_where, in, (Param[]){PARAM(1), PARAM(1)}, NULL));
+    return scope_keep(pointwise(OP_where, in, rows[OP_where].defaults, NULL));
 }
 
 static Tensor *
@@ -63,11 +64,11 @@ clamp_one_side(Op op, Tensor *t, const Value *bound, Op beyond)
         return NULL;
     Tensor *limit = bound->is_scalar ? NULL : op_detach(bound->tensor), *x = op_detach(t);
     Operand compared[2] = {{.tensor = x}, {.tensor = limit, .scalar = bound->scalar}};
-    Tensor *mask = scope_keep(pointwise(beyond, compared, (Param[]){PARAM(1), PARAM(1)}, NULL));
+    Tensor *mask = scope_keep(pointwise(beyond, compared, rows[beyond].defaults, NULL));
     if (mask == NULL)
         return NULL;
     Operand chosen[3] = {{.tensor = mask}, compared[1], compared[0]};
-    Tensor *out = scope_keep(pointwise(OP_where, chosen, (Param[]){PARAM(1), PARAM(1)}, NULL));
+    Tensor *out = scope_keep(pointwise(OP_where, chosen, rows[OP_where].defaults, NULL));
     Node *n = out ? RECORD(op, out, t, bound->is_scalar ? NULL : bound->tensor) : NULL;
     node_save(n, 0, mask);
     node_set_variant(n, !bound->is_scalar);
@@ -85,7 +86,7 @@ unclamp(Node *n, Tensor **out, Tensor *g)
     Tensor *mask = node_saved(n, 0);
     int ndim = (int)n->ints[0];
     GRAD(0, op_sum_to_size(replaced(mask, 0, g), ndim, n->ints + 1));
-    if (node_edge_count(n) > 1)
+    if (n->n_edges > 1)
         GRAD(1,
              op_sum_to_size(replaced(op_logical_not(mask), 0, g), n->n_ints - 1 - ndim, n->ints + 1 + ndim));
 }
@@ -216,7 +217,7 @@ op_float_power(const Value *base, const Value *exponent)
     Operand in[2] = {as_double(base), as_double(exponent)};
     if (PyErr_Occurred())
         return NULL;
-    return scope_keep(pointwise(OP_pow, in, (Param[]){PARAM(1), PARAM(1)}, NULL));
+    return scope_keep(pointwise(OP_pow, in, rows[OP_pow].defaults, NULL));
 }
 
 /* ---------------------------------------------------------------- cross product */

@@ -5,7 +5,6 @@
 
 #include <string.h>
 
-#include "autograd/blame.h"
 #include "core/cpu.h"
 #include "core/dtype.h"
 #include "core/iter.h"
@@ -29,178 +28,6 @@ typedef struct Frame {
     int64_t dims[NDIM_MAX];
     char numbers[OPERANDS_MAX][ITEMSIZE_MAX];      /* scalar operands in memory, as the loops read them */
 } Frame;
-
-/* ---------------------------------------------------------------- services for all ops */
-const Backend *
-backend_of(const Tensor *t)
-{
-    return backend_at(t->device);
-}
-
-bool
-tensor_is_meta(const Tensor *t)
-{
-    return t->device.type == DEVICE_META;
-}
-
-void
-tensor_bump(Tensor *t)
-{
-    t->storage->version++;
-    if (t->storage->saved)
-        blame_note(t->storage);
-}
-
-int
-not_implemented_dtype(const char *op, Dtype dtype)
-{
-    error(PyExc_NotImplementedError, "\"%s\" not implemented for '%s'", op, dtype_info[dtype].type_name);
-    return -1;
-}
-
-int
-not_implemented_device(const char *op, const Tensor *t)
-{
-    error(PyExc_NotImplementedError, "'%s' is not implemented on '%s'", op, backend_of(t)->name);
-    return -1;
-}
-
-static const char *
-device_text(Device d, char *buffer, size_t size)
-{
-    const char *name = d.type == DEVICE_CUDA ? "cuda" : d.type == DEVICE_META ? "meta" : "cpu";
-    if (d.type == DEVICE_CUDA)
-        snprintf(buffer, size, "%s:%d", name, d.index);
-    else
-        snprintf(buffer, size, "%s", name);
-    return buffer;
-}
-
-static int
-device_mismatch(const char *op, Device a, Device b)
-{
-    char first[16], second[16];
-    error(PyExc_RuntimeError,
-          "Expected all tensors to be on the same device, but found at least two devices, %s and %s! (in %s: move one "
-          "of them with .to(\"%s\"))",
-          device_text(a, first, sizeof first), device_text(b, second, sizeof second), op, first);
-    return -1;
-}
-
-int
-check_same_device(const char *op, int n, Tensor *const *tensors)
-{
-    for (int i = 1; i < n; i++)
-        if (tensors[i] != NULL && !device_equal(tensors[i]->device, tensors[0]->device))
-            return device_mismatch(op, tensors[0]->device, tensors[i]->device);
-    return 0;
-}
-
-/* ---------------------------------------------------------------- in-place rules */
-static int
-check_autograd_writable(Tensor *t)
-{
-    if (!grad_mode)
-        return 0;
-    if (t->requires_grad && t->node == NULL && t->base == NULL) {
-        error(PyExc_RuntimeError, "a leaf Variable that requires grad is being used in an in-place operation. Update it "
-                                  "inside `with torch.no_grad():`, or work on a copy (x.clone())");
-        return -1;
-    }
-    if (t->base != NULL && t->base->requires_grad && t->base->node == NULL && t->view_kind != VIEW_NO_GRAD) {
-        error(PyExc_RuntimeError, "a view of a leaf Variable that requires grad is being used in an in-place operation. "
-                                  "Update it inside `with torch.no_grad():`, or work on a copy (x.clone())");
-        return -1;
-    }
-    if (t->view_kind == VIEW_NO_GRAD && t->base != NULL && t->base->requires_grad) {
-        error(PyExc_RuntimeError, "A view was created in no_grad mode and is being modified inplace with grad mode enabled. "
-                                  "Make the view and change it both inside `with torch.no_grad():`, or both outside");
-        return -1;
-    }
-    if (t->view_kind == VIEW_MULTI && t->base != NULL && t->base->requires_grad) {
-        error(PyExc_RuntimeError, "Output of %s is a view and is being modified inplace. This view is the output of a "
-                                  "function that returns multiple views. Such functions do not allow the output views "
-                                  "to be modified inplace: use an out-of-place op, or index one part at a time",
-              t->node ? node_name(t->node) : "this op");
-        return -1;
-    }
-    return 0;
-}
-
-int
-check_writable(Tensor *t, const char *op)
-{
-    if (t->storage->readonly) {
-        error(PyExc_RuntimeError, "%s: the tensor shares memory with a read-only NumPy array and cannot be changed "
-                                  "in place; work on a copy (x.clone())", op);
-        return -1;
-    }
-    for (int i = 0; i < t->ndim && t->numel > 0; i++)
-        if (t->strides[i] == 0 && t->dims[i] > 1) {
-            error(PyExc_RuntimeError, "unsupported operation: more than one element of the written-to tensor refers to a "
-                                      "single memory location. Please clone() the tensor before performing the operation "
-                                      "(%s on an expanded tensor)", op);
-            return -1;
-        }
-    return check_autograd_writable(t);
-}
-
-/* The bytes [*low, *high) that t's elements can touch. */
-static void
-byte_range(const Tensor *t, const char **low, const char **high)
-{
-    int64_t first = 0, last = 0;
-    for (int i = 0; i < t->ndim; i++) {
-        int64_t span = (t->dims[i] - 1) * t->strides[i];
-        *(span < 0 ? &first : &last) += span;
-    }
-    *low = t->data + first * tensor_itemsize(t);
-    *high = t->data + (last + 1) * tensor_itemsize(t);
-}
-
-static bool
-same_geometry(const Tensor *a, const Tensor *b)
-{
-    if (a->data != b->data || a->ndim != b->ndim || a->dtype != b->dtype)
-        return false;
-    for (int i = 0; i < a->ndim; i++)
-        if (a->dims[i] != b->dims[i] || (a->strides[i] != b->strides[i] && a->dims[i] != 1))
-            return false;
-    return true;
-}
-
-/* Reading what one writes is right only element by element: exact overlap is, partial overlap is refused. */
-int
-check_overlap(const char *op, const Tensor *out, const Tensor *in)
-{
-    if (out == in || out->numel == 0 || in->numel == 0 || same_geometry(out, in) || tensor_is_meta(out))
-        return 0;
-    const char *low, *high, *in_low, *in_high;
-    byte_range(out, &low, &high);
-    byte_range(in, &in_low, &in_high);
-    if (high <= in_low || in_high <= low)
-        return 0;
-    bool interleaved = !out->contiguous && !in->contiguous && out->storage == in->storage && out->ndim == in->ndim
-                       && out->ndim > 0 && tensor_itemsize(out) == tensor_itemsize(in);
-    for (int i = 0; interleaved && i < out->ndim; i++)
-        interleaved = out->strides[i] == in->strides[i] && out->dims[i] == in->dims[i];
-    if (interleaved) {
-        /* Columns or steps of one tensor: apart if the offset between them is no multiple of any common stride. */
-        int64_t offset = (in->data - out->data) / tensor_itemsize(out), smallest = INT64_MAX;
-        for (int i = 0; i < out->ndim; i++)
-            if (out->dims[i] > 1 && out->strides[i] < smallest)
-                smallest = out->strides[i];
-        bool apart = smallest != INT64_MAX;
-        for (int i = 0; apart && i < out->ndim; i++)
-            apart = out->dims[i] == 1 || out->strides[i] % smallest == 0;
-        if (apart && offset % smallest != 0)
-            return 0;
-    }
-    error(PyExc_RuntimeError, "unsupported operation: some elements of the input tensor and the written-to tensor refer "
-                              "to a single memory location. Please clone() the tensor before performing the operation "
-                              "(%s)", op);
-    return -1;
-}
 
 /* ---------------------------------------------------------------- promotion */
 /* Tensors with dims outrank 0-d tensors outrank numbers; a lower rank matters only if its category is higher. */
@@ -530,7 +357,7 @@ compute(Frame *f, Tensor *out)
 /* ---------------------------------------------------------------- recording */
 /* The digit PyTorch prints: it counts the overloads of an op, which one row here serves. */
 static int
-node_variant(Op op, const Operand *in)
+variant_of(Op op, const Operand *in)
 {
     switch (op) {
     case OP_pow: return in[1].tensor == NULL ? 0 : in[0].tensor != NULL ? 1 : 2;
@@ -544,41 +371,38 @@ node_variant(Op op, const Operand *in)
     }
 }
 
-/* Saves what the gradients of the inputs that need one will read. */
+/* Saves what the gradients of the inputs that need one (bits of `wanted`) will read.  NULL: an error. */
 static Node *
-record(const Row *row, Op op, int n, const Operand *in, const Param *params, Tensor *out, bool inplace, Tensor *old_self,
-       Dtype compute)
+record(const Row *row, Op op, unsigned wanted, const Operand *in, const Param *params, Tensor *out, bool inplace,
+       Tensor *old_self, Dtype compute)
 {
     Tensor *inputs[OPERANDS_MAX];
-    for (int k = 0; k < n; k++)
+    int n = row->arity;
+    uint8_t saves = 0;
+    for (int k = 0; k < n; k++) {
         inputs[k] = in[k].tensor;
-    Node *node = inplace ? node_record_inplace(op, out, n, inputs)
-                         : node_attach(op, node_variant(op, in), out, n, inputs);
+        saves |= wanted & 1u << k ? row->saves[k] : 0;
+    }
+    Node *node = inplace ? node_record_inplace(op, out, n, inputs) : node_attach(op, variant_of(op, in), out, n, inputs);
     if (node == NULL)
         return NULL;
     if (inplace)
-        node_set_variant(node, node_variant(op, in));
-    uint8_t saves = 0;
-    for (int k = 0; k < n; k++)
-        if (node_needs(node, k))
-            saves |= row->saves[k];
+        node_set_variant(node, variant_of(op, in));
     node->dtype = (int8_t)compute;
-    node->params[0] = params[0];
-    node->params[1] = params[1];
+    node->params = row->defaults;
+    if (params != row->defaults && memcmp(params, row->defaults, sizeof row->defaults) != 0)
+        node_save_params(node, params[0], params[1]);
     for (int k = 0; k < n && saves != 0; k++) {
         if (!(saves & (SAVES_A << k)))
             continue;
         if (in[k].tensor == NULL)
-            node->saved[k].number = in[k].scalar.value;
+            node_save_number(node, k, in[k].scalar.value.f);
         else
             node_save(node, k, in[k].tensor == out && old_self ? old_self : in[k].tensor);
     }
-    if (saves & SAVES_Y) {
-        node_save_output(node, 3, out);
-        if (node->saved[3].tensor == NULL)
-            return NULL;
-    }
-    return node;
+    if (saves & SAVES_Y)
+        node_save_output(node, n, out);
+    return PyErr_Occurred() ? NULL : node;
 }
 
 static bool
@@ -598,16 +422,17 @@ to_bool(const Row *row)
     return row->kind == KIND_COMPARE || row->kind == KIND_PREDICATE;
 }
 
-/* Whether a floating-point result belongs into the graph. */
-static bool
-differentiable(const Row *row, int n, const Operand *in)
+/* Which operands want a gradient, as bits, if the floating-point result belongs into the graph; else 0. */
+static inline unsigned
+wants_gradients(const Row *row, const Operand *in)
 {
-    if (!grad_mode || to_bool(row))
-        return false;
-    for (int k = 0; k < n; k++)
-        if (tensor_needs_grad(in[k].tensor) && row->gradient_kind[k] != GRADIENT_NONE)
-            return true;
-    return false;
+    if (!grad_mode)
+        return 0;
+    unsigned wanted = 0;
+    for (int k = 0, n = row->arity; k < n; k++)
+        if (in[k].tensor != NULL && tensor_needs_grad(in[k].tensor))
+            wanted |= 1u << k;
+    return wanted & row->gradients ? wanted : 0;
 }
 
 /* Whether a gradient that will be needed reads the tensor that is about to be overwritten. */
@@ -663,11 +488,9 @@ general(Frame *f)
         goto fail;
     if (f->out != NULL)
         tensor_bump(out);
-    if (dtype_is_float(f->result) && differentiable(f->row, f->n, f->in)) {
-        Node *node = record(f->row, f->op, f->n, f->in, f->params, out, f->out != NULL, old, f->compute);
-        if (node == NULL && PyErr_Occurred())
-            goto fail;
-    }
+    unsigned wanted = dtype_is_float(f->result) ? wants_gradients(f->row, f->in) : 0;
+    if (wanted && record(f->row, f->op, wanted, f->in, f->params, out, f->out != NULL, old, f->compute) == NULL)
+        goto fail;
     Py_XDECREF((PyObject *)old);
     return out;
 fail:
@@ -681,53 +504,92 @@ fail:
 /* ---------------------------------------------------------------- the fast path */
 enum { FAST_NUMEL = 1 << 14 };
 
-/* Equal shapes and dtypes, dense, on the CPU, nothing in place: then no question of the general path is open. */
-static bool
-is_fast(const Row *row, int n, const Operand *in)
+/* Dense float32 or float64 on the CPU. */
+static inline bool
+is_plain(const Tensor *t)
 {
-    const Tensor *t = in[0].tensor;
-    if (t == NULL || !t->contiguous || t->device.type != DEVICE_CPU || t->numel > FAST_NUMEL
-        || (t->dtype != DTYPE_FLOAT && t->dtype != DTYPE_DOUBLE) || row->bool_operand >= 0)
+    return t != NULL && t->contiguous && t->device.type == DEVICE_CPU && t->numel <= FAST_NUMEL
+           && (t->dtype == DTYPE_FLOAT || t->dtype == DTYPE_DOUBLE);
+}
+
+/* Operand o has the dtype, device and shape of t, which is plain. */
+static inline bool
+is_alike(const Tensor *o, const Tensor *t)
+{
+    if (o->dtype != t->dtype || o->ndim != t->ndim || !o->contiguous || o->device.type != DEVICE_CPU)
         return false;
-    for (int k = 1; k < n; k++) {
-        const Tensor *o = in[k].tensor;
-        if (o == NULL)
-            continue;
-        if (o->dtype != t->dtype || !o->contiguous || o->ndim != t->ndim || o->device.type != DEVICE_CPU)
+    for (int i = 0; i < t->ndim; i++)
+        if (o->dims[i] != t->dims[i])
             return false;
-        for (int i = 0; i < t->ndim; i++)
-            if (o->dims[i] != t->dims[i])
-                return false;
+    return true;
+}
+
+/* Equal shapes and dtypes, dense, on the CPU: then no question of the general path is open out of place. */
+static inline bool
+is_fast(const Row *row, const Operand *in)
+{
+    if (!is_plain(in[0].tensor) || row->bool_operand >= 0)
+        return false;
+    for (int k = 1, n = row->arity; k < n; k++)
+        if (in[k].tensor != NULL ? !is_alike(in[k].tensor, in[0].tensor) : n > 2)
+            return false;
+    return true;
+}
+
+/* In place one is: whether anything that watches the target's memory or history forbids to write. */
+static bool
+is_fast_inplace(const Row *row, const Operand *in, const Tensor *target)
+{
+    if (target != in[0].tensor || to_bool(row) || target->storage->readonly)
+        return false;
+    const Tensor *base = target->base;
+    if (grad_mode && (wants_gradients(row, in) || tensor_needs_grad(target) || (base && base->requires_grad)))
+        return false;
+    int64_t nbytes = target->numel * tensor_itemsize(target);
+    for (int k = 1; k < row->arity; k++) {
+        const Tensor *o = in[k].tensor;
+        if (o != NULL && o->data != target->data && o->data < target->data + nbytes && target->data < o->data + nbytes)
+            return false;
     }
-    return n < 3 || (in[1].tensor != NULL && in[2].tensor != NULL);
+    return true;
 }
 
 Tensor *
 pointwise(Op op, const Operand *in, const Param *params, Tensor *target)
 {
     const Row *row = &rows[op];
-    int n = row->arity;
-    if (target != NULL || !is_fast(row, n, in) || cpu_loops[op][PART_FORWARD][in[0].tensor->dtype] == NULL) {
-        Frame f = {.row = row, .op = op, .n = n, .in = in, .params = params, .out = target};
+    if (!is_fast(row, in) || (target != NULL && !is_fast_inplace(row, in, target))
+        || cpu_loops[op][PART_FORWARD][in[0].tensor->dtype] == NULL) {
+        Frame f;                  /* not cleared: dims and numbers are long, and written before they are read */
+        f.row = row;
+        f.op = op;
+        f.n = row->arity;
+        f.in = in;
+        f.params = params;
+        f.out = target;
         return general(&f);
     }
-    Tensor *t = in[0].tensor;
-    Tensor *out = tensor_empty_dense(t, to_bool(row) ? DTYPE_BOOL : (Dtype)t->dtype);
-    if (out == NULL)
+    Tensor *t = in[0].tensor, *out = target;
+    if (target != NULL) {
+        Py_INCREF((PyObject *)out);
+        tensor_bump(out);
+    } else if ((out = tensor_empty_dense(t, to_bool(row) ? DTYPE_BOOL : (Dtype)t->dtype)) == NULL)
         return NULL;
     int64_t itemsize = tensor_itemsize(t), strides[4] = {tensor_itemsize(out), itemsize, itemsize, itemsize};
     char *at[4] = {out->data, t->data};
     double number;
-    for (int k = 1; k < n; k++)
-        if (in[k].tensor != NULL)
-            at[k + 1] = in[k].tensor->data;
-        else {
-            dtype_store((char *)&number, (Dtype)t->dtype, in[k].scalar.value);
-            at[k + 1] = (char *)&number;
-            strides[k + 1] = 0;
-        }
+    if (row->arity > 1 && in[1].tensor != NULL)
+        at[2] = in[1].tensor->data;
+    else if (row->arity > 1) {
+        dtype_store((char *)&number, (Dtype)t->dtype, in[1].scalar.value);
+        at[2] = (char *)&number;
+        strides[2] = 0;
+    }
+    if (row->arity > 2)
+        at[3] = in[2].tensor->data;
     cpu_loops[kernel_of(op, in, (Dtype)t->dtype)][PART_FORWARD][t->dtype](at, strides, t->numel, params);
-    if (differentiable(row, n, in) && record(row, op, n, in, params, out, false, NULL, (Dtype)t->dtype) == NULL)
+    unsigned wanted = target == NULL ? wants_gradients(row, in) : 0;
+    if (wanted && record(row, op, wanted, in, params, out, false, NULL, (Dtype)t->dtype) == NULL)
         Py_CLEAR(out);
     return out;
 }
@@ -750,7 +612,7 @@ op_scalar(Op op, Tensor *a, double b)
     Operand in[2] = {{.tensor = a}, {.scalar = {PARAM(b), CATEGORY_FLOAT}}};
     if (!dtype_is_float((Dtype)a->dtype) && b == (double)(int64_t)b)
         in[1].scalar.category = CATEGORY_INT;
-    return scope_keep(pointwise(op, in, (Param[]){PARAM(1), PARAM(1)}, NULL));
+    return scope_keep(pointwise(op, in, rows[op].defaults, NULL));
 }
 
 Tensor *
@@ -761,7 +623,7 @@ op_scalar_left(Op op, double a, Tensor *b)
     Operand in[2] = {{.scalar = {PARAM(a), CATEGORY_FLOAT}}, {.tensor = b}};
     if (!dtype_is_float((Dtype)b->dtype) && a == (double)(int64_t)a)
         in[0].scalar.category = CATEGORY_INT;
-    return scope_keep(pointwise(op, in, (Param[]){PARAM(1), PARAM(1)}, NULL));
+    return scope_keep(pointwise(op, in, rows[op].defaults, NULL));
 }
 
 Tensor *

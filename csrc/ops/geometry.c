@@ -25,7 +25,7 @@ become(Tensor *self, Tensor *view, int overloads)
         return self;
     Node *n = (Node *)Py_NewRef((PyObject *)view->node);
     Py_XSETREF(self->node, n);
-    node_set_variant(n, n->variant + overloads);
+    node_set_variant(n, node_variant(n) + overloads);
     self->output_nr = view->output_nr;
     self->requires_grad = true;
     gc_publish((PyObject *)self);

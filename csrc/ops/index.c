@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ops/ops.h"
+#include "ops/rows.h"
 
 /* A read or write, taken apart. */
 typedef struct Advanced {
@@ -252,15 +253,6 @@ save_indices(Node *n, const Advanced *a)
 {
     if (n == NULL || a->n == 0)
         return;
-    int slots = a->dim[a->n - 1] + 1;
-    if (slots > SAVED_INLINE) {
-        n->saved = PyMem_Calloc((size_t)slots, sizeof(Saved));
-        if (n->saved == NULL) {
-            n->saved = n->inline_saved;
-            PyErr_NoMemory();
-            return;
-        }
-    }
     for (int k = 0; k < a->n; k++)
         node_save(n, a->dim[k], a->index[k]);
 }
@@ -336,7 +328,7 @@ fill_mask(Tensor *t, Tensor *mask, Tensor *value)
     Operand in[3] = {{.tensor = t}, {.tensor = mask}, {.tensor = op_reshape(value, 0, NULL)}};
     if (in[2].tensor == NULL)
         return NULL;
-    return scope_keep(pointwise(OP_masked_fill, in, (Param[]){PARAM(1), PARAM(1)}, t));
+    return scope_keep(pointwise(OP_masked_fill, in, rows[OP_masked_fill].defaults, t));
 }
 
 static bool

@@ -183,8 +183,7 @@ op_index_add(Tensor *t, int64_t dim, Tensor *index, Tensor *source, double alpha
         || run("index_add", PICK_ADD, out, &r, values) < 0)
         return NULL;
     Node *n = save(index_record(OP_index_add, out, inplace, 2, (Tensor *[]){t, source}), &r);
-    if (n != NULL)
-        n->params[1] = (Param){alpha, (int64_t)alpha};
+    node_save_params(n, PARAM(r.dim), (Param){.f = alpha});
     return checked(out);
 }
 
@@ -279,7 +278,7 @@ BACKWARD(index_fill)
 {
     Tensor *index = node_saved(n, 0);
     GRAD(0, op_index_fill(g, n->params[0].i, index, &zero_value, false));
-    if (node_edge_count(n) > 1)
+    if (n->n_edges > 1)
         GRAD(1, op_sum_to_size(op_index_select(g, n->params[0].i, distinct(index)), 0, NULL));
 }
 

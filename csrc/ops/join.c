@@ -124,7 +124,7 @@ op_cat(int64_t n, Tensor *const *tensors, int64_t dim)
 BACKWARD(cat)
 {
     int64_t dim = n->ints[0], start = 0;
-    for (int k = 0; k < node_edge_count(n); k++) {
+    for (int k = 0; k < n->n_edges; k++) {
         int64_t size = n->ints[k + 1];
         if (size < 0)
             GRAD(k, op_narrow(op_reshape(g, 1, (int64_t[]){-1}), 0, 0, 0));
@@ -179,7 +179,7 @@ op_stack(int64_t n, Tensor *const *tensors, int64_t dim)
 
 BACKWARD(stack)
 {
-    for (int k = 0; k < node_edge_count(n); k++)
+    for (int k = 0; k < n->n_edges; k++)
         GRAD(k, op_select(g, n->ints[0], k));
 }
 
@@ -257,8 +257,6 @@ views(Op op, Tensor *t, int d, int64_t n, const int64_t *starts)
         int64_t ints[NDIM_MAX + 1] = {d};
         memcpy(ints + 1, t->dims, t->ndim * sizeof ints[0]);
         node_save_ints(node, t->ndim + 1, ints);
-        node->params[0].i = (int64_t)t->dtype;
-        node->params[1].i = (int64_t)t->device.type;
     }
     if (!PyErr_Occurred())
         tuple = tuple_of(n, parts);

@@ -54,8 +54,7 @@ save(Node *n, Tensor *t, const Span *s, double correction, Tensor *spread)
     node_save(n, 0, t);
     node_save_output(n, 1, spread);
     span_save(n, t, s);
-    node_save_params(n, PARAM(correction), PARAM(0));
-    n->params[0].f = correction;
+    node_save_params(n, (Param){.f = correction}, PARAM(0));
 }
 
 static Tensor *

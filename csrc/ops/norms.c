@@ -81,7 +81,7 @@ op_vector_norm(Tensor *t, double p, int n, const int64_t *dims, bool keepdim, Dt
         node_save(node, 0, t);
         node_save_output(node, 1, out);
         span_save(node, t, &s);
-        node->params[0].f = p;
+        node_save_params(node, (Param){.f = p}, PARAM(0));
     }
     return PyErr_Occurred() ? NULL : out;
 }
@@ -154,7 +154,7 @@ op_dist(Tensor *a, Tensor *b, double p)
         node_save(node, 0, a);
         node_save(node, 1, b);
         node_save_output(node, 2, out);
-        node->params[0].f = p;
+        node_save_params(node, (Param){.f = p}, PARAM(0));
     }
     return PyErr_Occurred() ? NULL : out;
 }

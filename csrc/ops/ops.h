@@ -33,8 +33,9 @@ Tensor *op_inplace(Op op, Tensor *self, Tensor *other, double alpha);
     static inline Tensor *op_##name(Tensor *a, Tensor *b, Tensor *c) { return op_pointwise(OP_##name, 3, a, b, c, PARAM(1), PARAM(1)); }
 #include "abi/ops.def"
 
-/* Frame services for structural ops. */
+/* Checks (check.c) and what the frame shares with structural ops. */
 int check_same_device(const char *op, int n, Tensor *const *tensors);
+int device_mismatch(const char *op, Device a, Device b);  /* the error of it; -1 */
 int check_writable(Tensor *t, const char *op);           /* in-place rules: leaf, view of leaf, read-only, overlap */
 int check_overlap(const char *op, const Tensor *out, const Tensor *in);    /* partial overlap is refused */
 const Backend *backend_of(const Tensor *t);              /* never NULL for a living tensor */

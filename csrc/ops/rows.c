@@ -155,6 +155,8 @@ derive_gradients(Row *row)
                                 : strcmp(text, "0") == 0                            ? GRADIENT_ZERO
                                 : strcmp(text, "g") == 0                            ? GRADIENT_PASS
                                                                                     : GRADIENT_LOOP;
+        if (row->gradient_kind[k] != GRADIENT_NONE && row->kind != KIND_COMPARE && row->kind != KIND_PREDICATE)
+            row->gradients |= (uint8_t)(1 << k);
     }
 }
 
@@ -309,6 +311,7 @@ rows_init(PyObject *module, PyTypeObject *tensor_type)
         Row *row = &rows[op];
         bool first = op == 0 || strcmp(row->python, row[-1].python) != 0;
         uint8_t forms = 0;
+        row->overloaded = op + 1 < OP_COUNT && row[1].kind == KIND_OP && strcmp(row->python, row[1].python) == 0;
         for (Row *r = row; first && r < rows + OP_COUNT && strcmp(r->python, row->python) == 0; r++)
             forms |= r->forms;
         if (add_forms(module, nn, (PyObject *)tensor_type, row->python, (Op)op, forms) < 0)

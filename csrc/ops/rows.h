@@ -26,8 +26,10 @@ typedef struct Row {
     BackwardFunction backward;                              /* KIND_OP: NULL if not differentiable */
     /* derived by rows_init */
     uint8_t gradient_kind[3];
+    uint8_t gradients;            /* which operands have one, as bits; none of a comparison's */
     uint8_t saves[3];
     uint8_t n_params;
+    bool overloaded;              /* the next row has the same name in Python */
     Param defaults[2];
     Signature signature;
 } Row;

@@ -38,6 +38,11 @@ static PyObject *
 operate(Op op, PyObject *a, PyObject *b, bool inplace)
 {
     Operand in[2];
+    if (tensor_exact(a) && tensor_exact(b)) {
+        in[0].tensor = (Tensor *)a;
+        in[1].tensor = (Tensor *)b;
+        return (PyObject *)pointwise(op, in, rows[op].defaults, inplace ? in[0].tensor : NULL);
+    }
     PyObject *held[2] = {NULL, NULL}, *result = NULL;
     /* A user's subclass takes the slow path of a call, which keeps its type and honours __torch_function__. */
     if (tensor_derived(a) || tensor_derived(b)) {

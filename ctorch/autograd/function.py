@@ -1,7 +1,5 @@
 """Operations with a gradient of one's own: `class Square(Function)` with static methods forward and backward."""
 
-import functools
-
 from ctorch._C import Tensor, _autograd, is_grad_enabled, no_grad
 
 Function = _autograd.Function
@@ -39,6 +37,8 @@ class _RefuseSecond(Function):
 
 def once_differentiable(backward):
     """Decorates a Function's backward that cannot be differentiated itself: trying to raises RuntimeError."""
+
+    import functools
 
     @functools.wraps(backward)
     def wrapper(ctx, *gradients):

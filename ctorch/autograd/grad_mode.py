@@ -4,13 +4,21 @@ They are C types (csrc/autograd/modes.c).  What a decorator makes is here: a fun
 each time it is called, so that it may recurse and run on several threads.
 """
 
-import functools
-
 from ctorch._C import enable_grad, inference_mode, no_grad, set_grad_enabled
 
 __all__ = ["enable_grad", "inference_mode", "no_grad", "set_grad_enabled"]
 
 _GENERATOR = 0x20  # inspect.CO_GENERATOR, without importing inspect
+
+
+def _resemble(wrapper, function):
+    """What functools.update_wrapper does; importing that module, and what it imports, would slow `import ctorch`."""
+    for name in ("__module__", "__name__", "__qualname__", "__doc__", "__annotations__", "__type_params__"):
+        if hasattr(function, name):
+            setattr(wrapper, name, getattr(function, name))
+    wrapper.__dict__.update(getattr(function, "__dict__", {}))
+    wrapper.__wrapped__ = function
+    return wrapper
 
 
 def _wrap(mode, function):
@@ -19,18 +27,16 @@ def _wrap(mode, function):
     if code is not None and code.co_flags & _GENERATOR:
         return _wrap_generator(mode, function)
 
-    @functools.wraps(function)
     def wrapper(*args, **kwargs):
         with mode.clone():
             return function(*args, **kwargs)
 
-    return wrapper
+    return _resemble(wrapper, function)
 
 
 def _wrap_generator(mode, function):
     """The generator's body runs in the mode; the caller, between two values, does not."""
 
-    @functools.wraps(function)
     def wrapper(*args, **kwargs):
         generator = function(*args, **kwargs)
         with mode.clone():
@@ -52,4 +58,4 @@ def _wrap_generator(mode, function):
         except StopIteration as stop:
             return stop.value
 
-    return wrapper
+    return _resemble(wrapper, function)

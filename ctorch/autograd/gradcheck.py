@@ -4,8 +4,6 @@ For y = f(x) the numerical Jacobian is d y_i / d x_j = (f_i(x + eps e_j) - f_i(x
 order eps^2 from the curvature plus 1e-16 / eps from rounding: about 1e-10 for the default eps = 1e-6.
 """
 
-import itertools
-
 from ctorch._C import Tensor, _autograd, no_grad
 
 grad = _autograd.grad
@@ -26,7 +24,9 @@ def _differentiable(values) -> list:
 
 
 def _positions(t: Tensor):
-    return itertools.product(*[range(size) for size in t.shape])
+    from itertools import product
+
+    return product(*[range(size) for size in t.shape])
 
 
 def _numerical(function, inputs: tuple, x: Tensor, eps: float) -> list:

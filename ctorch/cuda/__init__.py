@@ -5,7 +5,6 @@ Nothing here touches a driver until it is asked for.  CTORCH_CUDA=sim chooses th
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 
 from .. import _C
 from .._C import OutOfMemoryError
@@ -62,8 +61,10 @@ def synchronize(device: object = None) -> None:
     _C._cuda_synchronize(_index_of(device))
 
 
-def get_device_properties(device: object = None) -> SimpleNamespace:
-    """Name, memory and sizes of a GPU."""
+def get_device_properties(device: object = None) -> object:
+    """Name, memory and sizes of a GPU, as attributes."""
+    from types import SimpleNamespace
+
     return SimpleNamespace(**_C._cuda_properties(_index_of(device)))
 
 

@@ -6,7 +6,6 @@ options that choose between ops, and compositions of ops, which are differentiab
 
 from __future__ import annotations
 
-import warnings
 
 from .. import _C
 from .._C import _nn, sigmoid, tanh  # noqa: F401 - the last two are names of this module
@@ -68,6 +67,7 @@ def dropout1d(input, p: float = 0.5, training: bool = True, inplace: bool = Fals
 def dropout2d(input, p: float = 0.5, training: bool = True, inplace: bool = False):
     """Zeroes each channel of (N, C, H, W), or each (N, C) of any shape, with probability p."""
     if input.dim() not in (3, 4):
+        import warnings
         warnings.warn(f"dropout2d: Received a {input.dim()}-D input to dropout2d, which is deprecated: use "
                       "dropout", stacklevel=2)
     return _channel_dropout(input, p, training, inplace, 2)
@@ -76,6 +76,7 @@ def dropout2d(input, p: float = 0.5, training: bool = True, inplace: bool = Fals
 def dropout3d(input, p: float = 0.5, training: bool = True, inplace: bool = False):
     """Zeroes each channel of (N, C, D, H, W), or else each entry of dimension 0, with probability p."""
     if input.dim() not in (4, 5):
+        import warnings
         warnings.warn(f"dropout3d: Received a {input.dim()}-D input to dropout3d, which is deprecated: use "
                       "dropout", stacklevel=2)
     return _channel_dropout(input, p, training, inplace, 2 if input.dim() == 5 else 1)

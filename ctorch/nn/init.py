@@ -4,7 +4,6 @@ Fans are counted for a weight of shape (out, in, *kernel). Each function returns
 """
 
 import math
-import warnings
 
 from .. import diag, empty_like, from_numpy, log, no_grad, randperm, where
 
@@ -107,6 +106,7 @@ def kaiming_uniform_(tensor, a: float = 0, mode: str = "fan_in", nonlinearity: s
                      generator=None):
     """Uniform on [-b, b) with b = gain * sqrt(3 / fan) (He et al., 2015); a: slope of a leaky_relu."""
     if 0 in tensor.shape:
+        import warnings
         warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=2)
         return tensor
     std = calculate_gain(nonlinearity, a) / math.sqrt(_fan(tensor, mode))
@@ -118,6 +118,7 @@ def kaiming_normal_(tensor, a: float = 0, mode: str = "fan_in", nonlinearity: st
                     generator=None):
     """Normal with std = gain / sqrt(fan) (He et al., 2015); a: slope of a leaky_relu."""
     if 0 in tensor.shape:
+        import warnings
         warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=2)
         return tensor
     std = calculate_gain(nonlinearity, a) / math.sqrt(_fan(tensor, mode))
@@ -133,6 +134,7 @@ def trunc_normal_(tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, 
     draws on [a, b] are accepted in proportion to the density.
     """
     if mean < a - 2 * std or mean > b + 2 * std:
+        import warnings
         warnings.warn("mean is more than 2 std from [a, b] in nn.init.trunc_normal_. "
                       "The distribution of values may be incorrect.", stacklevel=3)
     if _normal_cdf((b - mean) / std) - _normal_cdf((a - mean) / std) > 0.3:
@@ -233,6 +235,7 @@ def _old_name(function):
     name = function.__name__[:-1]
 
     def deprecated(*args, **kwargs):
+        import warnings
         warnings.warn(f"`nn.init.{name}` is now deprecated in favor of `nn.init.{name}_`.", FutureWarning,
                       stacklevel=2)
         return function(*args, **kwargs)

@@ -5,8 +5,6 @@ digits agree and several schedulers can act on one optimizer; the closed form se
 """
 
 import math
-import warnings
-from bisect import bisect_right
 
 from .. import Tensor
 from .optimizer import Optimizer
@@ -54,6 +52,7 @@ class LRScheduler:
     def get_lr(self) -> list:
         """The rates that `step` is about to set; meant for `step` alone."""
         if not self._within_step:
+            import warnings
             warnings.warn("To get the last learning rate computed by the scheduler, please use "
                           "`get_last_lr()`.",
                           UserWarning, stacklevel=2)
@@ -65,6 +64,7 @@ class LRScheduler:
     def step(self, epoch: "int | None" = None) -> None:
         """Sets the next rates. Call it after `optimizer.step()`. epoch: deprecated, jumps to that epoch."""
         if self._step_count == 1 and not getattr(self.optimizer, "_opt_called", True):
+            import warnings
             warnings.warn(
                 "Detected call of `lr_scheduler.step()` before `optimizer.step()`. Call `optimizer.step()` "
                 "first: "
@@ -73,6 +73,7 @@ class LRScheduler:
                 UserWarning, stacklevel=2)
         self._step_count += 1
         if epoch is not None:
+            import warnings
             warnings.warn("The epoch parameter in `scheduler.step()` was not necessary and is being "
                           "deprecated; "
                           "call `scheduler.step()` without it.", UserWarning, stacklevel=2)
@@ -158,7 +159,7 @@ class MultiStepLR(LRScheduler):
         return group["lr"] * self.gamma ** times if times else group["lr"]
 
     def _closed_form(self) -> float:
-        return self.gamma ** bisect_right(self.milestones, self.last_epoch)
+        return self.gamma ** sum(milestone <= self.last_epoch for milestone in self.milestones)
 
 
 class ExponentialLR(LRScheduler):

@@ -4,7 +4,6 @@ An update rule lives in the subclass's `step`. Nothing is cached between steps: 
 the only truth, so a script may change both at any time.
 """
 
-from collections import OrderedDict, defaultdict
 
 from .. import Tensor, enable_grad
 
@@ -33,6 +32,8 @@ class Optimizer:
             raise TypeError("params argument given to the optimizer should be an iterable of Tensors or "
                             "dicts, "
                             f"but got {params.type()}; wrap it in a list")
+        from collections import defaultdict
+
         self.defaults = defaults
         self.state = defaultdict(dict)
         self.param_groups = []
@@ -46,8 +47,8 @@ class Optimizer:
             self.add_param_group(group)
 
     def _init_hooks(self) -> None:
-        self._step_pre_hooks = OrderedDict()
-        self._step_post_hooks = OrderedDict()
+        self._step_pre_hooks = {}
+        self._step_post_hooks = {}
 
     def __getstate__(self) -> dict:
         return {"defaults": self.defaults, "state": self.state, "param_groups": self.param_groups}
@@ -145,7 +146,7 @@ class Optimizer:
             new["params"] = group["params"]
             if "param_names" in group:
                 new.setdefault("param_names", group["param_names"])
-        state = defaultdict(dict)
+        state = type(self.state)(dict)
         for key, value in state_dict["state"].items():
             param = by_number.get(key)
             state[key if param is None else param] = value if param is None else _cast_like(param, value)

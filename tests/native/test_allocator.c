@@ -248,8 +248,8 @@ static int fails(void)
 
 static void test_failure_injection(void)
 {
-    int64_t before = allocator_allocations();
-    CHECK(!fails() && !allocator_should_fail() && allocator_allocations() == before + 2);
+    int64_t before = allocator_faults.allocations;
+    CHECK(!fails() && !allocator_should_fail() && allocator_faults.allocations == before + 2);
     for (int n = 0; n < 5; n++) {
         allocator_fail_after(n, 0);
         for (int i = 0; i < 10; i++) {

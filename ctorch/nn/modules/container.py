@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from operator import index as as_index
-
 from ..._C import Parameter, Tensor
 from ..._C._layers import Module, Sequential
 
@@ -13,7 +10,9 @@ __all__ = ["Sequential", "ModuleList", "ModuleDict", "ParameterList", "Parameter
 
 def _position(idx, size: int) -> int:
     """idx as a position in 0 .. size - 1; raises IndexError."""
-    idx = as_index(idx)
+    from operator import index
+
+    idx = index(idx)
     if not -size <= idx < size:
         raise IndexError(f"index {idx} is out of range")
     return idx % size
@@ -266,7 +265,10 @@ class ParameterDict(Module):
         return key in self._keys
 
     def copy(self):
-        return ParameterDict(OrderedDict((key, self[key]) for key in self._keys))
+        copy = ParameterDict()
+        for key in self._keys:
+            copy[key] = self[key]
+        return copy
 
     def setdefault(self, key: str, default=None):
         if key not in self:
@@ -303,6 +305,8 @@ class ParameterDict(Module):
 
     def update(self, parameters) -> None:
         """Takes the values of a mapping or of an iterable of (name, value); a plain dict's sorted by name."""
+        from collections import OrderedDict
+
         pairs = list(_pairs(parameters, "ParameterDict"))
         if isinstance(parameters, dict) and not isinstance(parameters, OrderedDict):
             pairs.sort(key=lambda pair: pair[0])

@@ -1,6 +1,5 @@
 """What is done to a model's parameters and gradients as a whole: clipping, and one vector of all of them."""
 
-import warnings
 
 from ... import Tensor, cat, clamp, isfinite, no_grad, stack, tensor
 
@@ -71,6 +70,7 @@ def _grads(parameters) -> list:
     elif not hasattr(parameters, "__len__"):
         parameters = list(parameters)
         if not parameters:
+            import warnings
             warnings.warn("`parameters` is an empty generator, no gradient clipping will occur.",
                           stacklevel=4)
     return [parameter.grad for parameter in parameters if parameter.grad is not None]
