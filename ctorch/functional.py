@@ -175,7 +175,12 @@ def tensordot(a, b, dims=2, out=None):
     left = a.permute(a_rest + a_dims).reshape(-1, _count(a, a_dims))
     right = b.permute(b_dims + b_rest).reshape(_count(b, b_dims), -1)
     result = _C.mm(left, right).reshape([a.size(d) for d in a_rest] + [b.size(d) for d in b_rest])
-    return result if out is None else out.copy_(result)
+    if out is None:
+        return result
+    if out.dtype != result.dtype:
+        raise RuntimeError(f"tensordot: Expected the output tensor to have dtype {result.dtype}, but got an output tensor "
+                           f"with dtype {out.dtype}")
+    return out.resize_(result.shape).copy_(result)
 
 
 def _count(tensor, dims):

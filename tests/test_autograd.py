@@ -445,3 +445,26 @@ def test_elements_of_a_base_that_share_memory_share_the_gradient_of_a_view():
     y = torch.arange(6.0).expand(2, 6).requires_grad_()
     halves = torch.autograd.grad(y.as_strided((3, 2), (1, 1)).sum(), y)[0]
     assert halves.tolist() == [[0.5, 1, 1, 0.5, 0, 0]] * 2
+
+
+# ---- nodes grow with what they hold ----
+@pytest.mark.parametrize("ndim", [0, 1, 5, 6, 7, 20, 64])
+def test_gradients_of_any_number_of_dims(ndim):
+    """Dims, saved operands and ints find room in the node or on the heap, whatever earlier nodes of the op asked for."""
+    shape = [2, 3][:ndim] + [1] * (ndim - 2)
+    for _ in range(3):
+        x = torch.full(shape, 3.0, requires_grad=True)
+        y = (x * x).sum(tuple(range(ndim)), keepdim=True).exp().log().expand(shape).clone()
+        y.sum().backward()
+        assert x.grad.shape == x.shape
+        assert x.grad.flatten().tolist() == pytest.approx([6.0 * x.numel()] * x.numel(), rel=1e-5)
+    assert y.grad_fn.next_functions[0][0].name() == "ExpandBackward0"
+
+
+def test_a_node_with_many_edges_and_outputs():
+    x = [torch.ones(2, requires_grad=True) for _ in range(300)]
+    torch.cat(x).square().sum().backward()
+    assert all(t.grad.tolist() == [2.0, 2.0] for t in x)
+    w = torch.ones(300, 2, requires_grad=True)
+    sum(part.sum() * k for k, part in enumerate(w.unbind())).backward()
+    assert w.grad[:, 1].tolist() == list(range(300))

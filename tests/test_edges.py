@@ -164,3 +164,33 @@ def test_angles_of_any_size(name):
     np.testing.assert_allclose(grad(y, t)[0].numpy(), slope, rtol=1e-6)
     changed = getattr(t.detach().clone(), name + "_")()
     assert np.array_equal(changed.numpy(), y.detach().numpy(), equal_nan=True)
+
+
+# ---- in place without leaving the fast path's rules ----
+def test_in_place_on_dense_tensors_keeps_the_rules():
+    a, b = ctorch.ones(4), ctorch.arange(4.0)
+    version, memory = a._version, a.data_ptr()
+    assert a.add_(b) is a and a.tolist() == [1, 2, 3, 4] and a._version == version + 1 and a.data_ptr() == memory
+    a += a
+    a *= 2
+    assert a.tolist() == [4, 8, 12, 16]
+    whole = ctorch.arange(6.0)
+    with pytest.raises(RuntimeError, match="single memory location"):
+        whole[:5].add_(whole[1:])
+    whole[:3].add_(whole[3:])
+    assert whole.tolist() == [3, 5, 7, 3, 4, 5]
+    leaf = ctorch.ones(4, requires_grad=True)
+    for refused in (lambda: leaf.add_(b), lambda: leaf[:2].add_(b[:2]), lambda: leaf.view(2, 2).mul_(2)):
+        with pytest.raises(RuntimeError, match="leaf Variable that requires grad"):
+            refused()
+    with ctorch.no_grad():
+        leaf -= 0.5 * b
+        view = leaf[:2]
+    assert leaf.tolist() == [1, 0.5, 0, -0.5]
+    with pytest.raises(RuntimeError, match="no_grad mode"):
+        view.add_(1)
+    kept = ctorch.ones(4)
+    product = leaf * kept
+    kept.add_(1)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        product.sum().backward()

@@ -122,3 +122,26 @@ def test_multi_dot_takes_the_cheapest_order():
     assert ctorch.linalg._best_splits([9, 1, 9, 1])[0, 2] == 0
     with pytest.raises(RuntimeError, match="cannot be multiplied"):
         ctorch.linalg.multi_dot([ctorch.ones(2, 3), ctorch.ones(2, 3)])
+
+
+@pytest.mark.parametrize("dtype", [ctorch.float64, ctorch.float16, ctorch.int64])
+@pytest.mark.parametrize("name, shapes", [("mm", [(2, 3), (3, 2)]), ("mv", [(2, 3), (3,)]), ("dot", [(2,), (2,)]),
+                                          ("matmul", [(2, 3), (3,)]), ("bmm", [(1, 2, 3), (1, 3, 2)]),
+                                          ("addmm", [(2, 2), (2, 3), (3, 2)]), ("tensordot", [(1, 2, 3), (2, 3, 1)])])
+def test_a_product_is_not_converted_into_out(name, shapes, dtype):
+    operands = [ctorch.ones(shape) for shape in shapes]
+    out = ctorch.zeros(7, dtype=dtype)
+    with pytest.raises(RuntimeError, match="xpected.*to have dtype.*float32, but got"):
+        getattr(ctorch, name)(*operands, out=out)
+    assert out.tolist() == [0] * 7
+    same = ctorch.zeros(7)
+    assert getattr(ctorch, name)(*operands, out=same) is same
+    assert same.equal(getattr(ctorch, name)(*operands))
+
+
+@pytest.mark.parametrize("name", ["beta", "alpha"])
+def test_addr_of_integers_takes_whole_factors(name):
+    v = ctorch.tensor([1, 2])
+    with pytest.raises(RuntimeError, match=f"For integral input tensors, argument {name} must not be a floating point"):
+        ctorch.addr(ctorch.ones(2, 2, dtype=ctorch.int64), v, v, **{name: 0.5})
+    assert ctorch.addr(ctorch.ones(2, 2, dtype=ctorch.int64), v, v, **{name: 2.0}).dtype == ctorch.int64

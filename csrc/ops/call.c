@@ -140,9 +140,21 @@ run_structural(const Row *row, const Value *v, bool inplace)
 }
 
 /* ---------------------------------------------------------------- out= */
-static int
-write_one(PyObject *target, PyObject *value, const char *name)
+/* A product is written as it is computed, so nothing is converted. */
+static bool
+is_product(const Row *row)
 {
+    static const uint16_t products[] = {OP_mm, OP_bmm, OP_mv, OP_dot, OP_matmul, OP_inner, OP_addmm, OP_addmv, OP_baddbmm};
+    for (size_t i = 0; i < sizeof products / sizeof products[0]; i++)
+        if (row == &rows[products[i]])
+            return true;
+    return false;
+}
+
+static int
+write_one(PyObject *target, PyObject *value, const Row *row)
+{
+    const char *name = row->python;
     if (!tensor_check(target) || !tensor_check(value)) {
         PyErr_Format(PyExc_TypeError, "%s(): argument 'out' must be Tensor, not %s", name, Py_TYPE(target)->tp_name);
         return -1;
@@ -151,6 +163,11 @@ write_one(PyObject *target, PyObject *value, const char *name)
     if (grad_mode && (tensor_needs_grad(out) || tensor_needs_grad(result))) {
         error(PyExc_RuntimeError, "%s(): functions with out=... arguments don't support automatic differentiation, but "
                                   "one of the arguments requires grad.", name);
+        return -1;
+    }
+    if (result->dtype != out->dtype && is_product(row)) {
+        error(PyExc_RuntimeError, "Expected out tensor to have dtype %s, but got %s instead (%s)",
+              dtype_info[result->dtype].name, dtype_info[out->dtype].name, name);
         return -1;
     }
     if (!dtype_can_cast((Dtype)result->dtype, (Dtype)out->dtype)) {
@@ -188,7 +205,7 @@ check_out_dtype(const Row *row, const Value *values, PyObject *out)
 /* The result is computed first, so out may be an operand; then it is written over out, resized if need be, unless it
  * stands there already. */
 static PyObject *
-write_out(PyObject *result, PyObject *out, const char *name)
+write_out(PyObject *result, PyObject *out, const Row *row)
 {
     int failed = 0;
     if (result == NULL || out == Py_None || result == out)
@@ -196,13 +213,13 @@ write_out(PyObject *result, PyObject *out, const char *name)
     if (PyTuple_Check(result)) {
         bool fits = PyTuple_Check(out) && PyTuple_GET_SIZE(out) == PyTuple_GET_SIZE(result);
         if (!fits)
-            PyErr_Format(PyExc_TypeError, "%s(): argument 'out' must be a tuple of %zd Tensors", name,
+            PyErr_Format(PyExc_TypeError, "%s(): argument 'out' must be a tuple of %zd Tensors", row->python,
                          PyTuple_GET_SIZE(result));
         failed = !fits;
         for (Py_ssize_t i = 0; !failed && i < PyTuple_GET_SIZE(result); i++)
-            failed = write_one(PyTuple_GET_ITEM(out, i), PyTuple_GET_ITEM(result, i), name) < 0;
+            failed = write_one(PyTuple_GET_ITEM(out, i), PyTuple_GET_ITEM(result, i), row) < 0;
     } else
-        failed = write_one(out, result, name) < 0;
+        failed = write_one(out, result, row) < 0;
     Py_DECREF(result);
     return failed ? NULL : Py_NewRef(out);
 }
@@ -343,7 +360,7 @@ op_python(Op op, PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObje
         signature_release(&row->signature, values);
     }
     if (out != NULL)
-        result = write_out(result, out, first->python);
+        result = write_out(result, out, row);
     scope_end(mark);
     if (kwnames != given_names)
         Py_DECREF(kwnames);

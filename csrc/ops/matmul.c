@@ -2,6 +2,7 @@
  * copy.  Gradients are products again.  Half types are widened to float, multiplied, and rounded once. */
 #include "ops/matmul.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "ops/extra.h"
@@ -336,7 +337,7 @@ add_product(Op op, Tensor *input, Tensor *(*product)(Tensor *, Tensor *), Tensor
     Node *n = out ? RECORD(op, out, input, a, b) : NULL;
     node_save(n, 0, a);
     node_save(n, 1, b);
-    node_save_params(n, PARAM(beta), PARAM(alpha));
+    node_save_params(n, (Param){.f = beta}, (Param){.f = alpha});
     return PyErr_Occurred() ? NULL : out;
 }
 
@@ -387,6 +388,11 @@ op_addr(Tensor *input, Tensor *a, Tensor *b, double beta, double alpha)
     bool truth = input && a && b && input->dtype == DTYPE_BOOL && a->dtype == DTYPE_BOOL && b->dtype == DTYPE_BOOL;
     if (truth)
         return op_logical_or(bool_scaled(input, beta), bool_scaled(op_outer(a, b), alpha));
+    bool whole = input && a && b && !dtype_is_float((Dtype)input->dtype) && !dtype_is_float((Dtype)a->dtype)
+                 && !dtype_is_float((Dtype)b->dtype);
+    if (whole && (beta != floor(beta) || alpha != floor(alpha)))
+        return error(PyExc_RuntimeError, "For integral input tensors, argument %s must not be a floating point number.",
+                     beta != floor(beta) ? "beta" : "alpha");
     return add_product(OP_addr, input, op_outer, a, b, beta, alpha);
 }
 
