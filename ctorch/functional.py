@@ -281,7 +281,7 @@ def diff(input, n=1, dim=-1, prepend=None, append=None):
         return input.clone()
     if prepend is not None or append is not None:
         input = _C.cat([part for part in (prepend, input, append) if part is not None], dim)
-    for _ in range(n):
+    for _ in range(min(n, max(input.size(dim), 1))):     # by then nothing is left
         last = max(input.size(dim) - 1, 0)
         later, earlier = input.narrow(dim, input.size(dim) - last, last), input.narrow(dim, 0, last)
         input = later ^ earlier if input.dtype == _C.bool else later - earlier

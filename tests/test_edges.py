@@ -194,3 +194,10 @@ def test_in_place_on_dense_tensors_keeps_the_rules():
     kept.add_(1)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         product.sum().backward()
+
+
+@pytest.mark.parametrize("n", [3, 4, 2**63 - 1])
+def test_diff_more_often_than_there_are_elements(n):
+    assert ctorch.ones(2, 3).diff(n).shape == (2, 0)
+    assert ctorch.ones(0, 3, dtype=ctorch.bfloat16).diff(n).shape == (0, 0)
+    assert ctorch.ones(3, 0).diff(n).shape == (3, 0)

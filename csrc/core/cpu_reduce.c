@@ -351,12 +351,13 @@ run_cut(const Plan *p, int64_t tasks, ParallelRange body, void *context)
     return result;
 }
 
-/* False if there is no result to compute. */
+/* Fills every field: clearing a Plan would cost more than a small reduction.  False if there is no result to compute. */
 static bool
 plan_make(Plan *p, const Reduce *r)
 {
     const ReduceKernels *kernels = cpu_kernels->reduce;
     p->r = r;
+    p->partial = NULL;
     p->widen = kernels->widen[r->dtype];
     p->is_float = dtype_is_float(r->dtype);
     p->computed = p->widen == NULL ? r->dtype : p->is_float ? DTYPE_FLOAT : DTYPE_INT64;
@@ -373,7 +374,7 @@ plan_make(Plan *p, const Reduce *r)
 int
 cpu_reduce(const Reduce *r)
 {
-    Plan p = {.partial = NULL};
+    Plan p;
     if (!plan_make(&p, r))
         return 0;
     int64_t tiles = outer_count(&p) * p.n_tiles;
@@ -463,7 +464,8 @@ run_arg_tasks(void *context, int64_t begin, int64_t end)
     for (int64_t task = begin; task < end; task++) {
         const char *x;
         _Alignas(64) char best[BEST_SIZE];
-        int64_t out, index[REDUCE_TILE] = {0}, m = locate_tile(p, task, &x, &out);
+        int64_t out, index[REDUCE_TILE], m = locate_tile(p, task, &x, &out);
+        memset(index, 0, (size_t)m * sizeof index[0]);
         load_row(p, best, x, m);
         if (m > 1 && ((p->tiled.stride == size && run->stride != size) || run->n <= SHORT_RUN))
             arg_columns(job, x, run->n, run->stride, m, best, index);
@@ -489,7 +491,8 @@ cpu_arg_reduce(const ArgReduce *a)
                 .strides = a->strides,
                 .reduced = reduced,
                 .in = a->in};
-    ArgJob job = {.a = a};
+    ArgJob job;
+    job.a = a;
     if (!plan_make(&job.plan, &r))
         return 0;
     Plan *p = &job.plan;

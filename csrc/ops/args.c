@@ -113,6 +113,7 @@ signature_compile(Signature *sig, const char *function, const char *source)
     sig->function = function;
     sig->source = source;
     sig->n = sig->n_positional = 0;
+    sig->owning = 0;
     size_t most = 1;
     for (const char *c = source; *c; c++)
         most += *c == ',';
@@ -141,6 +142,8 @@ signature_compile(Signature *sig, const char *function, const char *source)
         s = compile_type(arg, s);
         if (s == NULL)
             goto fail;
+        if (arg->kind == ARG_INTS || arg->kind == ARG_FLOATS || arg->kind == ARG_TENSORS || arg->kind == ARG_STR)
+            sig->owning |= 1u << (sig->n - 1);
         s += strspn(s, " ");
         size_t length = strcspn(s, "=, ");
         arg->name = PyUnicode_FromStringAndSize(s, (Py_ssize_t)length);
@@ -459,7 +462,8 @@ value_from_object(PyObject *o, const Arg *arg, Value *v)
 void
 signature_release(const Signature *sig, Value *values)
 {
-    for (int i = 0; i < sig->n; i++) {
+    for (uint32_t left = sig->owning; left != 0; left &= left - 1) {
+        int i = __builtin_ctz(left);
         Value *v = &values[i];
         if (sig->args[i].kind == ARG_INTS && v->ints && v->n > 8)
             PyMem_Free(v->ints);
@@ -640,11 +644,12 @@ signature_parse(const Signature *sig, PyObject *self, PyObject *const *args, Py_
 {
     bool seen[ARGS_MAX] = {false};
     int first = 0;
-    for (int i = 0; i < sig->n; i++) {
-        values[i].n = 0;
-        values[i].ints = NULL;
-        values[i].floats = NULL;
-        values[i].object = NULL;
+    for (uint32_t left = sig->owning; left != 0; left &= left - 1) {
+        Value *v = &values[__builtin_ctz(left)];
+        v->n = 0;
+        v->ints = NULL;
+        v->floats = NULL;
+        v->object = NULL;
     }
     int got = 1;
     if (self != NULL) {

@@ -51,6 +51,7 @@ typedef struct Signature {
     const char *function;         /* Python name, for errors */
     const char *source;
     int n, n_positional;
+    uint32_t owning;              /* bit i: the Value of argument i may own memory */
     Arg *args;
 } Signature;
 

@@ -297,11 +297,17 @@ frame_operand(Frame *f, int k, Iter *iter)
     return (IterOperand){f->numbers[k], 0, NULL, NULL, dtype_info[d].itemsize, true};
 }
 
+/* What is wrong where a row's GUARD holds; NULL: the row has none. */
+static const char *const guard_texts[OP_COUNT] = {
+#define GUARD(row, class, condition, exception, text) [OP_##row] = text,
+#include "abi/ops.def"
+};
+
 static int
 run_guard(const Frame *f, const Iter *iter)
 {
     const Backend *backend = backend_at(f->device);
-    if (iter->n_operands != 3 || dtype_is_float(f->compute) || f->compute == DTYPE_BOOL)
+    if (guard_texts[f->op] == NULL || iter->n_operands != 3 || dtype_is_float(f->compute) || f->compute == DTYPE_BOOL)
         return 0;
     bool mixed = false;
     for (int k = 1; k <= 2; k++)
@@ -324,9 +330,7 @@ run_guard(const Frame *f, const Iter *iter)
     }
     if (!backend->guard(f->op, read, &operands))
         return 0;
-    const char *text = f->op == OP_remainder || f->op == OP_fmod ? "integer modulo by zero" : "integer division by zero";
-    error(ZeroDivisionError_, "ZeroDivisionError: %s (in %s of %s tensors)", text, f->row->shown,
-          dtype_info[f->compute].name);
+    error(ZeroDivisionError_, "%s (in %s of %s tensors)", guard_texts[f->op], f->row->shown, dtype_info[f->compute].name);
     return -1;
 }
 
