@@ -207,7 +207,7 @@ op_fill_(Tensor *self, const Value *value)
                      value->tensor->ndim);
     if (!value->is_scalar)
         return op_copy_(self, value->tensor);
-    return fill_as(OP_fill_, self, value->scalar);
+    return scalar_check_fits(&value->scalar, (Dtype)self->dtype) < 0 ? NULL : fill_as(OP_fill_, self, value->scalar);
 }
 
 Tensor *

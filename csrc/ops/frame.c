@@ -20,7 +20,7 @@ typedef struct Frame {
     Op op;
     int n;
     const Operand *in;
-    const Param *params;
+    Param params[2];
     Tensor *out;                  /* in-place target, or NULL */
     Dtype compute;                /* the loop's type */
     Dtype result;                 /* the type of what it yields */
@@ -274,17 +274,16 @@ check_mask(const Frame *f)
     return 0;
 }
 
-/* masked_fill keeps its tensor's dtype, which the value must fit. */
+/* Numbers that become elements as they are: where's, and masked_fill's also in a tensor, must fit the result. */
 static int
-check_fill_value(const Frame *f, Dtype d)
+check_stored_numbers(const Frame *f, Dtype d)
 {
-    const Operand *o = &f->in[2];
-    if (o->tensor != NULL && tensor_is_meta(o->tensor))
-        return 0;
-    Scalar value = o->tensor == NULL
-                       ? o->scalar
-                       : (Scalar){tensor_item(o->tensor), dtype_info[o->tensor->dtype].category};
-    return scalar_check_fits(&value, d);
+    if (f->op == OP_masked_fill)
+        return value_check_fits(f->in[2].tensor, &f->in[2].scalar, d);
+    for (int k = 1; k < f->n; k++)
+        if (f->in[k].tensor == NULL && scalar_check_fits(&f->in[k].scalar, d) < 0)
+            return -1;
+    return 0;
 }
 
 /* lerp promotes nothing. */
@@ -310,7 +309,7 @@ choose_dtype(Frame *f)
     if (f->op == OP_lerp && check_lerp(f) < 0)
         return -1;
     Dtype d = f->op == OP_masked_fill ? (Dtype)f->in[0].tensor->dtype : promote_operands(f);
-    if (f->op == OP_masked_fill && check_fill_value(f, d) < 0)
+    if (f->row->bool_operand >= 0 && check_stored_numbers(f, d) < 0)
         return -1;
     int category = dtype_info[d].category;
     switch ((Class)f->row->class) {
@@ -346,13 +345,15 @@ choose_dtype(Frame *f)
     return 0;
 }
 
-/* The parameters that the dtype of the computation cannot hold. */
+/* The parameters that the dtype of the computation cannot hold.  clamp's bounds may be missing, hence beyond any dtype;
+ * ops/call.c has looked at those that were given. */
 static int
-check_params(const Frame *f)
+check_params(Frame *f)
 {
-    if (f->compute == DTYPE_BOOL || dtype_is_float(f->compute))
+    bool has_alpha = f->op == OP_add || f->op == OP_sub || f->op == OP_rsub;
+    if (dtype_is_float(f->compute))
         return 0;
-    if (f->op == OP_add && f->params[0].f != (double)f->params[0].i) {
+    if (has_alpha && f->params[0].f != (double)f->params[0].i) {
         error(PyExc_RuntimeError, "For integral input tensors, argument alpha must not be a floating point number.");
         return -1;
     }
@@ -360,6 +361,13 @@ check_params(const Frame *f)
         error(PyExc_RuntimeError, "cannot do hardtanh on an unsigned type with negative limits: %s and %s",
               float_text(f->params[0].f), float_text(f->params[1].f));
         return -1;
+    }
+    for (int k = 0; k < f->row->n_params && f->op != OP_clamp; k++) {
+        bool whole = f->params[k].f == (double)f->params[k].i;
+        if (scalar_check_fits(&(Scalar){f->params[k], whole ? CATEGORY_INT : CATEGORY_FLOAT}, f->compute) < 0)
+            return -1;
+        if (f->compute == DTYPE_UINT8)
+            f->params[k].i = (uint8_t)f->params[k].i;
     }
     return 0;
 }
@@ -708,7 +716,7 @@ pointwise(Op op, const Operand *in, const Param *params, Tensor *target)
     const Row *row = &rows[op];
     int n = row->arity;
     if (target != NULL || !is_fast(row, n, in) || cpu_loops[op][PART_FORWARD][in[0].tensor->dtype] == NULL) {
-        Frame f = {.row = row, .op = op, .n = n, .in = in, .params = params, .out = target};
+        Frame f = {.row = row, .op = op, .n = n, .in = in, .params = {params[0], params[1]}, .out = target};
         return general(&f);
     }
     Tensor *t = in[0].tensor;
