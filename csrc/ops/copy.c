@@ -187,7 +187,7 @@ BACKWARD(copy_)
 static Tensor *
 fill_as(Op op, Tensor *self, Scalar value)
 {
-    if (check_writable(self, "fill_") < 0 || fill_data(self, value) < 0)
+    if (check_fillable(self, "fill_") < 0 || fill_data(self, value) < 0)
         return NULL;
     tensor_bump(self);
     Tensor *inputs[1] = {self};

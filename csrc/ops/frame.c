@@ -128,13 +128,19 @@ check_autograd_writable(Tensor *t)
 }
 
 int
-check_writable(Tensor *t, const char *op)
+check_fillable(Tensor *t, const char *op)
 {
     if (t->storage->readonly) {
         error(PyExc_RuntimeError, "%s: the tensor shares memory with a read-only NumPy array and cannot be changed "
                                   "in place; work on a copy (x.clone())", op);
         return -1;
     }
+    return check_autograd_writable(t);
+}
+
+int
+check_writable(Tensor *t, const char *op)
+{
     for (int i = 0; i < t->ndim && t->numel > 0; i++)
         if (t->strides[i] == 0 && t->dims[i] > 1) {
             error(PyExc_RuntimeError, "unsupported operation: more than one element of the written-to tensor refers to a "
@@ -142,7 +148,7 @@ check_writable(Tensor *t, const char *op)
                                       "(%s on an expanded tensor)", op);
             return -1;
         }
-    return check_autograd_writable(t);
+    return check_fillable(t, op);
 }
 
 /* The bytes [*low, *high) that t's elements can touch. */
@@ -204,13 +210,13 @@ check_overlap(const char *op, const Tensor *out, const Tensor *in)
 
 /* ---------------------------------------------------------------- promotion */
 /* Tensors with dims outrank 0-d tensors outrank numbers; a lower rank matters only if its category is higher. */
-static Dtype
-promote_operands(const Frame *f)
+Dtype
+operands_dtype(int n, const Operand *in, int left_out)
 {
     Dtype by_rank[3] = {DTYPE_NONE, DTYPE_NONE, DTYPE_NONE};      /* dimensioned, 0-d, number */
-    for (int k = 0; k < f->n; k++) {
-        const Operand *o = &f->in[k];
-        if (k == f->row->bool_operand)
+    for (int k = 0; k < n; k++) {
+        const Operand *o = &in[k];
+        if (k == left_out)
             continue;
         int rank = o->tensor == NULL ? 2 : o->tensor->ndim == 0 ? 1 : 0;
         Dtype d = o->tensor != NULL                            ? (Dtype)o->tensor->dtype
@@ -308,7 +314,8 @@ choose_dtype(Frame *f)
         return -1;
     if (f->op == OP_lerp && check_lerp(f) < 0)
         return -1;
-    Dtype d = f->op == OP_masked_fill ? (Dtype)f->in[0].tensor->dtype : promote_operands(f);
+    Dtype d = f->op == OP_masked_fill ? (Dtype)f->in[0].tensor->dtype
+                                         : operands_dtype(f->n, f->in, f->row->bool_operand);
     if (f->row->bool_operand >= 0 && check_stored_numbers(f, d) < 0)
         return -1;
     int category = dtype_info[d].category;
@@ -328,7 +335,8 @@ choose_dtype(Frame *f)
             return refuse_bool(f->row);
         break;
     case CLASS_INT:
-        if (category == CATEGORY_FLOAT)
+        if (category == CATEGORY_FLOAT
+            || (d == DTYPE_BOOL && (f->op == OP_bitwise_left_shift || f->op == OP_bitwise_right_shift)))
             return not_implemented_dtype(f->row->shown, d);
         break;
     case CLASS_ANY:
@@ -350,13 +358,8 @@ choose_dtype(Frame *f)
 static int
 check_params(Frame *f)
 {
-    bool has_alpha = f->op == OP_add || f->op == OP_sub || f->op == OP_rsub;
-    if (dtype_is_float(f->compute))
+    if (f->compute == DTYPE_BOOL || dtype_is_float(f->compute))
         return 0;
-    if (has_alpha && f->params[0].f != (double)f->params[0].i) {
-        error(PyExc_RuntimeError, "For integral input tensors, argument alpha must not be a floating point number.");
-        return -1;
-    }
     if (f->op == OP_hardtanh && f->compute == DTYPE_UINT8 && (f->params[0].f < 0 || f->params[1].f < 0)) {
         error(PyExc_RuntimeError, "cannot do hardtanh on an unsigned type with negative limits: %s and %s",
               float_text(f->params[0].f), float_text(f->params[1].f));

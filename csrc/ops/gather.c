@@ -217,7 +217,7 @@ op_scatter(Tensor *t, int64_t dim, Tensor *index, Tensor *src, bool inplace)
 Tensor *
 op_scatter_value(Tensor *t, int64_t dim, Tensor *index, Scalar value, bool inplace)
 {
-    if (t == NULL || index == NULL)
+    if (t == NULL || index == NULL || scalar_check_fits(&value, (Dtype)t->dtype) < 0)
         return NULL;
     Tensor *number = scope_keep(tensor_from_scalar(value.value, (Dtype)t->dtype, t->device));
     return scatter(OP_scatter_value, "scatter", PICK_SET, t, dim, index, number, inplace);
