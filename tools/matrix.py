@@ -34,7 +34,7 @@ def check(version, arguments):
     if python is None:
         return "SKIPPED: no such interpreter here"
     environment = {**os.environ, "CTORCH_VENV": f"build/matrix/{version}"}
-    if subprocess.run([python, "tools/venv.py", "test"], env=environment).returncode:
+    if subprocess.run([python, "tools/venv.py", "matrix"], env=environment).returncode:
         return "FAILED to build"
     wanted = arguments or [name for name in CORE if Path(name).exists()]
     tested = subprocess.run([f"build/matrix/{version}/bin/python", "-m", "pytest", "-q", "-p", "no:cacheprovider", *wanted])
