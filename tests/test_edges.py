@@ -174,6 +174,8 @@ def test_unsigned_numbers_wrap_as_operands_and_parameters():
     assert ctorch.addcmul(ones, ones, ones, value=-2).tolist() == [255, 255]
     assert F.threshold(ones, 2, -2).tolist() == [254, 254]
     assert ones.fill_(-2).tolist() == [254, 254]
+    truth = ctorch.tensor([True, False])
+    assert truth.add(ctorch.tensor([False, True]), alpha=-1).tolist() == [True, True]
 
 
 def test_infinities_fit_every_float_dtype():

@@ -358,7 +358,7 @@ choose_dtype(Frame *f)
 static int
 check_params(Frame *f)
 {
-    if (f->compute == DTYPE_BOOL || dtype_is_float(f->compute))
+    if (dtype_is_float(f->compute))
         return 0;
     if (f->op == OP_hardtanh && f->compute == DTYPE_UINT8 && (f->params[0].f < 0 || f->params[1].f < 0)) {
         error(PyExc_RuntimeError, "cannot do hardtanh on an unsigned type with negative limits: %s and %s",
@@ -371,6 +371,8 @@ check_params(Frame *f)
             return -1;
         if (f->compute == DTYPE_UINT8)
             f->params[k].i = (uint8_t)f->params[k].i;
+        else if (f->compute == DTYPE_BOOL)
+            f->params[k].i = f->params[k].f != 0;
     }
     return 0;
 }
