@@ -10,6 +10,7 @@
 #   make warnings         compile everything with gcc and clang, warnings are errors
 #   make coverage         lines and branches of csrc that the quick suite runs (half an hour)
 #   make lint             static checks: gcc's further warnings, clang --analyze, cppcheck, stubtest
+#   make matrix           the extension and the tests that meet CPython, on every Python from 3.10 that is here
 #   make asan test-asan   the hostile build, and the suite on it
 #   make test-tsan        the tests of threads under ThreadSanitizer
 #   make test-valgrind    a walk through everything under valgrind
@@ -26,7 +27,7 @@ PYTEST = $(PY) -m pytest
 COMPILERS = gcc clang
 
 .PHONY: build lecture test test-native test-hard stubs ops warnings asan test-asan test-tsan test-valgrind \
-	coverage lint cuda-sim bench clean
+	coverage lint matrix cuda-sim bench clean
 
 build:
 	$(ENV)
@@ -106,6 +107,10 @@ coverage:
 lint:
 	$(ENV) lint
 	$(PY) tools/lint.py $(ARGS)
+
+# The Pythons are found by the tool: it has an environment for each in build/matrix.
+matrix:
+	$(PYTHON) tools/matrix.py $(ARGS)
 
 bench:
 	$(ENV) test

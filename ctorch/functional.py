@@ -172,8 +172,8 @@ def tensordot(a, b, dims=2, out=None):
     a_dims, b_dims = [d % a.dim() for d in a_dims], [d % b.dim() for d in b_dims]
     a_rest = [d for d in range(a.dim()) if d not in a_dims]
     b_rest = [d for d in range(b.dim()) if d not in b_dims]
-    left = a.permute(a_rest + a_dims).reshape(-1, _count(a, a_dims))
-    right = b.permute(b_dims + b_rest).reshape(_count(b, b_dims), -1)
+    left = a.permute(a_rest + a_dims).reshape(_count(a, a_rest), _count(a, a_dims))
+    right = b.permute(b_dims + b_rest).reshape(_count(b, b_dims), _count(b, b_rest))
     result = _C.mm(left, right).reshape([a.size(d) for d in a_rest] + [b.size(d) for d in b_rest])
     if out is None:
         return result
@@ -220,6 +220,9 @@ def cdist(x1, x2, p=2.0, compute_mode="use_mm_for_euclid_dist_if_necessary"):
         raise RuntimeError(
             "X1 and X2 must have the same number of columns. " f"X1: {x1.size(-1)} X2: {x2.size(-1)}"
         )
+    for x in (x1, x2):
+        if x.dtype in (_C.float16, _C.bfloat16):
+            raise NotImplementedError(f'"cdist" not implemented for {x.dtype}: convert it with .float()')
     difference = x1.unsqueeze(-2) - x2.unsqueeze(-3)
     return difference.sign().abs().sum(-1) if p == 0 else difference.norm(p, -1)
 
@@ -290,7 +293,10 @@ def diff(input, n=1, dim=-1, prepend=None, append=None):
 
 def trapezoid(y, x=None, *, dx=None, dim=-1):
     """Integral of y along dim by the trapezoidal rule, at the points x or at the distance dx (1)."""
-    pairs = y.narrow(dim, 1, y.size(dim) - 1) + y.narrow(dim, 0, y.size(dim) - 1)
+    if y.dtype == _C.bool:
+        raise RuntimeError("trapezoid: received a bool input for `y`, but bool is not supported: convert it with .float()")
+    n = max(y.size(dim) - 1, 0)
+    pairs = y.narrow(dim, y.size(dim) - n, n) + y.narrow(dim, 0, n)
     if x is None:
         return pairs.sum(dim) * ((1 if dx is None else dx) / 2)
     if dx is not None:
@@ -315,17 +321,18 @@ def vander(x, N=None, increasing=False):
 
 
 # ---------------------------------------------------------------- whole numbers
-def _check_whole(name, *tensors):
+def _whole(name, *tensors):
+    """The tensors, broadcast, in their common dtype, which must be one of whole numbers."""
     _check(name, *tensors)
-    for tensor in tensors:
-        if tensor.is_floating_point() or tensor.dtype == _C.bool:
-            raise NotImplementedError(f'"{name}" not implemented for {tensor.dtype}: it needs whole numbers')
+    dtype = _C.result_type(*tensors)
+    if dtype.is_floating_point or dtype == _C.bool:
+        raise NotImplementedError(f'"{name}" not implemented for {dtype}: it needs whole numbers')
+    return broadcast_tensors(*(tensor.to(dtype) for tensor in tensors))
 
 
 def gcd(input, other):
     """Greatest common divisor of two integer tensors, element by element (Euclid's algorithm)."""
-    _check_whole("gcd", input, other)
-    a, b = broadcast_tensors(input.abs(), other.abs())
+    a, b = (tensor.abs() for tensor in _whole("gcd", input, other))
     while b.any():
         a, b = _C.where(b == 0, a, b), _C.where(b == 0, b, a % b.clamp(min=1))
     return a.clone()
@@ -333,6 +340,7 @@ def gcd(input, other):
 
 def lcm(input, other):
     """Least common multiple of two integer tensors, element by element."""
+    input, other = _whole("lcm", input, other)
     divisor = gcd(input, other)
     return (input // divisor.clamp(min=1) * other).abs()
 
@@ -342,6 +350,8 @@ def isin(elements, test_elements, *, assume_unique=False, invert=False):
     elements, test_elements = (
         value if isinstance(value, Tensor) else _C.tensor(value) for value in (elements, test_elements)
     )
+    if _C.bool in (elements.dtype, test_elements.dtype):
+        raise RuntimeError("Unsupported input type encountered for isin(): Bool; logical ops compare bools")
     found = (elements.unsqueeze(-1) == test_elements.reshape(-1)).any(-1)
     return ~found if invert else found
 

@@ -201,3 +201,65 @@ def test_diff_more_often_than_there_are_elements(n):
     assert ctorch.ones(2, 3).diff(n).shape == (2, 0)
     assert ctorch.ones(0, 3, dtype=ctorch.bfloat16).diff(n).shape == (0, 0)
     assert ctorch.ones(3, 0).diff(n).shape == (3, 0)
+
+
+# ---------------------------------------------------------------- found by random calls beside PyTorch
+def test_unsigned_numbers_wrap_as_operands_and_parameters():
+    ones = ctorch.ones(2, dtype=ctorch.uint8)
+    assert ones.add(2, alpha=-2).tolist() == [253, 253] and ones.sub(2, alpha=-2).tolist() == [5, 5]
+    assert ctorch.rsub(ones, 2, alpha=-2).tolist() == [4, 4]
+    assert ctorch.addcmul(ones, ones, ones, value=-2).tolist() == [255, 255]
+    assert F.threshold(ones, 2, -2).tolist() == [254, 254]
+    assert ones.fill_(-2).tolist() == [254, 254]
+    truth = ctorch.tensor([True, False])
+    assert truth.add(ctorch.tensor([False, True]), alpha=-1).tolist() == [True, True]
+
+
+def test_infinities_fit_every_float_dtype():
+    half = ctorch.ones(2, dtype=ctorch.float16)
+    assert half.fill_(float("-inf")).tolist() == [-float("inf")] * 2 and half.fill_(65504.0).tolist() == [65504.0] * 2
+    assert ctorch.tensor([1e39, 70000.0], dtype=ctorch.float16).tolist() == [float("inf")] * 2
+
+
+def test_nan_bounds_replace_everything_on_one_side():
+    nan, x = float("nan"), ctorch.tensor([1.0, float("nan")], requires_grad=True)
+    for y in (x.clamp_min(nan), x.clamp_max(nan), x.clamp_max(ctorch.tensor([nan, 1.0])), x.clamp(max=nan)):
+        assert y.isnan().all()
+    assert grad(x.clamp_min(nan), x)[0].tolist() == [0.0, 0.0]
+    assert x.clamp_min(2.0).isnan().tolist() == [False, True]
+
+
+def test_bounds_of_clamp_are_promoted_together():
+    small = ctorch.ones(3, dtype=ctorch.uint8)
+    assert ctorch.clamp(small, small, small.char()).dtype == ctorch.int16
+    assert ctorch.clamp(small > 0, small.double(), small > 0).dtype == ctorch.float64
+
+
+def test_an_expanded_tensor_is_filled():
+    base = ctorch.ones(3)
+    assert base.expand(4, 3).fill_(2).shape == (4, 3) and base.tolist() == [2, 2, 2]
+    base[:1].expand(5).zero_()
+    assert base.tolist() == [0, 2, 2]
+    with pytest.raises(RuntimeError, match="single memory location"):
+        base.expand(4, 3).add_(1)
+
+
+def test_products_and_integrals_without_elements():
+    assert ctorch.inner(ctorch.ones(2, 3, 0), ctorch.ones(4, 0)).tolist() == [[[0.0] * 4] * 3] * 2
+    assert ctorch.tensordot(ctorch.ones(2, 0), ctorch.ones(0, 3), 1).tolist() == [[0.0] * 3] * 2
+    assert ctorch.trapezoid(ctorch.ones(2, 0)).tolist() == [0.0, 0.0]
+
+
+def test_whole_numbers_meet_truth_values():
+    truth = ctorch.tensor([True, False])
+    assert ctorch.gcd(truth, ctorch.tensor([4, 6])).tolist() == [1, 6]
+    assert ctorch.lcm(truth, ctorch.tensor(4)).tolist() == [4, 0] and ctorch.lcm(truth, ctorch.tensor(4)).dtype == ctorch.int64
+
+
+def test_a_truth_value_is_a_float_parameter():
+    assert ctorch.quantile(ctorch.tensor([1.0, 5.0]), True) == 5.0
+
+
+def test_a_nameless_subclass_is_printed():
+    nameless = type("", (ctorch.Tensor,), {})
+    assert repr(ctorch.ones(2).as_subclass(nameless)) == "([1., 1.])"

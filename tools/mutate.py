@@ -4,7 +4,7 @@
 
 Each mutant is one changed token: a comparison, an arithmetic or logical operator, a constant off by one, an increment,
 true for false.  It is built in a copy of the tree (the objects of this one are copied along, so that one file compiles)
-and run against the test files that stand beside its folder in TESTS, quickest first, until one fails.  A mutant that
+and run against the test files that stand beside its folder in SOURCES, those about the file first, until one fails.  A mutant that
 does not compile, or whose object is the original's, does not count.
 """
 
@@ -98,6 +98,12 @@ def library(tree):
     return next((tree / "ctorch").glob("_C*.so")).read_bytes()
 
 
+def tests_of(path):
+    """The test files of that source's folder, those first that have a word of its name in theirs."""
+    words = [word for word in path.stem.split("_") if len(word) > 3]
+    return sorted(SOURCES[path.parts[1]], key=lambda name: not any(word in name for word in words))
+
+
 def judge(tree, tests, seconds):
     """The test file that noticed, or None."""
     for name in tests:
@@ -131,7 +137,7 @@ def main():
             text = (tree / path).read_text()
             (tree / path).write_text(text[:start] + new + text[end:])
             if build(tree) and library(tree) != original:
-                noticed = judge(tree, SOURCES[path.parts[1]], options.seconds)
+                noticed = judge(tree, tests_of(path), options.seconds)
                 counted += 1
                 killed += noticed is not None
                 print(f"{'killed by ' + noticed if noticed else 'SURVIVED'}  {difference(path, text, start, end, new)}", flush=True)

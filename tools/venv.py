@@ -1,6 +1,6 @@
 """Makes .venv, or brings it up to date: the interpreter, the installed extra, the compiled extension.
 
-    python tools/venv.py [extra]
+    python tools/venv.py [extra]              CTORCH_VENV names another folder than .venv
 
 Run by the Makefile with the interpreter that .venv is to have; a .venv of another version is made anew.
 pip runs only when pyproject.toml or the place of the checkout changed since it last did, so a second call
@@ -19,7 +19,7 @@ import sysconfig
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-VENV = ROOT / ".venv"
+VENV = ROOT / os.environ.get("CTORCH_VENV", ".venv")
 PYTHON = VENV / "bin" / "python"
 
 

@@ -226,11 +226,11 @@ store_row(const Sort *s, int64_t row, const Item *items)
 {
     int64_t size = dtype_info[s->dtype].itemsize, *indices = s->indices + row * s->k;
     const char *in = s->in + row * s->n * size;
-    char *values = s->values + row * s->k * size;
     for (int64_t i = 0; i < s->k; i++)
         indices[i] = items[i].index;
     if (s->values == NULL)
         return;
+    char *values = s->values + row * s->k * size;
     switch (size) {
 #define VALUES(type) \
     for (int64_t i = 0; i < s->k; i++) \

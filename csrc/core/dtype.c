@@ -11,7 +11,26 @@ const struct DtypeInfo dtype_info[DTYPE_COUNT] = {
 #include "abi/dtype.def"
 };
 
+const struct FloatLimits float_limits[DTYPE_COUNT] = {
+    [DTYPE_HALF] = {65504, 0x1p-10, 0x1p-14, 1e-3},
+    [DTYPE_BF16] = {0x1.fep127, 0x1p-7, 0x1p-126, 1e-2},
+    [DTYPE_FLOAT] = {0x1.fffffep127, 0x1p-23, 0x1p-126, 1e-6},
+    [DTYPE_DOUBLE] = {0x1.fffffffffffffp1023, 0x1p-52, 0x1p-1022, 1e-15},
+};
+
 Dtype default_dtype = DTYPE_FLOAT;
+
+int64_t
+dtype_int_min(Dtype dtype)
+{
+    return dtype == DTYPE_UINT8 ? 0 : -(INT64_C(1) << (8 * dtype_info[dtype].itemsize - 2)) * 2;
+}
+
+int64_t
+dtype_int_max(Dtype dtype)
+{
+    return dtype == DTYPE_UINT8 ? UINT8_MAX : -(dtype_int_min(dtype) + 1);
+}
 
 /* dtype.def's order is the promotion order; two pairs have no common value range and go one up. */
 Dtype

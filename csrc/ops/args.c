@@ -412,12 +412,10 @@ value_from_object(PyObject *o, const Arg *arg, Value *v)
         return scalar_from_object(o, &v->scalar);
     case ARG_SCALAR:
         return scalar_from_object(o, &v->scalar);
-    case ARG_FLOAT: {
+    case ARG_FLOAT:
         if (tensor_check(o) && ((Tensor *)o)->requires_grad)  /* its history would be lost */
             return 0;
-        int got = scalar_from_object(o, &v->scalar);
-        return got == 1 && PyBool_Check(o) ? 0 : got;
-    }
+        return scalar_from_object(o, &v->scalar);
     case ARG_INT: {
         int got = int_from_object(o, &v->scalar.value.i);
         v->scalar.value.f = (double)v->scalar.value.i;

@@ -604,17 +604,6 @@ op_gelu(Tensor *t, const char *approximate)
     return error(PyExc_RuntimeError, "approximate argument must be either none or tanh.");
 }
 
-/* Tensor bounds: chosen, not computed, so that NaN stays and the gradient goes to what was chosen. */
-Tensor *
-op_clamp_tensor(Tensor *t, Tensor *min, Tensor *max)
-{
-    if (t != NULL && min == NULL && max == NULL)
-        return error(PyExc_RuntimeError, "torch.clamp: At least one of 'min' or 'max' must not be None");
-    if (min != NULL)
-        t = op_where(op_lt(t, min), min, t);
-    return max == NULL ? t : op_where(op_gt(t, max), max, t);
-}
-
 Tensor *
 op_round_decimals(Tensor *t, int64_t decimals)
 {

@@ -220,6 +220,10 @@ op_searchsorted(Tensor *sorted, const Value *value, bool out_int32, bool right, 
         here.tensor = op_on_host(value->tensor);
         return op_back(op_searchsorted(op_on_host(sorted), &here, out_int32, right, side, op_on_host(sorter)), sorted);
     }
+    if (sorted->dtype == DTYPE_BOOL && !value->is_scalar && value->tensor->dtype == DTYPE_BOOL) {
+        not_implemented_dtype("searchsorted", DTYPE_BOOL);
+        return NULL;
+    }
     bool is_float = dtype_is_float((Dtype)sorted->dtype);
     Tensor *values = value->tensor;
     if (value->is_scalar)

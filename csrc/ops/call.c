@@ -99,6 +99,22 @@ prepare_clamp(Operand *input, const Value *bounds, Param *params)
     return 0;
 }
 
+/* A factor must not change the kind of number that the sum of the operands is. */
+static int
+check_alpha(const Operand *in, int alpha)
+{
+    int category = CATEGORY_BOOL;
+    for (int k = 0; k < 2; k++) {
+        int own = in[k].tensor ? dtype_info[in[k].tensor->dtype].category : in[k].scalar.category;
+        category = own > category ? own : category;
+    }
+    if (alpha == CATEGORY_BOOL && category != CATEGORY_BOOL)
+        error(PyExc_RuntimeError, "Boolean alpha only supported for Boolean results.");
+    else if (alpha == CATEGORY_FLOAT && category != CATEGORY_FLOAT)
+        error(PyExc_RuntimeError, "For integral input tensors, argument alpha must not be a floating point number.");
+    return PyErr_Occurred() ? -1 : 0;
+}
+
 static PyObject *
 run_pointwise(const Row *row, const Value *v, bool inplace, PyObject *out)
 {
@@ -115,13 +131,16 @@ run_pointwise(const Row *row, const Value *v, bool inplace, PyObject *out)
         else if (row->signature.args[k].kind == ARG_BOOL)
             inplace |= v[k].scalar.value.i != 0;
     Tensor *target = inplace ? in[0].tensor : NULL;
+    Op op = (Op)(row - rows);
+    if ((op == OP_add || op == OP_sub || op == OP_rsub) && v[2].given && check_alpha(in, v[2].scalar.category) < 0)
+        return NULL;
     if (row == &rows[OP_clamp] && !v[1].given && !v[2].given)
         return (PyObject *)error(PyExc_RuntimeError, "torch.clamp: At least one of 'min' or 'max' must not be None");
     if (row == &rows[OP_clamp] && prepare_clamp(in, v + 1, params) < 0)
         return NULL;
     if (target == NULL && writes_directly(row, in, out))
         target = (Tensor *)out;
-    return (PyObject *)pointwise((Op)(row - rows), in, params, target);
+    return (PyObject *)pointwise(op, in, params, target);
 }
 
 static PyObject *

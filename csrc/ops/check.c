@@ -104,13 +104,19 @@ check_autograd_writable(Tensor *t)
 }
 
 int
-check_writable(Tensor *t, const char *op)
+check_fillable(Tensor *t, const char *op)
 {
     if (t->storage->readonly) {
         error(PyExc_RuntimeError, "%s: the tensor shares memory with a read-only NumPy array and cannot be changed "
                                   "in place; work on a copy (x.clone())", op);
         return -1;
     }
+    return check_autograd_writable(t);
+}
+
+int
+check_writable(Tensor *t, const char *op)
+{
     for (int i = 0; i < t->ndim && t->numel > 0; i++)
         if (t->strides[i] == 0 && t->dims[i] > 1) {
             error(PyExc_RuntimeError, "unsupported operation: more than one element of the written-to tensor refers to a "
@@ -118,7 +124,7 @@ check_writable(Tensor *t, const char *op)
                                       "(%s on an expanded tensor)", op);
             return -1;
         }
-    return check_autograd_writable(t);
+    return check_fillable(t, op);
 }
 
 /* The bytes [*low, *high) that t's elements can touch. */

@@ -187,7 +187,7 @@ BACKWARD(copy_)
 static Tensor *
 fill_as(Op op, Tensor *self, Scalar value)
 {
-    if (check_writable(self, "fill_") < 0 || fill_data(self, value) < 0)
+    if (check_fillable(self, "fill_") < 0 || fill_data(self, value) < 0)
         return NULL;
     tensor_bump(self);
     Tensor *inputs[1] = {self};
@@ -207,7 +207,7 @@ op_fill_(Tensor *self, const Value *value)
                      value->tensor->ndim);
     if (!value->is_scalar)
         return op_copy_(self, value->tensor);
-    return fill_as(OP_fill_, self, value->scalar);
+    return scalar_check_fits(&value->scalar, (Dtype)self->dtype) < 0 ? NULL : fill_as(OP_fill_, self, value->scalar);
 }
 
 Tensor *

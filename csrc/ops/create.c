@@ -15,28 +15,47 @@ enum { OPTION_DTYPE, OPTION_LAYOUT, OPTION_DEVICE, OPTION_REQUIRES_GRAD, OPTION_
 static const char *
 c_type_name(Dtype dtype)
 {
-    return dtype == DTYPE_UINT8 ? "uint8_t" : dtype == DTYPE_INT32 ? "int" : dtype_info[dtype].name;
+    static const char *const names[DTYPE_COUNT] = {
+        [DTYPE_UINT8] = "uint8_t", [DTYPE_INT8] = "int8_t",     [DTYPE_INT16] = "int16_t",      [DTYPE_INT32] = "int",
+        [DTYPE_INT64] = "int64_t", [DTYPE_HALF] = "c10::Half", [DTYPE_BF16] = "c10::BFloat16", [DTYPE_FLOAT] = "float",
+    };
+    return names[dtype];
 }
 
-/* Unsigned types take negative numbers modulo their range, as PyTorch's do. */
+/* Whole numbers below zero are taken modulo the range of an unsigned type; fractions are not, and count as they are: 255.5
+ * is too large for it.  Infinities and NaN are numbers of the float types. */
+static bool
+scalar_fits(const Scalar *value, Dtype dtype)
+{
+    double f = value->value.f;
+    int64_t i = value->value.i;
+    if (dtype == DTYPE_BOOL)
+        return true;
+    if (dtype_is_float(dtype))
+        return !(fabs(f) > float_limits[dtype].max) || isinf(f);
+    int64_t low = dtype_int_min(dtype), high = dtype_int_max(dtype);
+    if (value->category == CATEGORY_FLOAT)          /* 2^63, where the largest int64 has no double, does not fit it */
+        return f >= (double)low && (dtype == DTYPE_INT64 ? f < 0x1p63 : f <= (double)high);
+    return i >= (dtype == DTYPE_UINT8 ? -high : low) && i <= high;
+}
+
 int
 scalar_check_fits(const Scalar *value, Dtype dtype)
 {
-    bool fits = true;
-    int bits = 8 * dtype_info[dtype].itemsize;
-    if (dtype_info[dtype].category != CATEGORY_INT)
+    if (scalar_fits(value, dtype))
         return 0;
-    if (value->category == CATEGORY_FLOAT)
-        fits = value->value.f > -9223372036854775809.0 && value->value.f < 9223372036854775808.0;
-    if (fits && bits < 64) {
-        int64_t high = (INT64_C(1) << (dtype == DTYPE_UINT8 ? bits : bits - 1)) - 1;
-        int64_t low = dtype == DTYPE_UINT8 ? -high : -high - 1;
-        fits = value->value.i >= low && value->value.i <= high;
-    }
-    if (!fits)
-        error(PyExc_RuntimeError, "value cannot be converted to type %s without overflow",
-              c_type_name(dtype));
-    return fits ? 0 : -1;
+    error(PyExc_RuntimeError, "value cannot be converted to type %s without overflow", c_type_name(dtype));
+    return -1;
+}
+
+int
+value_check_fits(Tensor *t, const Scalar *number, Dtype dtype)
+{
+    if (t == NULL)
+        return scalar_check_fits(number, dtype);
+    if (tensor_is_meta(t))
+        return 0;
+    return scalar_check_fits(&(Scalar){tensor_item(t), dtype_info[t->dtype].category}, dtype);
 }
 
 Tensor *

@@ -31,6 +31,8 @@ PyObject *op_meshgrid(int64_t n, Tensor *const *tensors, const char *indexing); 
 #define SCALAR_INT(x) ((Scalar){{(double)(x), (x)}, CATEGORY_INT})
 /* Whether a number can be stored without overflow; -1 with RuntimeError. */
 int scalar_check_fits(const Scalar *value, Dtype dtype);
+/* Of a 0-d tensor's number, or of the number where t is NULL. */
+int value_check_fits(Tensor *t, const Scalar *number, Dtype dtype);
 /* Sets requires_grad; RuntimeError for integer dtypes. */
 Tensor *with_requires_grad(Tensor *t, bool requires_grad);
 

@@ -40,6 +40,12 @@ as_float(Tensor *t)
 }
 
 /* ---------------------------------------------------------------- bounds */
+static int
+refuse_bool(const char *op, Dtype dtype)
+{
+    return dtype == DTYPE_BOOL ? not_implemented_dtype(op, dtype) : 0;
+}
+
 /* A bound that is not met passes the gradient; at equality it goes to t, as in PyTorch. */
 Tensor *
 op_clamp_tensors(Tensor *t, Tensor *low, Tensor *high)
@@ -48,6 +54,11 @@ op_clamp_tensors(Tensor *t, Tensor *low, Tensor *high)
         return NULL;
     if (low == NULL && high == NULL)
         return error(PyExc_RuntimeError, "torch.clamp: At least one of 'min' or 'max' must not be None");
+    Operand in[3] = {{.tensor = t}, {.tensor = low ? low : t}, {.tensor = high ? high : t}};
+    Dtype dtype = operands_dtype(3, in, -1);
+    if (refuse_bool("clamp", dtype) < 0)
+        return NULL;
+    t = op_to_dtype(t, dtype);
     if (low != NULL)
         t = op_where(op_logical_or(op_lt(t, low), op_isnan(low)), low, t);
     if (high != NULL)
@@ -64,9 +75,15 @@ clamp_one_side(Op op, Tensor *t, const Value *bound, Op beyond)
         return NULL;
     Tensor *limit = bound->is_scalar ? NULL : op_detach(bound->tensor), *x = op_detach(t);
     Operand compared[2] = {{.tensor = x}, {.tensor = limit, .scalar = bound->scalar}};
+    if (refuse_bool(rows[op].python, operands_dtype(2, compared, -1)) < 0)
+        return NULL;
+    if (limit == NULL && isnan(bound->scalar.value.f))      /* NaN replaces everything */
+        beyond = OP_ne;
     Tensor *mask = scope_keep(pointwise(beyond, compared, rows[beyond].defaults, NULL));
     if (mask == NULL)
         return NULL;
+    if (limit != NULL && dtype_is_float((Dtype)limit->dtype))
+        mask = op_logical_or(mask, op_isnan(limit));
     Operand chosen[3] = {{.tensor = mask}, compared[1], compared[0]};
     Tensor *out = scope_keep(pointwise(OP_where, chosen, rows[OP_where].defaults, NULL));
     Node *n = out ? RECORD(op, out, t, bound->is_scalar ? NULL : bound->tensor) : NULL;

@@ -19,7 +19,7 @@ typedef struct Frame {
     Op op;
     int n;
     const Operand *in;
-    const Param *params;
+    Param params[2];
     Tensor *out;                  /* in-place target, or NULL */
     Dtype compute;                /* the loop's type */
     Dtype result;                 /* the type of what it yields */
@@ -31,13 +31,13 @@ typedef struct Frame {
 
 /* ---------------------------------------------------------------- promotion */
 /* Tensors with dims outrank 0-d tensors outrank numbers; a lower rank matters only if its category is higher. */
-static Dtype
-promote_operands(const Frame *f)
+Dtype
+operands_dtype(int n, const Operand *in, int left_out)
 {
     Dtype by_rank[3] = {DTYPE_NONE, DTYPE_NONE, DTYPE_NONE};      /* dimensioned, 0-d, number */
-    for (int k = 0; k < f->n; k++) {
-        const Operand *o = &f->in[k];
-        if (k == f->row->bool_operand)
+    for (int k = 0; k < n; k++) {
+        const Operand *o = &in[k];
+        if (k == left_out)
             continue;
         int rank = o->tensor == NULL ? 2 : o->tensor->ndim == 0 ? 1 : 0;
         Dtype d = o->tensor != NULL                            ? (Dtype)o->tensor->dtype
@@ -101,17 +101,16 @@ check_mask(const Frame *f)
     return 0;
 }
 
-/* masked_fill keeps its tensor's dtype, which the value must fit. */
+/* Numbers that become elements as they are: where's, and masked_fill's also in a tensor, must fit the result. */
 static int
-check_fill_value(const Frame *f, Dtype d)
+check_stored_numbers(const Frame *f, Dtype d)
 {
-    const Operand *o = &f->in[2];
-    if (o->tensor != NULL && tensor_is_meta(o->tensor))
-        return 0;
-    Scalar value = o->tensor == NULL
-                       ? o->scalar
-                       : (Scalar){tensor_item(o->tensor), dtype_info[o->tensor->dtype].category};
-    return scalar_check_fits(&value, d);
+    if (f->op == OP_masked_fill)
+        return value_check_fits(f->in[2].tensor, &f->in[2].scalar, d);
+    for (int k = 1; k < f->n; k++)
+        if (f->in[k].tensor == NULL && scalar_check_fits(&f->in[k].scalar, d) < 0)
+            return -1;
+    return 0;
 }
 
 /* lerp promotes nothing. */
@@ -136,8 +135,9 @@ choose_dtype(Frame *f)
         return -1;
     if (f->op == OP_lerp && check_lerp(f) < 0)
         return -1;
-    Dtype d = f->op == OP_masked_fill ? (Dtype)f->in[0].tensor->dtype : promote_operands(f);
-    if (f->op == OP_masked_fill && check_fill_value(f, d) < 0)
+    Dtype d = f->op == OP_masked_fill ? (Dtype)f->in[0].tensor->dtype
+                                         : operands_dtype(f->n, f->in, f->row->bool_operand);
+    if (f->row->bool_operand >= 0 && check_stored_numbers(f, d) < 0)
         return -1;
     int category = dtype_info[d].category;
     switch ((Class)f->row->class) {
@@ -156,7 +156,8 @@ choose_dtype(Frame *f)
             return refuse_bool(f->row);
         break;
     case CLASS_INT:
-        if (category == CATEGORY_FLOAT)
+        if (category == CATEGORY_FLOAT
+            || (d == DTYPE_BOOL && (f->op == OP_bitwise_left_shift || f->op == OP_bitwise_right_shift)))
             return not_implemented_dtype(f->row->shown, d);
         break;
     case CLASS_ANY:
@@ -173,20 +174,26 @@ choose_dtype(Frame *f)
     return 0;
 }
 
-/* The parameters that the dtype of the computation cannot hold. */
+/* The parameters that the dtype of the computation cannot hold.  clamp's bounds may be missing, hence beyond any dtype;
+ * ops/call.c has looked at those that were given. */
 static int
-check_params(const Frame *f)
+check_params(Frame *f)
 {
-    if (f->compute == DTYPE_BOOL || dtype_is_float(f->compute))
+    if (dtype_is_float(f->compute))
         return 0;
-    if (f->op == OP_add && f->params[0].f != (double)f->params[0].i) {
-        error(PyExc_RuntimeError, "For integral input tensors, argument alpha must not be a floating point number.");
-        return -1;
-    }
     if (f->op == OP_hardtanh && f->compute == DTYPE_UINT8 && (f->params[0].f < 0 || f->params[1].f < 0)) {
         error(PyExc_RuntimeError, "cannot do hardtanh on an unsigned type with negative limits: %s and %s",
               float_text(f->params[0].f), float_text(f->params[1].f));
         return -1;
+    }
+    for (int k = 0; k < f->row->n_params && f->op != OP_clamp; k++) {
+        bool whole = f->params[k].f == (double)f->params[k].i;
+        if (scalar_check_fits(&(Scalar){f->params[k], whole ? CATEGORY_INT : CATEGORY_FLOAT}, f->compute) < 0)
+            return -1;
+        if (f->compute == DTYPE_UINT8)
+            f->params[k].i = (uint8_t)f->params[k].i;
+        else if (f->compute == DTYPE_BOOL)
+            f->params[k].i = f->params[k].f != 0;
     }
     return 0;
 }
@@ -569,7 +576,8 @@ pointwise(Op op, const Operand *in, const Param *params, Tensor *target)
         f.op = op;
         f.n = row->arity;
         f.in = in;
-        f.params = params;
+        f.params[0] = params[0];
+        f.params[1] = params[1];
         f.out = target;
         return general(&f);
     }

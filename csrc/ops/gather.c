@@ -76,7 +76,7 @@ check_scatter(const char *op, Tensor *t, int64_t dim, Tensor *index, Tensor *src
     if (check_ndim(op, t, index, "self") < 0 || (src != NULL && check_ndim(op, src, index, "src") < 0))
         return -1;
     bool larger = false;
-    for (int i = 0; i < t->ndim; i++)
+    for (int i = 0; i < (t->ndim ? t->ndim : 1); i++)        /* 0-d counts as one dim of size 1 */
         larger |= (i != d && size_at(index, i) > t->dims[i]) ||
                   (src != NULL && size_at(index, i) > size_at(src, i));
     if (larger) {
@@ -217,7 +217,7 @@ op_scatter(Tensor *t, int64_t dim, Tensor *index, Tensor *src, bool inplace)
 Tensor *
 op_scatter_value(Tensor *t, int64_t dim, Tensor *index, Scalar value, bool inplace)
 {
-    if (t == NULL || index == NULL)
+    if (t == NULL || index == NULL || scalar_check_fits(&value, (Dtype)t->dtype) < 0)
         return NULL;
     Tensor *number = scope_keep(tensor_from_scalar(value.value, (Dtype)t->dtype, t->device));
     return scatter(OP_scatter_value, "scatter", PICK_SET, t, dim, index, number, inplace);

@@ -255,7 +255,9 @@ op_index_fill(Tensor *t, int64_t dim, Tensor *index, const Value *value, bool in
                      "index_fill_ only supports a 0-dimensional value tensor, but got tensor with %d "
                      "dimension(s).",
                      number->ndim);
-    Tensor *stored = op_to_dtype(number ? op_detach(number) : NULL, (Dtype)t->dtype);
+    if (number == NULL || value_check_fits(value->is_scalar ? NULL : number, &value->scalar, (Dtype)t->dtype) < 0)
+        return NULL;
+    Tensor *stored = op_to_dtype(op_detach(number), (Dtype)t->dtype);
     Tensor *out = stored && r.index ? index_target(t, "index_fill_", inplace) : NULL;
     if (out == NULL || run("index_fill", PICK_SET, out, &r, stored) < 0)
         return NULL;

@@ -12,7 +12,7 @@ int
 loss_reduction(const Value *size_average, const Value *reduce, const char *text, LossReduction *out)
 {
     static const char *const names[] = {"none", "mean", "sum", "batchmean"};
-    if ((size_average && size_average->given) || (reduce && reduce->given)) {
+    if (size_average != NULL && (size_average->given || reduce->given)) {
         bool none = reduce->given && !reduce->scalar.value.i,
              sum = size_average->given && !size_average->scalar.value.i;
         *out = none ? LOSS_NONE : sum ? LOSS_SUM : LOSS_MEAN;

@@ -303,8 +303,8 @@ op_inner(Tensor *a, Tensor *b)
         dims[ndim++] = a->dims[i];
     for (int i = 0; i < b->ndim - 1; i++)
         dims[ndim++] = b->dims[i];
-    Tensor *left = op_reshape(a, 2, (int64_t[]){k ? a->numel / k : 0, k});
-    Tensor *right = op_reshape(b, 2, (int64_t[]){k ? b->numel / k : 0, k});
+    Tensor *left = op_reshape(a, 2, (int64_t[]){shape_numel(a->ndim - 1, a->dims), k});
+    Tensor *right = op_reshape(b, 2, (int64_t[]){shape_numel(b->ndim - 1, b->dims), k});
     return op_reshape(op_mm(left, op_mT(right)), ndim, dims);
 }
 

@@ -43,7 +43,6 @@ Tensor *op_reshape_as(Tensor *t, Tensor *other);
 Tensor *op_unfold(Tensor *t, int64_t dim, int64_t size, int64_t step);
 Tensor *op_div_rounded(const Value *a, const Value *b, const Value *mode);
 Tensor *op_gelu(Tensor *t, const char *approximate);
-Tensor *op_clamp_tensor(Tensor *t, Tensor *min, Tensor *max);           /* a missing bound is NULL */
 Tensor *op_round_decimals(Tensor *t, int64_t decimals);
 Tensor *op_where_method(const Value *input, const Value *condition, const Value *other);
 

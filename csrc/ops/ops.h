@@ -13,6 +13,8 @@ typedef struct Operand {
     Scalar scalar;
 } Operand;
 
+/* The common dtype of operands by PyTorch's rules; operand left_out, if there is such, does not count. */
+Dtype operands_dtype(int n, const Operand *operands, int left_out);
 /* Any pointwise row: promote, broadcast, check, allocate, compute, record.  out: the tensor of an in-place call, else
  * NULL.  Returns a new reference (out itself for in-place); NULL with an error. */
 Tensor *pointwise(Op op, const Operand *operands, const Param *params, Tensor *out);
@@ -37,6 +39,7 @@ Tensor *op_inplace(Op op, Tensor *self, Tensor *other, double alpha);
 int check_same_device(const char *op, int n, Tensor *const *tensors);
 int device_mismatch(const char *op, Device a, Device b);  /* the error of it; -1 */
 int check_writable(Tensor *t, const char *op);           /* in-place rules: leaf, view of leaf, read-only, overlap */
+int check_fillable(Tensor *t, const char *op);           /* without overlap: one value may be written many times */
 int check_overlap(const char *op, const Tensor *out, const Tensor *in);    /* partial overlap is refused */
 const Backend *backend_of(const Tensor *t);              /* never NULL for a living tensor */
 bool tensor_is_meta(const Tensor *t);

@@ -488,6 +488,10 @@ op_trace(Tensor *t)
         return NULL;
     if (t->ndim != 2)
         return error(PyExc_RuntimeError, "trace: expected a matrix, but got tensor with dim %d", t->ndim);
+    if (t->dtype == DTYPE_BOOL) {
+        not_implemented_dtype("trace", DTYPE_BOOL);
+        return NULL;
+    }
     Tensor *out = op_sum(op_diagonal(op_detach(t), 0, 0, 1));
     Node *n = out ? RECORD(OP_trace, out, t) : NULL;
     node_save_ints(n, 2, t->dims);

@@ -29,13 +29,6 @@ checked(Tensor *out)
 }
 
 /* ---------------------------------------------------------------- as_strided */
-/* The storage offset PyTorch's caller gives, relative to t; t's own where none is given. */
-int64_t
-as_strided_offset(const Value *t, const Value *size, const Value *stride, const Value *offset)
-{
-    (void)size, (void)stride;
-    return offset->given ? offset->scalar.value.i - tensor_offset(t->tensor) : 0;
-}
 
 static int
 check_in_storage(Tensor *t, int ndim, const int64_t *dims, const int64_t *strides, int64_t offset)
@@ -70,6 +63,18 @@ op_as_strided(Tensor *t, int ndim, const int64_t *dims, const int64_t *strides, 
     Tensor *out = view_make(t, ndim, dims, strides, offset);
     node_save_geometry(out ? RECORD(OP_as_strided, out, t) : NULL, t, out);
     return checked(out);
+}
+
+Tensor *
+op_as_strided_at(Tensor *t, const Value *size, const Value *stride, const Value *offset)
+{
+    if (t == NULL)
+        return NULL;
+    if (size->n != stride->n)
+        return error(PyExc_RuntimeError, "mismatch in length of strides and shape: %d strides for %d sizes", (int)stride->n,
+                     (int)size->n);
+    int64_t first = offset->given ? offset->scalar.value.i - tensor_offset(t) : 0;
+    return op_as_strided(t, (int)size->n, size->ints, stride->ints, first);
 }
 
 /* How many elements of a base lie at each place of its flattened memory, 1 where there is none. */

@@ -7,7 +7,8 @@
 
 /* offset in elements from t's own first element */
 Tensor *op_as_strided(Tensor *t, int ndim, const int64_t *dims, const int64_t *strides, int64_t offset);
-int64_t as_strided_offset(const Value *t, const Value *size, const Value *stride, const Value *offset);
+/* offset counts from the storage's start; not given, the view starts where t does. */
+Tensor *op_as_strided_at(Tensor *t, const Value *size, const Value *stride, const Value *offset);
 Tensor *op_as_strided_backward(Tensor *g, int base_ndim, const int64_t *base_dims, const int64_t *base_strides, int ndim,
                                const int64_t *dims, const int64_t *strides, int64_t offset);
 void backward_as_strided(Node *n, Tensor **grads, Tensor **out);     /* of any node with node_save_geometry's ints */

@@ -215,44 +215,25 @@ PyMethodDef convert_methods[] = {
 };
 
 /* ---------------------------------------------------------------- promotion */
-/* The dtype of a + b, by PyTorch's ranks: dimensioned tensor, 0-d tensor, number. */
 static int
-rank_of(PyObject *o, Dtype *dtype, int *rank)
+operand_of(PyObject *o, Operand *out)
 {
-    Scalar s;
-    if (tensor_check(o)) {
-        *dtype = (Dtype)((Tensor *)o)->dtype;
-        *rank = ((Tensor *)o)->ndim == 0;
+    *out = (Operand){.tensor = tensor_check(o) ? (Tensor *)o : NULL};
+    if (out->tensor != NULL || scalar_from_object(o, &out->scalar) == 1)
         return 0;
-    }
-    if (scalar_from_object(o, &s) != 1) {
-        error(PyExc_TypeError, "result_type(): arguments must be tensors or numbers, not %s", Py_TYPE(o)->tp_name);
-        return -1;
-    }
-    *dtype = s.category == CATEGORY_FLOAT ? default_dtype : s.category == CATEGORY_INT ? DTYPE_INT64 : DTYPE_BOOL;
-    *rank = 2;
-    return 0;
+    error(PyExc_TypeError, "result_type(): arguments must be tensors or numbers, not %s", Py_TYPE(o)->tp_name);
+    return -1;
 }
 
 static PyObject *
 module_result_type(PyObject *module, PyObject *args)
 {
     PyObject *o[2];
-    Dtype d[2];
-    int rank[2];
+    Operand in[2];
     (void)module;
-    if (!PyArg_ParseTuple(args, "OO:result_type", &o[0], &o[1]))
+    if (!PyArg_ParseTuple(args, "OO:result_type", &o[0], &o[1]) || operand_of(o[0], &in[0]) < 0 || operand_of(o[1], &in[1]) < 0)
         return NULL;
-    if (rank_of(o[0], &d[0], &rank[0]) < 0 || rank_of(o[1], &d[1], &rank[1]) < 0)
-        return NULL;
-    Dtype result;
-    if (rank[0] == rank[1])
-        result = dtype_promote(d[0], d[1]);
-    else {
-        int high = rank[0] < rank[1] ? 0 : 1;
-        result = dtype_info[d[!high]].category > dtype_info[d[high]].category ? d[!high] : d[high];
-    }
-    return Py_NewRef(dtype_object(result));
+    return Py_NewRef(dtype_object(operands_dtype(2, in, -1)));
 }
 
 static int

@@ -1,20 +1,11 @@
 /* torch.finfo and torch.iinfo: the limits of a dtype. */
+#include "core/dtype.h"
 #include "python/types.h"
 
 typedef struct LimitsObject {
     PyObject_HEAD
     Dtype dtype;
 } LimitsObject;
-
-/* A row per float dtype: largest value, 2^(1 - mantissa bits), smallest normal, 10^-(digits that survive). */
-static const struct FloatLimits {
-    double max, eps, smallest_normal, resolution;
-} float_limits[DTYPE_COUNT] = {
-    [DTYPE_HALF] = {65504, 0x1p-10, 0x1p-14, 1e-3},
-    [DTYPE_BF16] = {0x1.fep127, 0x1p-7, 0x1p-126, 1e-2},
-    [DTYPE_FLOAT] = {0x1.fffffep127, 0x1p-23, 0x1p-126, 1e-6},
-    [DTYPE_DOUBLE] = {0x1.fffffffffffffp1023, 0x1p-52, 0x1p-1022, 1e-15},
-};
 
 static PyTypeObject FinfoType, IinfoType;
 
@@ -28,18 +19,6 @@ static const struct FloatLimits *
 limits(PyObject *self)
 {
     return &float_limits[value(self)];
-}
-
-static int64_t
-int_min(Dtype dtype)
-{
-    return dtype == DTYPE_UINT8 ? 0 : -(INT64_C(1) << (8 * dtype_info[dtype].itemsize - 2)) * 2;
-}
-
-static int64_t
-int_max(Dtype dtype)
-{
-    return dtype == DTYPE_UINT8 ? UINT8_MAX : -(int_min(dtype) + 1);
 }
 
 static int
@@ -118,7 +97,7 @@ iinfo_repr(PyObject *self)
 {
     Dtype dtype = value(self);
     return format_values("iinfo(min=%g, max=%g, dtype=%s)",
-                         Py_BuildValue("(dds)", (double)int_min(dtype), (double)int_max(dtype),
+                         Py_BuildValue("(dds)", (double)dtype_int_min(dtype), (double)dtype_int_max(dtype),
                                        dtype_info[dtype].name));
 }
 
@@ -175,13 +154,13 @@ get_resolution(PyObject *self, void *Py_UNUSED(closure))
 static PyObject *
 get_int_max(PyObject *self, void *Py_UNUSED(closure))
 {
-    return PyLong_FromLongLong(int_max(value(self)));
+    return PyLong_FromLongLong(dtype_int_max(value(self)));
 }
 
 static PyObject *
 get_int_min(PyObject *self, void *Py_UNUSED(closure))
 {
-    return PyLong_FromLongLong(int_min(value(self)));
+    return PyLong_FromLongLong(dtype_int_min(value(self)));
 }
 
 static PyGetSetDef finfo_getset[] = {

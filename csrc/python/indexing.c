@@ -360,7 +360,7 @@ static int
 assign_view(Tensor *view, const Value *value)
 {
     if (value->is_scalar || value->tensor->ndim == 0)
-        return op_fill_(view, value) ? 0 : -1;
+        return check_writable(view, "copy_") < 0 || op_fill_(view, value) == NULL ? -1 : 0;
     Tensor *source = value->tensor;
     int extra = 0;
     while (source->ndim - extra > view->ndim && source->dims[extra] == 1)

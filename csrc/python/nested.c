@@ -166,7 +166,9 @@ store_number(const Nested *s, PyObject *o, char *at)
         memcpy(at, &f, sizeof f);
         return 0;
     }
-    if (number_of(o, &number) < 0 || scalar_check_fits(&number, s->dtype) < 0)
+    if (number_of(o, &number) < 0)
+        return -1;
+    if (!dtype_is_float(s->dtype) && scalar_check_fits(&number, s->dtype) < 0)          /* a float too large is infinite */
         return -1;
     if (s->dtype == DTYPE_BOOL && number.category == CATEGORY_FLOAT)
         number.value.i = number.value.f != 0;

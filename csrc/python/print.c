@@ -31,7 +31,7 @@ typedef struct Text {
 static void
 text_append(Text *text, const char *bytes, size_t n)
 {
-    if (text->failed)
+    if (text->failed || n == 0)
         return;
     if (text->length + n > text->capacity) {
         size_t capacity = 2 * (text->length + n) + 64;
