@@ -14,14 +14,14 @@ divider(uint32_t d)
     return (Divider){d, (uint32_t)(((((uint64_t)1 << shift) - d) << 32) / d + 1), shift};
 }
 
-static bool
-is_dense(const Places *p, const Iter *iter)
+bool
+iter_is_dense(const Iter *iter)
 {
     if (iter->ndim != 1)
         return false;
     for (int k = 0; k < iter->n_operands; k++)
         if (!(iter->host >> k & 1)
-            && (iter->strides[0][k] != itemsizes[iter->dtype[k]] || (uintptr_t)p->ptr[k] % 16 != 0))
+            && (iter->strides[0][k] != itemsizes[iter->dtype[k]] || (uintptr_t)iter->ptr[k] % 16 != 0))
             return false;
     return true;
 }
@@ -40,7 +40,7 @@ places_of(const Iter *iter)
         for (int k = 0; k < iter->n_operands; k++)
             p.strides[d][k] = iter->host >> k & 1 ? 0 : iter->strides[d][k];
     }
-    p.dense = is_dense(&p, iter);
+    p.dense = iter_is_dense(iter);
     return p;
 }
 
@@ -67,7 +67,7 @@ places_each(const Iter *iter, int (*launch)(const Places *places, void *context)
     Iter part = *iter;
     int64_t each = iter->numel / iter->dims[last], step = 1;
     if (iter->ndim <= PLACES_DIMS && each <= most)
-        step = most / each / 4 * 4 > 0 ? most / each / 4 * 4 : 1;
+        step = most / each / 16 * 16 > 0 ? most / each / 16 * 16 : 1;
     for (int64_t i = 0; i < iter->dims[last]; i += step) {
         int64_t n = iter->dims[last] - i < step ? iter->dims[last] - i : step;
         memcpy(part.ptr, iter->ptr, sizeof part.ptr);

@@ -35,6 +35,7 @@ CT_FN void place(const Places *p, uint32_t i, int operands, int64_t *offset)
 {
     for (int k = 0; k < operands; k++)
         offset[k] = 0;
+CT_ROLLED
     for (int d = 0; d < p->ndim; d++) {
         const uint32_t rest = d + 1 < p->ndim ? divide(i, p->dims[d]) : 0, at = i - rest * p->dims[d].divisor;
         for (int k = 0; k < operands; k++)
@@ -47,6 +48,8 @@ CT_FN void place(const Places *p, uint32_t i, int operands, int64_t *offset)
 #ifdef __cplusplus
 extern "C" {
 #endif
+/* Whether all operands that are not numbers are adjacent and aligned to 16 bytes. */
+bool iter_is_dense(const Iter *iter);
 /* Calls `launch` once for every part of the iterator that fits a Places; itemsizes[k]: of operand k's elements.  0, or
  * launch's -1. */
 int places_each(const Iter *iter, int (*launch)(const Places *places, void *context), void *context);

@@ -1,5 +1,5 @@
 /* The pointwise, guard and cast slots: operands of another dtype than the computation's are converted into temporary
- * memory, half types are computed in float, and what is left is one launch of the row's kernel. */
+ * memory, half types that are not adjacent are computed in float, and what is left is one launch of the row's kernel. */
 #include "cuda/pointwise.h"
 
 #include <string.h>
@@ -22,18 +22,32 @@ blocks_for(int64_t threads)
     return (int)(blocks < 1 ? 1 : blocks < most ? blocks : most);
 }
 
-static PointwiseKernel
-kernel_of(Op op, int part, Dtype dtype)
+static const PointwiseTable *const half_tables[DTYPE_COUNT] = {[DTYPE_HALF] = &pointwise_f16, [DTYPE_BF16] = &pointwise_bf16};
+
+typedef PointwiseKernel KernelOf[OP_COUNT][PART_COUNT][DTYPE_COUNT];
+
+static void
+fill_kernels(const PointwiseTable *const *from, KernelOf kernels)
 {
-    static PointwiseKernel kernels[OP_COUNT][PART_COUNT][DTYPE_COUNT];
-    static bool filled;
-    for (int d = 0; d < DTYPE_COUNT && !filled; d++)
-        for (int i = 0; i < tables[d]->n_entries; i++) {
-            PointwiseEntry e = tables[d]->entries[i];
+    for (int d = 0; d < DTYPE_COUNT; d++)
+        for (int i = 0; from[d] != NULL && i < from[d]->n_entries; i++) {
+            PointwiseEntry e = from[d]->entries[i];
             kernels[e.op][e.part][d] = e.kernel;
         }
-    filled = true;
-    return kernels[op][part][dtype];
+}
+
+/* half: of elements that are adjacent, as they are stored. */
+static PointwiseKernel
+kernel_of(Op op, int part, Dtype dtype, bool half)
+{
+    static KernelOf kernels, half_kernels;
+    static bool filled;
+    if (!filled) {
+        fill_kernels(tables, kernels);
+        fill_kernels(half_tables, half_kernels);
+        filled = true;
+    }
+    return half ? half_kernels[op][part][dtype] : kernels[op][part][dtype];
 }
 
 static GuardKernel
@@ -145,15 +159,43 @@ launch_guards(const Places *places, void *context)
     return check(cudaGetLastError());
 }
 
+/* All operands adjacent and of the half dtype itself, or bool where the row has bools. */
+static bool
+is_half_as_stored(Op op, int part, Dtype dtype, const Iter *iter)
+{
+    if (half_tables[dtype] == NULL || !iter_is_dense(iter))
+        return false;
+    for (int k = 0; k < iter->n_operands; k++) {
+        Dtype stored = computed_dtype(op, part, k, dtype) == DTYPE_BOOL ? DTYPE_BOOL : dtype;
+        if (!(iter->host >> k & 1) && iter->dtype[k] != (int8_t)stored)
+            return false;
+    }
+    return true;
+}
+
+static int
+half_pointwise(Op op, int part, Dtype dtype, const Iter *given, const Param *params)
+{
+    Iter iter = *given;
+    uint64_t numbers[ITER_OPERANDS];
+    Launch l = {.kernel = kernel_of(op, part, dtype, true), .params = params, .pack = 8};
+    for (int k = 0; k < iter.n_operands; k++)
+        if (iter.host >> k & 1)
+            convert_number(&iter, k, computed_dtype(op, part, k, dtype), &numbers[k]);
+    return places_each(&iter, launch_row, &l);
+}
+
 int
 cuda_pointwise(Op op, int part, Dtype dtype, const Iter *given, const Param *params)
 {
+    if (is_half_as_stored(op, part, dtype, given))
+        return half_pointwise(op, part, dtype, given, params);
     Iter iter = *given, store = {.n_operands = 0};
     uint64_t numbers[ITER_OPERANDS];
     char *memory[ITER_OPERANDS] = {NULL};
     int result = 0;
     Dtype compute = computed_dtype(op, part, GRAD_G, dtype);
-    Launch l = {.kernel = kernel_of(op, part, dtype), .params = params, .pack = 16 / itemsizes[compute]};
+    Launch l = {.kernel = kernel_of(op, part, dtype, false), .params = params, .pack = 16 / itemsizes[compute]};
     if (compute == DTYPE_BOOL)
         l.pack = 1;
     for (int k = 0; k < iter.n_operands && result == 0; k++) {

@@ -1,7 +1,12 @@
 /* One dtype's kernels of every pointwise row: included with T (the type), S (its suffix in abi/formula.h), IS_FLOAT and
- * IS_BOOL set, after pointwise_begin.cuh.  A formula is read here as device code over the letters x y a b c g p q; see
- * abi/ops.def.  A float kernel takes adjacent elements in packs of 16 bytes, then whatever is left one by one. */
-#define FN(name) JOIN2(name, S)
+ * IS_BOOL set, after pointwise_begin.cuh; for a half type, computed in float, also with HALF (how it is stored, of
+ * pointwise_half.cuh) and TAG, the suffix of its kernels.  A formula is read here as device code over the letters
+ * x y a b c g p q; see abi/ops.def.  A float kernel takes adjacent elements in packs of 16 bytes, then whatever is left
+ * one by one; kernels of a half type know adjacent elements alone. */
+#ifndef TAG
+#define TAG S
+#endif
+#define FN(name) JOIN2(name, TAG)
 
 #if IS_FLOAT
 #define IN_FLOAT(...) __VA_ARGS__
@@ -35,7 +40,33 @@
         one \
         *(to *)(at->ptr[0] + offset[0]) = (to)(formula); \
     }
-#if IS_FLOAT
+#if defined(HALF)
+#define KERNEL(name, operands, to, packs, pack, one, formula) \
+    static __global__ void FN(name)(PointwiseArgs args) \
+    { \
+        const T p = PARAM_OF(0), q = PARAM_OF(1); \
+        const Places *at = &args.places; \
+        (void)p, (void)q; \
+        for (uint32_t group = FIRST; group < at->n / EIGHT; group += STEP) { \
+            Eight<HALF, to> out; \
+            packs \
+            CT_ROLLED \
+            for (int side = 0; side < 2; side++) { \
+                to four[4]; \
+                for (int j = 0; j < 4; j++) { \
+                    pack \
+                    four[j] = (to)(formula); \
+                } \
+                put_four(&out, side, four); \
+            } \
+            write_eight(at, group, out); \
+        } \
+        for (uint32_t i = at->n / EIGHT * EIGHT + FIRST; i < at->n; i += STEP) { \
+            one \
+            write_one<HALF, to>(at, i, (to)(formula)); \
+        } \
+    }
+#elif IS_FLOAT
 #define KERNEL(name, operands, to, packs, pack, one, formula) \
     static __global__ void FN(name)(PointwiseArgs args) \
     { \
@@ -69,9 +100,15 @@
     }
 #endif
 
+#if defined(HALF)
+#define PACK_OF(type, letter, k) const Eight<HALF, type> letter##s = read_eight<HALF, type>(at, k, group);
+#define OF_PACK(type, letter) const type letter = one_of(letter##s, side, j);
+#define ONE(type, letter, k) const type letter = read_one<HALF, type>(at, k, i);
+#else
 #define PACK_OF(type, letter, k) const Pack<type, PACK> letter##s = read_pack<type, PACK>(at, k, group);
 #define OF_PACK(type, letter) const type letter = letter##s.at[j];
 #define ONE(type, letter, k) const type letter = read<type>(at, k, offset);
+#endif
 
 #define KERNEL1(name, to, formula) \
     KERNEL(name, 2, to, PACK_OF(T, x, 1), OF_PACK(T, x), ONE(T, x, 1), formula)
@@ -154,6 +191,8 @@ const PointwiseTable FN(pointwise) = {FN(entries), (int)(sizeof FN(entries) / si
 
 #undef T
 #undef S
+#undef TAG
+#undef HALF
 #undef IS_FLOAT
 #undef IS_BOOL
 #undef FN
