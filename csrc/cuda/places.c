@@ -14,14 +14,14 @@ divider(uint32_t d)
     return (Divider){d, (uint32_t)(((((uint64_t)1 << shift) - d) << 32) / d + 1), shift};
 }
 
-bool
-iter_is_dense(const Iter *iter)
+static bool
+is_dense(const Places *p, const Iter *iter)
 {
     if (iter->ndim != 1)
         return false;
     for (int k = 0; k < iter->n_operands; k++)
         if (!(iter->host >> k & 1)
-            && (iter->strides[0][k] != itemsizes[iter->dtype[k]] || (uintptr_t)iter->ptr[k] % 16 != 0))
+            && (iter->strides[0][k] != itemsizes[iter->dtype[k]] || (uintptr_t)p->ptr[k] % 16 != 0))
             return false;
     return true;
 }
@@ -40,7 +40,7 @@ places_of(const Iter *iter)
         for (int k = 0; k < iter->n_operands; k++)
             p.strides[d][k] = iter->host >> k & 1 ? 0 : iter->strides[d][k];
     }
-    p.dense = iter_is_dense(iter);
+    p.dense = is_dense(&p, iter);
     return p;
 }
 

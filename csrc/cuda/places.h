@@ -48,8 +48,6 @@ CT_ROLLED
 #ifdef __cplusplus
 extern "C" {
 #endif
-/* Whether all operands that are not numbers are adjacent and aligned to 16 bytes. */
-bool iter_is_dense(const Iter *iter);
 /* Calls `launch` once for every part of the iterator that fits a Places; itemsizes[k]: of operand k's elements.  0, or
  * launch's -1. */
 int places_each(const Iter *iter, int (*launch)(const Places *places, void *context), void *context);

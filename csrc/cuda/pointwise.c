@@ -1,5 +1,5 @@
-/* The pointwise, guard and cast slots: operands of another dtype than the computation's are converted into temporary
- * memory, half types that are not adjacent are computed in float, and what is left is one launch of the row's kernel. */
+/* The pointwise and guard slots: a launch of the row's kernel.  Kernels of float read and write half types, too; where
+ * operands differ in dtype, those that are not of the computation's are converted into temporary memory first. */
 #include "cuda/pointwise.h"
 
 #include <string.h>
@@ -22,32 +22,18 @@ blocks_for(int64_t threads)
     return (int)(blocks < 1 ? 1 : blocks < most ? blocks : most);
 }
 
-static const PointwiseTable *const half_tables[DTYPE_COUNT] = {[DTYPE_HALF] = &pointwise_f16, [DTYPE_BF16] = &pointwise_bf16};
-
-typedef PointwiseKernel KernelOf[OP_COUNT][PART_COUNT][DTYPE_COUNT];
-
-static void
-fill_kernels(const PointwiseTable *const *from, KernelOf kernels)
+static PointwiseKernel
+kernel_of(Op op, int part, Dtype dtype)
 {
-    for (int d = 0; d < DTYPE_COUNT; d++)
-        for (int i = 0; from[d] != NULL && i < from[d]->n_entries; i++) {
-            PointwiseEntry e = from[d]->entries[i];
+    static PointwiseKernel kernels[OP_COUNT][PART_COUNT][DTYPE_COUNT];
+    static bool filled;
+    for (int d = 0; d < DTYPE_COUNT && !filled; d++)
+        for (int i = 0; i < tables[d]->n_entries; i++) {
+            PointwiseEntry e = tables[d]->entries[i];
             kernels[e.op][e.part][d] = e.kernel;
         }
-}
-
-/* half: of elements that are adjacent, as they are stored. */
-static PointwiseKernel
-kernel_of(Op op, int part, Dtype dtype, bool half)
-{
-    static KernelOf kernels, half_kernels;
-    static bool filled;
-    if (!filled) {
-        fill_kernels(tables, kernels);
-        fill_kernels(half_tables, half_kernels);
-        filled = true;
-    }
-    return half ? half_kernels[op][part][dtype] : kernels[op][part][dtype];
+    filled = true;
+    return kernels[op][part][dtype];
 }
 
 static GuardKernel
@@ -79,15 +65,31 @@ static const Trait traits[OP_COUNT] = {
 };
 
 static Dtype
-computed_dtype(Op op, int part, int operand, Dtype dtype)
+compute_dtype(Dtype dtype)
+{
+    return dtype == DTYPE_HALF || dtype == DTYPE_BF16 ? DTYPE_FLOAT : dtype;
+}
+
+static Dtype
+operand_dtype(Op op, int part, int operand, Dtype dtype)
 {
     Trait t = traits[op];
-    bool half = dtype == DTYPE_HALF || dtype == DTYPE_BF16;
     if (part == PART_FORWARD && operand == 0 && t.bool_result)
         return DTYPE_BOOL;
     if (t.bool_operand >= 0 && operand == (part == PART_FORWARD ? 1 : GRAD_A) + t.bool_operand)
         return DTYPE_BOOL;
-    return half ? DTYPE_FLOAT : dtype;
+    return compute_dtype(dtype);
+}
+
+/* The dtype that the operands have in memory, those left out that are bools or numbers: a half type or the computation's. */
+static Dtype
+stored_dtype(Op op, int part, Dtype dtype, const Iter *iter)
+{
+    Dtype compute = compute_dtype(dtype);
+    for (int k = 0; k < iter->n_operands; k++)
+        if (!(iter->host >> k & 1) && operand_dtype(op, part, k, dtype) == compute && iter->dtype[k] != (int8_t)dtype)
+            return compute;
+    return dtype;
 }
 
 /* ---------------------------------------------------------------- operands in temporary memory */
@@ -139,15 +141,16 @@ typedef struct Launch {
     PointwiseKernel kernel;
     GuardKernel guard;
     const Param *params;
-    int pack;                         /* elements a thread takes at a time */
+    Dtype stored;
+    int group;                        /* elements a thread takes at a time */
 } Launch;
 
 static int
 launch_row(const Places *places, void *context)
 {
     const Launch *l = context;
-    PointwiseArgs args = {.places = *places, .params = {l->params[0], l->params[1]}};
-    launch_pointwise(l->kernel, &args, blocks_for(places->dense ? places->n / l->pack : places->n), current_stream());
+    PointwiseArgs args = {.places = *places, .params = {l->params[0], l->params[1]}, .stored = l->stored};
+    launch_pointwise(l->kernel, &args, blocks_for(places->dense ? places->n / l->group : places->n), current_stream());
     return launched("a pointwise op");
 }
 
@@ -159,47 +162,21 @@ launch_guards(const Places *places, void *context)
     return check(cudaGetLastError());
 }
 
-/* All operands adjacent and of the half dtype itself, or bool where the row has bools. */
-static bool
-is_half_as_stored(Op op, int part, Dtype dtype, const Iter *iter)
-{
-    if (half_tables[dtype] == NULL || !iter_is_dense(iter))
-        return false;
-    for (int k = 0; k < iter->n_operands; k++) {
-        Dtype stored = computed_dtype(op, part, k, dtype) == DTYPE_BOOL ? DTYPE_BOOL : dtype;
-        if (!(iter->host >> k & 1) && iter->dtype[k] != (int8_t)stored)
-            return false;
-    }
-    return true;
-}
-
-static int
-half_pointwise(Op op, int part, Dtype dtype, const Iter *given, const Param *params)
-{
-    Iter iter = *given;
-    uint64_t numbers[ITER_OPERANDS];
-    Launch l = {.kernel = kernel_of(op, part, dtype, true), .params = params, .pack = 8};
-    for (int k = 0; k < iter.n_operands; k++)
-        if (iter.host >> k & 1)
-            convert_number(&iter, k, computed_dtype(op, part, k, dtype), &numbers[k]);
-    return places_each(&iter, launch_row, &l);
-}
-
 int
 cuda_pointwise(Op op, int part, Dtype dtype, const Iter *given, const Param *params)
 {
-    if (is_half_as_stored(op, part, dtype, given))
-        return half_pointwise(op, part, dtype, given, params);
     Iter iter = *given, store = {.n_operands = 0};
     uint64_t numbers[ITER_OPERANDS];
     char *memory[ITER_OPERANDS] = {NULL};
     int result = 0;
-    Dtype compute = computed_dtype(op, part, GRAD_G, dtype);
-    Launch l = {.kernel = kernel_of(op, part, dtype, false), .params = params, .pack = 16 / itemsizes[compute]};
-    if (compute == DTYPE_BOOL)
-        l.pack = 1;
+    Dtype compute = compute_dtype(dtype), stored = stored_dtype(op, part, dtype, given);
+    Launch l = {.kernel = kernel_of(op, part, dtype), .params = params, .stored = stored, .group = 1};
+    if (compute == DTYPE_FLOAT || compute == DTYPE_DOUBLE)
+        l.group = 16 / itemsizes[stored];
     for (int k = 0; k < iter.n_operands && result == 0; k++) {
-        Dtype wanted = computed_dtype(op, part, k, dtype);
+        Dtype wanted = operand_dtype(op, part, k, dtype);
+        if (wanted == compute && !(iter.host >> k & 1))
+            wanted = stored;
         if (iter.dtype[k] == (int8_t)wanted)
             continue;
         if (iter.host >> k & 1) {

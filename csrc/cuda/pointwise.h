@@ -7,10 +7,11 @@
 #include "cuda/places.h"
 #include "cuda/runtime.h"
 
-/* part: PART_* of abi/ops.h. */
+/* What the kernel of one part (PART_* of abi/ops.h) of a row gets. */
 typedef struct PointwiseArgs {
     Places places;
     Param params[2];
+    int32_t stored;                   /* the dtype of float operands in memory: float or a half type */
 } PointwiseArgs;
 
 typedef void (*PointwiseKernel)(PointwiseArgs args);
@@ -39,8 +40,6 @@ extern "C" {
 #endif
 extern const PointwiseTable pointwise_b, pointwise_u8, pointwise_i8, pointwise_i16, pointwise_i32, pointwise_i64,
     pointwise_f, pointwise_d;
-/* Operands of these are adjacent, aligned to 16 bytes, and not converted; numbers from the host are floats. */
-extern const PointwiseTable pointwise_f16, pointwise_bf16;
 void launch_pointwise(PointwiseKernel kernel, const PointwiseArgs *args, int blocks, cudaStream_t stream);
 void launch_guard(GuardKernel kernel, const Places *places, Fault *fault, int blocks, cudaStream_t stream);
 #ifdef __cplusplus
