@@ -243,3 +243,66 @@ def test_two_schedules_give_the_same_bits():
         print(loss.item().hex(), sum(p.double().sum() for p in model.parameters()).item().hex())
     """
     assert len({run(program, CTSIM_SCHED=order) for order in ("forward", "reverse", "random:5")}) == 1
+
+
+def test_tf32_is_cublas_s_choice_of_both_switches():
+    """Either switch shows in the other; cuBLAS is told before the next product."""
+    check("""
+matmul = torch.backends.cuda.matmul
+assert matmul.allow_tf32 is False and torch.get_float32_matmul_precision() == 'highest'
+torch.set_float32_matmul_precision('high')
+assert matmul.allow_tf32 is True
+matmul.allow_tf32 = False
+assert torch.get_float32_matmul_precision() == 'highest'
+matmul.allow_tf32 = True
+assert torch.get_float32_matmul_precision() == 'high'
+a = torch.ones(8, 8, device='cuda')
+assert (a @ a)[0, 0].item() == 8
+""")
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_types_are_read_where_they_are(dtype):
+    """No copies in float: nothing but the result is allocated, adjacent or not, and the values are those of the CPU."""
+    check(f"""
+x = torch.linspace(-2, 2, 4099).to(torch.{dtype})
+wide = x.repeat(3, 1)
+on, on_wide = x.cuda(), wide.cuda()
+for ours, theirs in ((on, x), (on[1:], x[1:]), (on_wide[:, 3:900], wide[:, 3:900]), (on_wide.t(), wide.t())):
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    y = ours * ours + 0.3
+    assert torch.cuda.max_memory_allocated() - before <= 2 * (2 * ours.numel() + 512)
+    z = torch.where(ours > 0.5, ours, 0.25)
+    assert y.cpu().equal(theirs * theirs + 0.3) and z.cpu().equal(torch.where(theirs > 0.5, theirs, 0.25))
+    assert (ours > 0.5).cpu().equal(theirs > 0.5)
+leaf = on.clone().requires_grad_()
+torch.nn.functional.gelu(leaf).sum().backward()
+other = x.clone().requires_grad_()
+torch.nn.functional.gelu(other).sum().backward()
+assert (leaf.grad.cpu().float() - other.grad.float()).abs().max() < 1e-2
+""")
+
+
+def test_bias_is_added_in_packs_and_one_by_one():
+    check("""
+for n in (8, 10, 13):
+    x, w, b = torch.randn(70, 20), torch.randn(n, 20), torch.randn(n)
+    ours = torch.nn.functional.linear(x.cuda(), w.cuda(), b.cuda()).cpu()
+    assert (ours - torch.nn.functional.linear(x, w, b)).abs().max() < 1e-5
+""")
+
+
+def test_optimizers_step_over_parameters_of_all_widths():
+    check("""
+for rule in (torch.optim.SGD, torch.optim.Adam):
+    dtypes = [torch.float32, torch.float64, torch.float16, torch.float64, torch.float32]
+    both = [[torch.linspace(-1, 1, 50).to(dtype).to(device).requires_grad_() for dtype in dtypes] for device in ('cpu', 'cuda')]
+    for parameters in both:
+        for p in parameters:
+            p.grad = torch.full_like(p, 0.5)
+        optimizer = rule(parameters, lr=0.25)
+        optimizer.step(), optimizer.step()
+    for ours, theirs in zip(*both):
+        assert (ours.double() - theirs.cpu().double()).abs().max() < 2e-3
+""")
