@@ -306,3 +306,46 @@ for rule in (torch.optim.SGD, torch.optim.Adam):
     for ours, theirs in zip(*both):
         assert (ours.double() - theirs.cpu().double()).abs().max() < 2e-3
 """)
+
+
+def test_copies_that_are_not_waited_for():
+    """From page-locked memory the copy runs when the stream comes to it, and freed memory stays until then."""
+    check("""
+x = torch.ones(1000).pin_memory()
+later, now = x.to('cuda', non_blocking=True), x.cuda()
+target = torch.zeros(1000, device='cuda')
+target.copy_(x, non_blocking=True)
+x.fill_(5)
+torch.cuda.synchronize()
+assert now.sum().item() == 1000
+assert target.sum().item() == 5000, target.sum()
+y = torch.ones(1000).pin_memory().cuda(non_blocking=True)
+pageable = torch.ones(1000)
+z = pageable.to('cuda', non_blocking=True)
+pageable.fill_(7)
+assert y.sum().item() == 1000 and z.sum().item() == 1000
+back = torch.zeros(1000).pin_memory()
+back.copy_(y * 3, non_blocking=True)
+assert back.sum().item() == 0
+torch.cuda.synchronize()
+assert back.sum().item() == 3000
+""", CTSIM_STREAMS="lazy:1")
+
+
+def test_device_as_the_default_of_a_block():
+    check(RAISES + """
+with torch.device('cuda'):
+    x = torch.ones(2)
+    layer = torch.nn.Linear(2, 2)
+    with torch.device('cpu'):
+        assert not torch.zeros(1).is_cuda
+    assert torch.arange(3).is_cuda
+assert x.is_cuda and layer.weight.is_cuda and not torch.ones(1).is_cuda
+raises(ZeroDivisionError, 'division', lambda: fail())
+assert not torch.ones(1).is_cuda
+raises(RuntimeError, 'not entered', lambda: torch.device('cuda').__exit__(None, None, None))
+""".replace("raises(ZeroDivisionError", """
+def fail():
+    with torch.device('cuda'):
+        1 / 0
+raises(ZeroDivisionError""", 1))
