@@ -4,6 +4,7 @@ import importlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -102,6 +103,55 @@ def test_ledger_holds_what_passed_on_a_card(tool):
     assert json.loads(ledger.text_of(made)) == made
     assert ledger.status_line(made, hashes) == "GPU-verified: 1 of 3 kernels; changed since: none"
     assert ledger.status_line(made, hashes | {"exp": "7"}) == "GPU-verified: 0 of 3 kernels; changed since: exp"
+
+
+PTXAS = """ptxas info    : Compiling entry function '_Z4moveIjEv6Places' for 'sm_90'
+ptxas info    : Function properties for _Z4moveIjEv6Places
+    {spill} bytes stack frame, {spill} bytes spill stores, {spill} bytes spill loads
+ptxas info    : Used {registers} registers, used 0 barriers
+"""
+PTX = ".visible .entry _Z4moveIjEv6Places(\n.param .align 8 .b8 p[1] )\n{{ {body} }}"
+WHOLE = "ld.global.nc.v4.u32 {%r1, %r2, %r3, %r4}, [%rd1]; st.global.v2.f64 [%rd2], {%fd1, %fd2}; div.u32 %r1, %r2, %r3;"
+
+
+@pytest.mark.parametrize("figures, body, fault", [
+    ((0, 24), WHOLE, ""),
+    ((8, 24), WHOLE, "spills 16 bytes"),
+    ((0, 40), WHOLE, "has 40 registers, at most 32"),
+    ((0, 24), WHOLE + "rem.s64 %rd1, %rd2, %rd3;", "divides 64-bit integers"),
+    ((0, 24), WHOLE.replace("ld.global.nc.v4", "ld.shared.v4"), "accesses of 16 bytes are st, not ldst"),
+    ((0, 24), WHOLE.replace("v2.f64", "v2.f32"), "accesses of 16 bytes are ld, not ldst"),
+])
+def test_lint_names_what_breaks_the_table(tool, figures, body, fault):
+    lint = tool("lint")
+    kernels = lint.kernels_of("cast", PTXAS.format(spill=figures[0], registers=figures[1]), PTX.format(body=body))
+    found = lint.faults(kernels, lint.table("# words\ncast\tmove<*>\t32\tldst\n"))
+    assert [kernel.name for kernel in kernels] == ["move<j>"]
+    assert found == ([f"cast: move<j> {fault}".replace("> acc", ">: acc")] if fault else [])
+    assert "matches no kernel" in lint.faults(kernels, lint.table("cast\tmove<*>\t40\t\ncast\tgone\t9\t"))[-1]
+    assert "not in kernels.tsv" in lint.faults(kernels, [])[0]
+
+
+@pytest.mark.skipif(not shutil.which("nvcc"), reason="nvcc is not here")
+def test_lint_sees_planted_faults_in_what_nvcc_makes(tool, tmp_path, monkeypatch):
+    lint = tool("lint")
+    source = tmp_path / "planted.cu"
+    source.write_text("""
+        __global__ void divides(long *a, long b) { a[threadIdx.x] /= b; }
+        __global__ void narrow(int *a) { a[threadIdx.x] += 1; }
+        __global__ void __launch_bounds__(1024) spills(double *a)
+        {
+            double x[64];
+            for (int i = 0; i < 64; i++) x[i] = a[i * 1024 + threadIdx.x];
+            __syncthreads();
+            for (int i = 0; i < 64; i++) a[i * 1024 + threadIdx.x] = x[i] * x[63 - i];
+        }""")
+    monkeypatch.setattr(lint, "FOLDER", tmp_path / "out")
+    made = lint.compiled(source, ["nvcc", "-std=c++20", "-O3", "-arch=sm_90"], "")
+    assert made == lint.compiled(source, ["nvcc", "-std=c++20", "-O3", "-arch=sm_90"], "")
+    found = lint.faults(lint.kernels_of("planted", *made), lint.table("planted\t*\t255\tldst"))
+    for words in ("divides divides 64-bit integers", "narrow: accesses of 16 bytes are none, not ldst", "spills spills"):
+        assert any(words in fault for fault in found), found
 
 
 def gpu_figures(text):

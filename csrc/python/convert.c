@@ -199,7 +199,7 @@ tensor_type_as(PyObject *self, PyObject *other)
     if (!tensor_check(other))
         return (PyObject *)error(PyExc_TypeError, "type_as(): argument 'other' (position 1) must be Tensor, not %s",
                                  Py_TYPE(other)->tp_name);
-    return convert(self, (Dtype)((Tensor *)other)->dtype, &((Tensor *)other)->device, false);
+    return convert(self, (Dtype)((Tensor *)other)->dtype, &((Tensor *)other)->device, false, false);
 }
 
 #define KEYWORDS(function) (PyCFunction)(void (*)(void))function, METH_VARARGS | METH_KEYWORDS

@@ -144,8 +144,16 @@ def compiled(source, command, version):
     return log.read_text(), ptx.read_text()
 
 
+def host_logic(made):
+    """Whether the C files, which say how kernels are launched, compile against the toolkit's headers."""
+    commands = [[*command, "-fsyntax-only", str(source)] for source, command in made.units if source.suffix == ".c"]
+    return all([subprocess.run(command).returncode == 0 for command in commands])
+
+
 def lint(names, show):
-    setup, made = library("90")
+    _, made = library("90")
+    if not names and not host_logic(made):
+        return 1
     units = [(source, command) for source, command in made.units if source.suffix == ".cu"]
     # Those that take longest first.
     units.sort(key=lambda unit: not unit[0].stem.startswith(("pointwise", "reduce")))
