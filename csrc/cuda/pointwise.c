@@ -81,7 +81,7 @@ operand_dtype(Op op, int part, int operand, Dtype dtype)
     return compute_dtype(dtype);
 }
 
-/* The dtype that the operands have in memory, those left out that are bools or numbers: a half type or the computation's. */
+/* The dtype of the operands in memory, bools and numbers left out: a half type or the computation's. */
 static Dtype
 stored_dtype(Op op, int part, Dtype dtype, const Iter *iter)
 {

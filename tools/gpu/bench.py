@@ -134,19 +134,25 @@ def upload(pinned):
 def rows():
     made = [host(text) for text in ("a + b", "a * 2.5", "a.relu()", "a @ b", "a.sum()", "w * b", "linear(a)",
                                     "(w * b).sum().backward()")]
-    made += [bandwidth("torch.relu(x)", 2), bandwidth("x + y", 3), bandwidth("x * 2.5", 2), bandwidth("torch.exp(x)", 2),
+    made += [bandwidth("torch.relu(x)", 2), bandwidth("x + y", 3), bandwidth("x * 2.5", 2),
+             bandwidth("torch.exp(x)", 2),
              bandwidth("F.gelu(x)", 2), bandwidth("x + p", 2), bandwidth("torch.relu(x)", 2, "float16"),
-             bandwidth("x + y", 3, "bfloat16"), bandwidth("torch.exp(x)", 2, "float64"), bandwidth("x.clone()", 2),
-             bandwidth("x.t().contiguous()", 2), bandwidth("x.half()", 1.5), bandwidth("x.sum()", 1), bandwidth("x.sum(0)", 1),
+             bandwidth("x + y", 3, "bfloat16"), bandwidth("torch.exp(x)", 2, "float64"),
+             bandwidth("x.clone()", 2),
+             bandwidth("x.t().contiguous()", 2), bandwidth("x.half()", 1.5), bandwidth("x.sum()", 1),
+             bandwidth("x.sum(0)", 1),
              bandwidth("x.sum(1)", 1), bandwidth("x.amax(1)", 1), bandwidth("x.sum()", 1, "bfloat16"),
-             bandwidth("x.softmax(1)", 2), bandwidth("x.log_softmax(1)", 2), bandwidth("F.cross_entropy(x, h)", 1),
+             bandwidth("x.softmax(1)", 2), bandwidth("x.log_softmax(1)", 2),
+             bandwidth("F.cross_entropy(x, h)", 1),
              bandwidth("x.softmax(1)", 2, columns=50_000, note="rows of 50000"), bandwidth("x.cumsum(1)", 2),
              bandwidth("F.dropout(x, 0.5)", 2), bandwidth("x[h % 8]", 2)]
     made += [gemm("4096 fp32", 4096, 4096, 4096), gemm("4096 TF32", 4096, 4096, 4096, tf32=True),
              gemm("4096 bf16", 4096, 4096, 4096, "bfloat16"), gemm("1024 fp32", 1024, 1024, 1024),
              gemm("128x784x512 fp32", 128, 784, 512), gemm("64 x 512 fp32", 512, 512, 512, batch=64)]
-    made += [mlp("SGD"), mlp("Adam"), optimizer("SGD", 1, 10_000_000, 3), optimizer("SGD", 1, 10_000_000, 5, momentum=0.9),
-             optimizer("Adam", 1, 10_000_000, 7), optimizer("Adam", 100, 100_000, 7), upload(True), upload(False)]
+    made += [mlp("SGD"), mlp("Adam"), optimizer("SGD", 1, 10_000_000, 3),
+             optimizer("SGD", 1, 10_000_000, 5, momentum=0.9),
+             optimizer("Adam", 1, 10_000_000, 7),
+             optimizer("Adam", 100, 100_000, 7), upload(True), upload(False)]
     return made
 
 

@@ -1,8 +1,8 @@
 """Calls that reach every kernel, as text that ctorch and PyTorch both understand.
 
-A Case names the kernels that it verifies (kernels.py).  Letters in its text are operands (OPERANDS); floating ones take
-every dtype of the case and, in the dtypes of `grads`, a gradient each.  `strided` cases run again on operands whose rows
-are not adjacent.  A text without operands is a statement about random numbers, true or false.
+A Case names the kernels that it verifies (kernels.py).  Letters in its text are operands (OPERANDS); floating
+ones take every dtype of the case and, in the dtypes of `grads`, a gradient each.  `strided` cases run again on
+operands whose rows are not adjacent.  A text without operands is a statement about random numbers, true or false.
 """
 
 from typing import NamedTuple
@@ -66,37 +66,48 @@ PAIRS = "add sub rsub mul div remainder fmod pow xlogy"
 OF_TENSORS = "atan2 hypot logaddexp maximum minimum fmax fmin"
 COMPARED = "eq ne lt le gt ge"
 WITH_WORDS = [
-    ("torch.clamp(n, -0.5, 0.7)", "clamp"), ("F.threshold(n, 0.1, 2.0)", "threshold"), ("F.gelu(n)", "gelu_erf"),
+    ("torch.clamp(n, -0.5, 0.7)", "clamp"), ("F.threshold(n, 0.1, 2.0)", "threshold"),
+    ("F.gelu(n)", "gelu_erf"),
     ("F.gelu(n, approximate='tanh')", "gelu_tanh"), ("F.prelu(n, p)", "prelu_kernel"),
-    ("torch.add(x, y, alpha=2)", "add"), ("torch.mul(x, r)", "mul"), ("torch.mul(x, c)", "mul"), ("x + 1", "add"),
+    ("torch.add(x, y, alpha=2)", "add"), ("torch.mul(x, r)", "mul"), ("torch.mul(x, c)", "mul"),
+    ("x + 1", "add"),
     ("torch.where(k, x, y)", "where"), ("torch.masked_fill(x, k, 0.5)", "masked_fill"),
     ("torch.lerp(x, y, z)", "lerp"), ("torch.addcmul(x, y, z, value=2)", "addcmul"),
     ("torch.addcdiv(x, y, z, value=2)", "addcdiv"),
-    ("F.mse_loss(n, t)", "mse_values mse_gradient"), ("F.smooth_l1_loss(n, t)", "smooth_l1_values smooth_l1_gradient"),
+    ("F.mse_loss(n, t)", "mse_values mse_gradient"),
+    ("F.smooth_l1_loss(n, t)", "smooth_l1_values smooth_l1_gradient"),
     ("F.huber_loss(n, t, delta=0.7)", "huber_values huber_gradient"),
     ("F.binary_cross_entropy(x, y)", "bce_values bce_gradient"),
     ("F.binary_cross_entropy_with_logits(n, y.detach())", "bce_logits_values bce_logits_gradient"),
-    ("F.binary_cross_entropy_with_logits(n, y.detach(), pos_weight=p.detach())", "bce_logits_weighted bce_logits_slope"),
+    ("F.binary_cross_entropy_with_logits(n, y.detach(), pos_weight=p.detach())",
+     "bce_logits_weighted bce_logits_slope"),
     ("F.soft_margin_loss(n, s.detach())", "soft_margin_values soft_margin_gradient"),
 ]
-# text, kernels, dtypes
+OF_INTEGERS = ("add sub mul remainder fmod floor_divide maximum bitwise_and bitwise_or bitwise_xor bitwise_left_shift "
+               "bitwise_right_shift pow")
+# text, kernels separated by |, dtypes
 INTEGER = [
-    *[(f"torch.{name}(a, d)", name, INTS) for name in ("add sub mul remainder fmod floor_divide maximum bitwise_and bitwise_or "
-                                                       "bitwise_xor bitwise_left_shift bitwise_right_shift pow").split()],
-    ("torch.bitwise_not(a)", "bitwise_not", INTS), ("torch.neg(a)", "neg", INTS), ("a // 2", "floor_divide", INTS),
+    *[(f"torch.{name}(a, d)", name, INTS) for name in OF_INTEGERS.split()],
+    ("torch.bitwise_not(a)", "bitwise_not", INTS), ("torch.neg(a)", "neg", INTS),
+    ("a // 2", "floor_divide", INTS),
     ("torch.div(a, d, rounding_mode='floor')", "div_floor", INTS),
     ("torch.div(a, d, rounding_mode='trunc')", "div_trunc", INTS),
     ("a.sum()", "fold sum", INTS), ("a.prod(1)", "fold prod", ("int64",)), ("a.amax(0)", "fold amax", INTS),
-    ("a.argmax(1)", "reduce find_extreme", INTS), ("a.cumsum(1)", "scan scan_by_blocks", INTS), ("k | (a > 3)", "bitwise_or", ("int64",)),
+    ("a.argmax(1)", "reduce find_extreme", INTS), ("a.cumsum(1)", "scan scan_by_blocks", INTS),
+    ("k | (a > 3)", "bitwise_or", ("int64",)),
     ("torch.bincount(i)", "fold sum", ("int64",)), ("F.one_hot(h)", "reduce find_range", ("int64",)),
-    ("a.sort(1)[0]", "sort make_items|sort sort_in_shared|sort take_best", INTS), ("a.double()", "cast convert", INTS),
+    ("a.sort(1)[0]", "sort make_items|sort sort_in_shared|sort take_best", INTS),
+    ("a.double()", "cast convert", INTS),
     ("a[i]", "index pick", INTS), ("a.half()", "cast convert", INTS),
 ]
-# text, kernels separated by |, dtypes, those with a gradient: not the short ones where equal elements could change places
+# text, kernels, dtypes, those with a gradient: not the short ones where equal elements could change places
 STRUCTURAL = [
-    ("x.sum()", "fold sum|reduce fold_elements|reduce merge_pieces", FLOATS, FLOATS), ("x.sum(0)", "fold sum", FLOATS, FLOATS),
-    ("x.sum(1)", "fold sum", FLOATS, FLOATS), ("x.mean()", "fold sum", FLOATS, FLOATS), ("x.nansum(1)", "fold nansum", FLOATS, FLOATS),
-    ("z.prod(1)", "fold prod", WIDE, WIDE), ("x.amax(1)", "fold amax", FLOATS, FLOATS), ("x.amin(0)", "fold amin", FLOATS, FLOATS),
+    ("x.sum()", "fold sum|reduce fold_elements|reduce merge_pieces", FLOATS, FLOATS),
+    ("x.sum(0)", "fold sum", FLOATS, FLOATS),
+    ("x.sum(1)", "fold sum", FLOATS, FLOATS), ("x.mean()", "fold sum", FLOATS, FLOATS),
+    ("x.nansum(1)", "fold nansum", FLOATS, FLOATS),
+    ("z.prod(1)", "fold prod", WIDE, WIDE), ("x.amax(1)", "fold amax", FLOATS, FLOATS),
+    ("x.amin(0)", "fold amin", FLOATS, FLOATS),
     ("(n > 0).any(1)", "fold any", FLOATS, ()), ("(n > 0).all(0)", "fold all", FLOATS, ()),
     ("torch.count_nonzero(n > 0)", "fold nonzeros", FLOATS, ()), ("n.nanmean(1)", "fold numbers", WIDE, WIDE),
     ("torch.linalg.vector_norm(n, 1)", "fold abs_sum", FLOATS, FLOATS),
@@ -106,22 +117,29 @@ STRUCTURAL = [
     ("n.std()", "fold deviation", FLOATS, FLOATS), ("n.logsumexp(1)", "fold exp_sum", FLOATS, FLOATS),
     ("n.argmax(1)", "reduce find_extreme", WIDE, ()), ("n.max(0)[0]", "reduce find_extreme", FLOATS, WIDE),
     ("n.cumsum(0)", "scan scan_by_threads", WIDE, WIDE), ("n.cumsum(1)", "scan scan_by_blocks", WIDE, WIDE),
-    ("z.cumprod(1)", "scan scan_by_blocks", WIDE, WIDE), ("n.cummax(1)[0]", "scan scan_by_blocks", FLOATS, WIDE),
+    ("z.cumprod(1)", "scan scan_by_blocks", WIDE, WIDE),
+    ("n.cummax(1)[0]", "scan scan_by_blocks", FLOATS, WIDE),
     ("n.logcumsumexp(0)", "scan scan_by_threads", WIDE, WIDE),
-    ("n.softmax(1)", "softmax line_of_a_block", FLOATS, FLOATS), ("n.softmax(0)", "softmax line_of_a_thread", FLOATS, FLOATS),
-    ("n.log_softmax(1)", "softmax line_of_a_block", FLOATS, FLOATS), ("n.log_softmax(0)", "softmax line_of_a_thread", FLOATS, FLOATS),
+    ("n.softmax(1)", "softmax line_of_a_block", FLOATS, FLOATS),
+    ("n.softmax(0)", "softmax line_of_a_thread", FLOATS, FLOATS),
+    ("n.log_softmax(1)", "softmax line_of_a_block", FLOATS, FLOATS),
+    ("n.log_softmax(0)", "softmax line_of_a_thread", FLOATS, FLOATS),
     ("F.cross_entropy(n, h)", "nll sum_lines|nll check_lines|softmax line_of_a_block", FLOATS, FLOATS),
     ("F.cross_entropy(n, h, reduction='none', label_smoothing=0.1)", "nll each_line", FLOATS, FLOATS),
     ("F.nll_loss(n, h, weight=p.detach(), reduction='sum')", "nll sum_lines", WIDE, WIDE),
     ("n.sort(1)[0]", "sort make_items|sort sort_in_shared|sort take_best", FLOATS, WIDE),
-    ("n.flatten().sort()[0]", "sort sort_step", FLOATS, WIDE), ("n.topk(3, 1)[0]", "sort take_best", FLOATS, WIDE),
+    ("n.flatten().sort()[0]", "sort sort_step", FLOATS, WIDE),
+    ("n.topk(3, 1)[0]", "sort take_best", FLOATS, WIDE),
     ("n[i]", "index pick", FLOATS, FLOATS), ("n.gather(0, g)", "index pick", FLOATS, FLOATS),
-    ("n.index_select(0, i)", "index pick", FLOATS, FLOATS), ("torch.zeros_like(n).scatter(0, g, 1.0)", "index pick", FLOATS, ()),
-    ("torch.zeros_like(n).scatter_add(0, g, t)", "index pick", WIDE, WIDE), ("F.embedding(i, n)", "index pick", WIDE, WIDE),
+    ("n.index_select(0, i)", "index pick", FLOATS, FLOATS),
+    ("torch.zeros_like(n).scatter(0, g, 1.0)", "index pick", FLOATS, ()),
+    ("torch.zeros_like(n).scatter_add(0, g, t)", "index pick", WIDE, WIDE),
+    ("F.embedding(i, n)", "index pick", WIDE, WIDE),
     ("torch.index_put(n, (h % 3,), n[0], accumulate=True)", "index pick", WIDE, WIDE),
     ("n[k]", "index count_chunk|index add_up|index move_chunk", FLOATS, FLOATS),
     ("n.masked_select(k)", "index move_chunk", FLOATS, FLOATS), ("k.nonzero()", "index find_chunk", WIDE, ()),
-    ("n @ w.t()", "", FLOATS, FLOATS), ("F.linear(n, w, b)", "gemm finish", FLOATS, FLOATS), ("e @ f", "", FLOATS, FLOATS),
+    ("n @ w.t()", "", FLOATS, FLOATS), ("F.linear(n, w, b)", "gemm finish", FLOATS, FLOATS),
+    ("e @ f", "", FLOATS, FLOATS),
     ("n[:, ::2] @ w[:, ::2].t()", "gemm multiply", WIDE, WIDE), ("torch.outer(b, b)", "", WIDE, WIDE),
     ("n.double()", "cast convert", FLOATS, FLOATS), ("n.half()", "cast convert", FLOATS, FLOATS),
     ("n.bfloat16()", "cast convert", WIDE, WIDE), ("(n * 9).long()", "cast convert", WIDE, ()),
@@ -170,7 +188,8 @@ def cases():
     made = [*unary(), *binary()]
     made += [Case(text, tuple(names.split())) for text, names in WITH_WORDS]
     made += [Case(text, tuple(names.split("|")), dtypes, ()) for text, names, dtypes in INTEGER]
-    made += [Case(text, tuple(filter(None, names.split("|"))), dtypes, grads) for text, names, dtypes, grads in STRUCTURAL]
+    made += [Case(text, tuple(filter(None, names.split("|"))), dtypes, grads)
+             for text, names, dtypes, grads in STRUCTURAL]
     made += [Case(f"stepped(torch.optim.{rule.format('n')}, n, t)", ("optim step",), WIDE, (), False) for rule in STEPS]
     made += [Case(text, ("philox fill_elements",), ("float32",), (), False) for text in RANDOM]
     return made

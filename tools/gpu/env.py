@@ -81,7 +81,8 @@ def measured():
     limits = {"copy_GB_s": 2 * a.numel() * 4 / milliseconds(lambda: b.copy_(a), 5) / 1e6}
     del a, b
     n = 8192
-    for name, dtype, tf32 in (("fp32", torch.float32, False), ("tf32", torch.float32, True), ("bf16", torch.bfloat16, False)):
+    kinds = (("fp32", torch.float32, False), ("tf32", torch.float32, True), ("bf16", torch.bfloat16, False))
+    for name, dtype, tf32 in kinds:
         torch.backends.cuda.matmul.allow_tf32 = tf32
         x, y = torch.randn(n, n, device="cuda", dtype=dtype), torch.randn(n, n, device="cuda", dtype=dtype)
         limits[f"gemm_{name}_TFLOP_s"] = 2 * n**3 / milliseconds(lambda: x @ y, 2) / 1e9

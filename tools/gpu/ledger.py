@@ -80,7 +80,8 @@ def text_of(ledger):
     parts = []
     for part, entries in ledger.items():
         lines = [f"  {json.dumps(name)}: {json.dumps(entry)}" for name, entry in entries.items()]
-        parts.append(f" {json.dumps(part)}: {{\n" + ",\n".join(lines) + "\n }" if lines else f" {json.dumps(part)}: {{}}")
+        content = "{\n" + ",\n".join(lines) + "\n }" if lines else "{}"
+        parts.append(f" {json.dumps(part)}: {content}")
     return "{\n" + ",\n".join(parts) + "\n}\n"
 
 

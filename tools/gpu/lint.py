@@ -27,10 +27,11 @@ TABLE = Path(__file__).with_name("kernels.tsv")
 FOLDER = Path("build", "cuda-lint")
 RELEASE_BYTES = 4_000_000
 
-ENTRY = re.compile(r"Compiling entry function '(\w+)' for '\w+'\n.*\n\s*\d+ bytes stack frame, (\d+) bytes spill stores, "
-                   r"(\d+) bytes spill loads\nptxas info\s+: Used (\d+) registers")
+ENTRY = re.compile(r"Compiling entry function '(\w+)' for '\w+'\n.*\n\s*\d+ bytes stack frame, "
+                   r"(\d+) bytes spill stores, (\d+) bytes spill loads\nptxas info\s+: Used (\d+) registers")
 WIDE = r"(?:\.\w+)*\.(?:v4\.[bfus]32|v2\.[bfus]64|b128)\b"
-LOAD16, STORE16 = re.compile(r"\bld(?!\.param|\.const|\.shared|\.local)" + WIDE), re.compile(r"\bst(?!\.param|\.shared|\.local)" + WIDE)
+ELSEWHERE = r"(?!\.param|\.const|\.shared|\.local)"
+LOAD16, STORE16 = re.compile(r"\bld" + ELSEWHERE + WIDE), re.compile(r"\bst" + ELSEWHERE + WIDE)
 DIVISION = re.compile(r"\b(?:div|rem)\.[su]64\b")
 
 
@@ -131,7 +132,8 @@ def compiled(source, command, version):
     files = log, ptx, mark = folder / "ptxas.log", folder / f"{source.stem}.ptx", folder / "stamp"
     if not all(path.exists() for path in files) or mark.read_text() != stamp:
         mark.unlink(missing_ok=True)
-        whole = [*command, "-Xptxas=-v", "--keep", "--keep-dir", str(folder), "-c", str(source), "-o", str(folder / "object.o")]
+        whole = [*command, "-Xptxas=-v", "--keep", "--keep-dir", str(folder), "-c", str(source),
+                 "-o", str(folder / "object.o")]
         done = subprocess.run(whole, capture_output=True, text=True)
         log.write_text(done.stdout + done.stderr)
         for path in folder.iterdir():

@@ -116,7 +116,8 @@ class Parity:
             found, made = evaluate(ctorch, case, values, dtype, "cuda", self.size, strided, seed)
             exact, _ = evaluate(self.torch or ctorch, case, values, dtype, "cpu", self.size, strided, seed, exact=True)
         except Exception as problem:
-            return row | {"error": math.inf, "tolerance": 0.0, "problem": f"{type(problem).__name__}: {problem}".partition("\n")[0]}
+            text = f"{type(problem).__name__}: {problem}".partition("\n")[0]
+            return row | {"error": math.inf, "tolerance": 0.0, "problem": text}
         tolerance = max([REFERENCE_ERROR.get(case.text, 0.0)] + [TOLERANCE.get(name, 0.0) for name in (dtype, made)])
         row |= {"error": worst(found, exact), "peer": self.peer_error(case, values, dtype, strided, seed, exact)}
         row["tolerance"] = max(tolerance, 4 * row["peer"] if row["peer"] and math.isfinite(row["peer"]) else 0.0)

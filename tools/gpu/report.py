@@ -10,7 +10,8 @@ from pathlib import Path
 
 SHOWN = 12
 # The first is ours, the others are pytest's with -v and compute-sanitizer's.
-FAILURE = re.compile(r"^FAILED .*|^ERROR .*|.*::.* (?:FAILED|ERROR)\b|^=+ (?:Error|Invalid|Out-of-range|Warning: Race|Uninit).*"
+FAILURE = re.compile(r"^FAILED .*|^ERROR .*|.*::.* (?:FAILED|ERROR)\b"
+                     r"|^=+ (?:Error|Invalid|Out-of-range|Warning: Race|Uninit).*"
                      r"|^=+ ERROR SUMMARY: [1-9].*|.*\berror: .*")
 LOGS = {"env": "run.log", "build": "run.log", "test": "test.log", "sanitize": "sanitize.log", "parity": "run.log",
         "bench": "run.log"}
