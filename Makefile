@@ -15,6 +15,7 @@
 #   make test-tsan        the tests of threads under ThreadSanitizer
 #   make test-valgrind    a walk through everything under valgrind
 #   make cuda-sim         build ctorch/_cuda_sim.so, the simulated CUDA device (CTORCH_CUDA=sim)
+#   make cuda-lint        what nvcc makes of the kernels, against tools/gpu/kernels.tsv     ARGS=--release weighs a release
 #   make bench            ctorch beside PyTorch, where that is installed    ARGS=--help lists the choices
 #   make clean            remove what the above made
 
@@ -27,7 +28,7 @@ PYTEST = $(PY) -m pytest
 COMPILERS = gcc clang
 
 .PHONY: build lecture test test-native test-hard stubs ops warnings asan test-asan test-tsan test-valgrind \
-	coverage lint matrix cuda-sim bench clean
+	coverage lint matrix cuda-sim cuda-lint bench clean
 
 build:
 	$(ENV)
@@ -82,6 +83,10 @@ test-asan: asan
 cuda-sim:
 	$(ENV)
 	CTORCH_BUILD_SIM=1 $(PY) setup.py --quiet build_ext --inplace
+
+cuda-lint:
+	$(ENV)
+	$(PY) tools/gpu/lint.py $(ARGS)
 
 # ThreadSanitizer sees the extension alone: what it reports is a race in a frame of ours.  Without the address-space
 # randomisation that its shadow memory cannot bear.

@@ -8,11 +8,12 @@ _deterministic = False
 
 
 def set_float32_matmul_precision(precision):
-    """'highest', 'high' or 'medium': products of float32 are computed in float32 whatever is asked for."""
+    """'highest': products of float32 are computed in float32; 'high' or 'medium': a GPU may use TF32 for them."""
     global _matmul_precision
     if precision not in ("highest", "high", "medium"):
         raise RuntimeError(f"{precision!r} is not one of 'highest', 'high', 'medium'")
     _matmul_precision = precision
+    _C._cuda_allow_tf32(precision != "highest")
 
 
 def get_float32_matmul_precision():

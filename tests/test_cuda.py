@@ -243,3 +243,109 @@ def test_two_schedules_give_the_same_bits():
         print(loss.item().hex(), sum(p.double().sum() for p in model.parameters()).item().hex())
     """
     assert len({run(program, CTSIM_SCHED=order) for order in ("forward", "reverse", "random:5")}) == 1
+
+
+def test_tf32_is_cublas_s_choice_of_both_switches():
+    """Either switch shows in the other; cuBLAS is told before the next product."""
+    check("""
+matmul = torch.backends.cuda.matmul
+assert matmul.allow_tf32 is False and torch.get_float32_matmul_precision() == 'highest'
+torch.set_float32_matmul_precision('high')
+assert matmul.allow_tf32 is True
+matmul.allow_tf32 = False
+assert torch.get_float32_matmul_precision() == 'highest'
+matmul.allow_tf32 = True
+assert torch.get_float32_matmul_precision() == 'high'
+a = torch.ones(8, 8, device='cuda')
+assert (a @ a)[0, 0].item() == 8
+""")
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_types_are_read_where_they_are(dtype):
+    """No copies in float: nothing but the result is allocated, adjacent or not, and the values are those of the CPU."""
+    check(f"""
+x = torch.linspace(-2, 2, 4099).to(torch.{dtype})
+wide = x.repeat(3, 1)
+on, on_wide = x.cuda(), wide.cuda()
+for ours, theirs in ((on, x), (on[1:], x[1:]), (on_wide[:, 3:900], wide[:, 3:900]), (on_wide.t(), wide.t())):
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    y = ours * ours + 0.3
+    assert torch.cuda.max_memory_allocated() - before <= 2 * (2 * ours.numel() + 512)
+    z = torch.where(ours > 0.5, ours, 0.25)
+    assert y.cpu().equal(theirs * theirs + 0.3) and z.cpu().equal(torch.where(theirs > 0.5, theirs, 0.25))
+    assert (ours > 0.5).cpu().equal(theirs > 0.5)
+leaf = on.clone().requires_grad_()
+torch.nn.functional.gelu(leaf).sum().backward()
+other = x.clone().requires_grad_()
+torch.nn.functional.gelu(other).sum().backward()
+assert (leaf.grad.cpu().float() - other.grad.float()).abs().max() < 1e-2
+""")
+
+
+def test_bias_is_added_in_packs_and_one_by_one():
+    check("""
+for n in (8, 10, 13):
+    x, w, b = torch.randn(70, 20), torch.randn(n, 20), torch.randn(n)
+    ours = torch.nn.functional.linear(x.cuda(), w.cuda(), b.cuda()).cpu()
+    assert (ours - torch.nn.functional.linear(x, w, b)).abs().max() < 1e-5
+""")
+
+
+def test_optimizers_step_over_parameters_of_all_widths():
+    check("""
+for rule in (torch.optim.SGD, torch.optim.Adam):
+    dtypes = [torch.float32, torch.float64, torch.float16, torch.float64, torch.float32]
+    both = [[torch.linspace(-1, 1, 50).to(dtype).to(device).requires_grad_() for dtype in dtypes] for device in ('cpu', 'cuda')]
+    for parameters in both:
+        for p in parameters:
+            p.grad = torch.full_like(p, 0.5)
+        optimizer = rule(parameters, lr=0.25)
+        optimizer.step(), optimizer.step()
+    for ours, theirs in zip(*both):
+        assert (ours.double() - theirs.cpu().double()).abs().max() < 2e-3
+""")
+
+
+def test_copies_that_are_not_waited_for():
+    """From page-locked memory the copy runs when the stream comes to it, and freed memory stays until then."""
+    check("""
+x = torch.ones(1000).pin_memory()
+later, now = x.to('cuda', non_blocking=True), x.cuda()
+target = torch.zeros(1000, device='cuda')
+target.copy_(x, non_blocking=True)
+x.fill_(5)
+torch.cuda.synchronize()
+assert now.sum().item() == 1000
+assert target.sum().item() == 5000, target.sum()
+y = torch.ones(1000).pin_memory().cuda(non_blocking=True)
+pageable = torch.ones(1000)
+z = pageable.to('cuda', non_blocking=True)
+pageable.fill_(7)
+assert y.sum().item() == 1000 and z.sum().item() == 1000
+back = torch.zeros(1000).pin_memory()
+back.copy_(y * 3, non_blocking=True)
+assert back.sum().item() == 0
+torch.cuda.synchronize()
+assert back.sum().item() == 3000
+""", CTSIM_STREAMS="lazy:1")
+
+
+def test_device_as_the_default_of_a_block():
+    check(RAISES + """
+with torch.device('cuda'):
+    x = torch.ones(2)
+    layer = torch.nn.Linear(2, 2)
+    with torch.device('cpu'):
+        assert not torch.zeros(1).is_cuda
+    assert torch.arange(3).is_cuda
+assert x.is_cuda and layer.weight.is_cuda and not torch.ones(1).is_cuda
+raises(ZeroDivisionError, 'division', lambda: fail())
+assert not torch.ones(1).is_cuda
+raises(RuntimeError, 'not entered', lambda: torch.device('cuda').__exit__(None, None, None))
+""".replace("raises(ZeroDivisionError", """
+def fail():
+    with torch.device('cuda'):
+        1 / 0
+raises(ZeroDivisionError""", 1))

@@ -45,8 +45,9 @@ typedef struct Accelerator {
     int (*start)(const Host *host, const char **reason);
     /* The device of all calls that follow. */
     int (*use)(int device);
-    /* In the order of the streams in use; returns when host memory may be read and reused. */
-    int (*copy)(void *to, int to_device, const void *from, int from_device, int64_t nbytes);
+    /* In the order of the streams in use; returns when host memory may be read and reused or, unless it is to wait,
+     * before page-locked memory may. */
+    int (*copy)(void *to, int to_device, const void *from, int from_device, int64_t nbytes, bool wait);
     int (*synchronize)(void);
     int (*properties)(DeviceProperties *out);
     int (*memory_info)(int64_t *free, int64_t *total);

@@ -1,4 +1,5 @@
-/* float16 and bfloat16 as bit patterns: conversions from and to float, rounding to nearest, ties to even. */
+/* float16 and bfloat16 as bit patterns: conversions from and to float, rounding to nearest, ties to even.
+ * A card has an instruction for float16. */
 #ifndef CTORCH_ABI_HALF_H
 #define CTORCH_ABI_HALF_H
 
@@ -43,6 +44,11 @@ float_to_bf16(float x)
 CT_INLINE float
 f16_to_float(uint16_t h)
 {
+#ifdef __CUDA_ARCH__
+    float converted;
+    asm("cvt.f32.f16 %0, %1;" : "=f"(converted) : "h"(h));
+    return converted;
+#else
     uint32_t sign = (uint32_t)(h & 0x8000) << 16, magnitude = h & 0x7fff;
     if (magnitude >= 0x7c00)
         return half_float_of_bits(sign | 0x7f800000 | (magnitude & 0x3ff) << 13);
@@ -51,6 +57,7 @@ f16_to_float(uint16_t h)
         return half_float_of_bits(sign | half_bits_of_float(x));
     }
     return half_float_of_bits(sign | ((magnitude << 13) + 0x38000000));
+#endif
 }
 
 /* Below 2^-14 the sum with 0.5 rounds at 2^-24, float16's smallest step; above, 13 mantissa bits are rounded
@@ -58,6 +65,11 @@ f16_to_float(uint16_t h)
 CT_INLINE uint16_t
 float_to_f16(float x)
 {
+#ifdef __CUDA_ARCH__
+    uint16_t converted;
+    asm("cvt.rn.f16.f32 %0, %1;" : "=h"(converted) : "f"(x));
+    return converted;
+#else
     uint32_t bits = half_bits_of_float(x), sign = bits >> 16 & 0x8000, magnitude = bits & 0x7fffffff;
     uint32_t half;
     if (magnitude >= 0x47800000)
@@ -67,6 +79,7 @@ float_to_f16(float x)
     else
         half = (magnitude - 0x38000000 + 0xfff + (magnitude >> 13 & 1)) >> 13;
     return (uint16_t)(sign | half);
+#endif
 }
 
 #endif

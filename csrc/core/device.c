@@ -139,6 +139,8 @@ device_ready(Device device)
 }
 
 /* ---------------------------------------------------------------- copies */
+bool device_copies_wait = true;
+
 int
 device_copy(void *to, Device to_device, const void *from, Device from_device, int64_t nbytes)
 {
@@ -147,5 +149,5 @@ device_copy(void *to, Device to_device, const void *from, Device from_device, in
     if (device_ready(working) < 0)
         return -1;
     return backend_at(working)->accelerator->copy(to, to_cuda ? to_device.index : HOST_DEVICE, from,
-                                                  from_cuda ? from_device.index : HOST_DEVICE, nbytes);
+                                                  from_cuda ? from_device.index : HOST_DEVICE, nbytes, device_copies_wait);
 }

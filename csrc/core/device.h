@@ -30,6 +30,8 @@ backend_at(Device device)
     return backends[device.type];
 }
 
+/* False while a copy is made that may be waited for later, non_blocking. */
+extern bool device_copies_wait;
 /* nbytes adjacent bytes between two devices of which one at least is not the host; -1 with an error. */
 int device_copy(void *to, Device to_device, const void *from, Device from_device, int64_t nbytes);
 

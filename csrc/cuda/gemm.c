@@ -169,6 +169,6 @@ cuda_gemm(Dtype dtype, const Gemm *gemm, int64_t batch, int64_t a_step, int64_t 
     if (done == 0)
         launch_gemm(dtype, &job, current_stream());
     else if (gemm->bias != NULL || gemm->relu)
-        launch_epilogue(dtype, &job, blocks_for(batch * gemm->m * gemm->n), current_stream());
+        launch_epilogue(dtype, &job, current_stream());
     return launched("a matrix product");
 }

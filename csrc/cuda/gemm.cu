@@ -77,22 +77,54 @@ void launch_gemm(Dtype dtype, const GemmBatch *batch, cudaStream_t stream)
     }
 }
 
-template <typename T> static __global__ void finish(GemmBatch job)
+template <typename T> static __device__ T finished(const Gemm &g, T value, T bias)
 {
-    const Gemm &g = job.gemm;
-    const int64_t n = job.count * g.m * g.n, step = (int64_t)gridDim.x * blockDim.x;
-    for (int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; i < n; i += step) {
-        const int64_t column = i % g.n, row = i / g.n % g.m, matrix = i / g.n / g.m;
-        T *c = (T *)g.c + matrix * job.c_step + row * g.c_row + column;
-        const T value = *c + (g.bias ? ((const T *)g.bias)[column] : (T)0);
-        *c = g.relu && value < 0 ? (T)0 : value;
-    }
+    value = value + bias;
+    return g.relu && value < 0 ? (T)0 : value;
 }
 
-void launch_epilogue(Dtype dtype, const GemmBatch *batch, int blocks, cudaStream_t stream)
+template <typename T> struct __align__(16) Packed {
+    T at[16 / sizeof(T)];
+};
+
+/* A warp takes part of a row.  packed: rows and bias are adjacent packs of 16 bytes. */
+template <typename T> static __global__ void __launch_bounds__(THREADS) finish(GemmBatch job, bool packed)
 {
+    typedef Packed<T> P;
+    const Gemm &g = job.gemm;
+    const int64_t first = (int64_t)blockIdx.x * blockDim.x + threadIdx.x, step = (int64_t)gridDim.x * blockDim.x;
+    const int64_t top = (int64_t)blockIdx.y * blockDim.y + threadIdx.y, down = (int64_t)gridDim.y * blockDim.y;
+    const T *bias = (const T *)g.bias;
+    for (int64_t matrix = blockIdx.z; matrix < job.count; matrix += gridDim.z)
+        for (int64_t row = top; row < g.m; row += down) {
+            T *c = (T *)g.c + matrix * job.c_step + row * g.c_row;
+            if (!packed) {
+                for (int64_t n = first; n < g.n; n += step)
+                    c[n] = finished(g, c[n], bias ? bias[n] : (T)0);
+                continue;
+            }
+            P zero = {}, *packs = (P *)c;
+            for (int64_t n = first; n < g.n / (int64_t)(16 / sizeof(T)); n += step) {
+                P pack = CT_LD16(P, packs + n), more = bias ? CT_LD16(P, (const P *)bias + n) : zero;
+                for (int j = 0; j < (int)(16 / sizeof(T)); j++)
+                    pack.at[j] = finished(g, pack.at[j], more.at[j]);
+                CT_ST16(P, packs + n, pack);
+            }
+        }
+}
+
+void launch_epilogue(Dtype dtype, const GemmBatch *batch, cudaStream_t stream)
+{
+    const Gemm *g = &batch->gemm;
+    const int64_t most = 65535, side = 32, high = THREADS / side, size = dtype == DTYPE_FLOAT ? 4 : 8;
+    const int64_t columns = (g->n + side - 1) / side, rows = (g->m + high - 1) / high;
+    const dim3 grid(columns < 64 ? (unsigned)columns : 64, rows < most ? (unsigned)rows : (unsigned)most,
+                    batch->count < most ? (unsigned)batch->count : (unsigned)most);
+    const dim3 block((unsigned)side, (unsigned)high);
+    const bool packed = g->n % (16 / size) == 0 && g->c_row % (16 / size) == 0 && batch->c_step % (16 / size) == 0
+                        && (uintptr_t)g->c % 16 == 0 && (uintptr_t)g->bias % 16 == 0;
     if (dtype == DTYPE_FLOAT)
-        CT_LAUNCH(finish<float>, blocks, THREADS, 0, stream, *batch);
+        CT_LAUNCH(finish<float>, grid, block, 0, stream, *batch, packed);
     else
-        CT_LAUNCH(finish<double>, blocks, THREADS, 0, stream, *batch);
+        CT_LAUNCH(finish<double>, grid, block, 0, stream, *batch, packed);
 }

@@ -17,7 +17,7 @@ extern "C" {
 #endif
 void launch_gemm(Dtype dtype, const GemmBatch *batch, cudaStream_t stream);
 /* C + bias, then max(0, .), in place; float or double. */
-void launch_epilogue(Dtype dtype, const GemmBatch *batch, int blocks, cudaStream_t stream);
+void launch_epilogue(Dtype dtype, const GemmBatch *batch, cudaStream_t stream);
 #ifdef __cplusplus
 }
 #endif

@@ -34,7 +34,7 @@ cuda_mask_count(const bool *mask, int64_t n, int64_t *count)
     int64_t *starts = starts_of(mask, n), chunks = (n + MASK_CHUNK - 1) / MASK_CHUNK;
     if (starts == NULL)
         return -1;
-    int result = cuda_accelerator.copy(count, HOST_DEVICE, starts + chunks, current_device, sizeof *count);
+    int result = cuda_accelerator.copy(count, HOST_DEVICE, starts + chunks, current_device, sizeof *count, true);
     temporary_free(starts);
     return result;
 }
@@ -59,7 +59,7 @@ cuda_nonzero(const NonzeroArgs *args)
     int64_t *dims = starts ? temporary(bytes) : NULL;
     int result = -1;
     if (dims != NULL
-        && cuda_accelerator.copy(dims, current_device, args->dims, HOST_DEVICE, args->ndim * (int64_t)sizeof *dims) == 0) {
+        && cuda_accelerator.copy(dims, current_device, args->dims, HOST_DEVICE, args->ndim * (int64_t)sizeof *dims, true) == 0) {
         launch_nonzero(args, dims, starts, current_stream());
         result = launched("nonzero");
     }

@@ -5,6 +5,12 @@
 
 enum { CHUNKS_MAX = INT32_MAX / 2 };
 
+static bool
+is_wide(const OptimItem *item)
+{
+    return item->dtype == DTYPE_DOUBLE;
+}
+
 static int
 flush(OptimList *list)
 {
@@ -24,8 +30,9 @@ cuda_optim(const Optim *o)
         int64_t chunks = (o->items[k].n + OPTIM_CHUNK - 1) / OPTIM_CHUNK;
         if (chunks == 0)
             continue;
-        if ((list.n_items == OPTIM_LIST || (list.n_items > 0 && list.first[list.n_items] + chunks > CHUNKS_MAX))
-            && flush(&list) < 0)
+        bool other = list.n_items > 0 && is_wide(&list.items[0]) != is_wide(&o->items[k]);
+        bool full = list.n_items == OPTIM_LIST || (list.n_items > 0 && list.first[list.n_items] + chunks > CHUNKS_MAX);
+        if ((other || full) && flush(&list) < 0)
             return -1;
         list.items[list.n_items++] = o->items[k];
         list.first[list.n_items] = list.first[list.n_items - 1] + (int32_t)chunks;

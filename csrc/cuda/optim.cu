@@ -5,10 +5,11 @@
 #include "abi/half.h"
 #include "cuda/optim.h"
 
-
-/* Elements of a parameter of dtype float, double, float16 or bfloat16; computed in T. */
+/* Elements of a parameter of dtype double or, computed in float, of another. */
 template <typename T> static __device__ T load(const char *array, int64_t i, int dtype)
 {
+    if constexpr (sizeof(T) == sizeof(double))
+        return ((const T *)array)[i];
     switch (dtype) {
     case DTYPE_HALF: return (T)f16_to_float(((const uint16_t *)array)[i]);
     case DTYPE_BF16: return (T)bf16_to_float(((const uint16_t *)array)[i]);
@@ -18,6 +19,10 @@ template <typename T> static __device__ T load(const char *array, int64_t i, int
 
 template <typename T> static __device__ void store(char *array, int64_t i, int dtype, T x)
 {
+    if constexpr (sizeof(T) == sizeof(double)) {
+        ((T *)array)[i] = x;
+        return;
+    }
     switch (dtype) {
     case DTYPE_HALF: ((uint16_t *)array)[i] = float_to_f16((float)x); break;
     case DTYPE_BF16: ((uint16_t *)array)[i] = float_to_bf16((float)x); break;
@@ -72,7 +77,7 @@ template <typename T> static __device__ void adam(const Optim &o, const OptimIte
     store<T>(item.p, i, item.dtype, x + step * m / (root_of(largest) / root + eps));
 }
 
-static __global__ void __launch_bounds__(OPTIM_THREADS) step(OptimList list)
+template <typename T, bool is_sgd> static __global__ void __launch_bounds__(OPTIM_THREADS) step(OptimList list)
 {
     int k = 0;
     while (k + 1 < list.n_items && list.first[k + 1] <= (int32_t)blockIdx.x)
@@ -81,15 +86,24 @@ static __global__ void __launch_bounds__(OPTIM_THREADS) step(OptimList list)
     const int64_t begin = (int64_t)((int32_t)blockIdx.x - list.first[k]) * OPTIM_CHUNK;
     const int64_t end = begin + OPTIM_CHUNK < item.n ? begin + OPTIM_CHUNK : item.n;
     for (int64_t i = begin + threadIdx.x; i < end; i += OPTIM_THREADS) {
-        const bool wide = item.dtype == DTYPE_DOUBLE;
-        if (list.rule.kind == OPTIM_SGD)
-            wide ? sgd<double>(list.rule, item, i) : sgd<float>(list.rule, item, i);
+        if constexpr (is_sgd)
+            sgd<T>(list.rule, item, i);
         else
-            wide ? adam<double>(list.rule, item, i) : adam<float>(list.rule, item, i);
+            adam<T>(list.rule, item, i);
     }
+}
+
+template <typename T, bool is_sgd> static void run_step(const OptimList *list, cudaStream_t stream)
+{
+    const unsigned blocks = (unsigned)list->first[list->n_items];
+    CT_LAUNCH((step<T, is_sgd>), blocks, OPTIM_THREADS, 0, stream, *list);
 }
 
 void launch_optim(const OptimList *list, cudaStream_t stream)
 {
-    CT_LAUNCH(step, (unsigned)list->first[list->n_items], OPTIM_THREADS, 0, stream, *list);
+    const bool wide = list->items[0].dtype == DTYPE_DOUBLE;
+    if (list->rule.kind == OPTIM_SGD)
+        wide ? run_step<double, true>(list, stream) : run_step<float, true>(list, stream);
+    else
+        wide ? run_step<double, false>(list, stream) : run_step<float, false>(list, stream);
 }

@@ -7,7 +7,8 @@
 
 enum { OPTIM_LIST = 40, OPTIM_CHUNK = 4096, OPTIM_THREADS = 256 };
 
-/* first[k]: chunks of all items before item k; items[k] has first[k + 1] - first[k]. */
+/* Computed in double or, all of them, in float.  first[k]: chunks of all items before item k; items[k] has
+ * first[k + 1] - first[k]. */
 typedef struct OptimList {
     Optim rule;
     int n_items;

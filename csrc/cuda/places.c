@@ -67,7 +67,7 @@ places_each(const Iter *iter, int (*launch)(const Places *places, void *context)
     Iter part = *iter;
     int64_t each = iter->numel / iter->dims[last], step = 1;
     if (iter->ndim <= PLACES_DIMS && each <= most)
-        step = most / each / 4 * 4 > 0 ? most / each / 4 * 4 : 1;
+        step = most / each / 16 * 16 > 0 ? most / each / 16 * 16 : 1;
     for (int64_t i = 0; i < iter->dims[last]; i += step) {
         int64_t n = iter->dims[last] - i < step ? iter->dims[last] - i : step;
         memcpy(part.ptr, iter->ptr, sizeof part.ptr);

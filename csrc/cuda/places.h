@@ -35,6 +35,7 @@ CT_FN void place(const Places *p, uint32_t i, int operands, int64_t *offset)
 {
     for (int k = 0; k < operands; k++)
         offset[k] = 0;
+CT_ROLLED
     for (int d = 0; d < p->ndim; d++) {
         const uint32_t rest = d + 1 < p->ndim ? divide(i, p->dims[d]) : 0, at = i - rest * p->dims[d].divisor;
         for (int k = 0; k < operands; k++)

@@ -1,5 +1,5 @@
-/* The pointwise, guard and cast slots: operands of another dtype than the computation's are converted into temporary
- * memory, half types are computed in float, and what is left is one launch of the row's kernel. */
+/* The pointwise and guard slots: a launch of the row's kernel.  Kernels of float read and write half types, too; where
+ * operands differ in dtype, those that are not of the computation's are converted into temporary memory first. */
 #include "cuda/pointwise.h"
 
 #include <string.h>
@@ -65,15 +65,31 @@ static const Trait traits[OP_COUNT] = {
 };
 
 static Dtype
-computed_dtype(Op op, int part, int operand, Dtype dtype)
+compute_dtype(Dtype dtype)
+{
+    return dtype == DTYPE_HALF || dtype == DTYPE_BF16 ? DTYPE_FLOAT : dtype;
+}
+
+static Dtype
+operand_dtype(Op op, int part, int operand, Dtype dtype)
 {
     Trait t = traits[op];
-    bool half = dtype == DTYPE_HALF || dtype == DTYPE_BF16;
     if (part == PART_FORWARD && operand == 0 && t.bool_result)
         return DTYPE_BOOL;
     if (t.bool_operand >= 0 && operand == (part == PART_FORWARD ? 1 : GRAD_A) + t.bool_operand)
         return DTYPE_BOOL;
-    return half ? DTYPE_FLOAT : dtype;
+    return compute_dtype(dtype);
+}
+
+/* The dtype of the operands in memory, bools and numbers left out: a half type or the computation's. */
+static Dtype
+stored_dtype(Op op, int part, Dtype dtype, const Iter *iter)
+{
+    Dtype compute = compute_dtype(dtype);
+    for (int k = 0; k < iter->n_operands; k++)
+        if (!(iter->host >> k & 1) && operand_dtype(op, part, k, dtype) == compute && iter->dtype[k] != (int8_t)dtype)
+            return compute;
+    return dtype;
 }
 
 /* ---------------------------------------------------------------- operands in temporary memory */
@@ -125,15 +141,16 @@ typedef struct Launch {
     PointwiseKernel kernel;
     GuardKernel guard;
     const Param *params;
-    int pack;                         /* elements a thread takes at a time */
+    Dtype stored;
+    int group;                        /* elements a thread takes at a time */
 } Launch;
 
 static int
 launch_row(const Places *places, void *context)
 {
     const Launch *l = context;
-    PointwiseArgs args = {.places = *places, .params = {l->params[0], l->params[1]}};
-    launch_pointwise(l->kernel, &args, blocks_for(places->dense ? places->n / l->pack : places->n), current_stream());
+    PointwiseArgs args = {.places = *places, .params = {l->params[0], l->params[1]}, .stored = l->stored};
+    launch_pointwise(l->kernel, &args, blocks_for(places->dense ? places->n / l->group : places->n), current_stream());
     return launched("a pointwise op");
 }
 
@@ -152,12 +169,14 @@ cuda_pointwise(Op op, int part, Dtype dtype, const Iter *given, const Param *par
     uint64_t numbers[ITER_OPERANDS];
     char *memory[ITER_OPERANDS] = {NULL};
     int result = 0;
-    Dtype compute = computed_dtype(op, part, GRAD_G, dtype);
-    Launch l = {.kernel = kernel_of(op, part, dtype), .params = params, .pack = 16 / itemsizes[compute]};
-    if (compute == DTYPE_BOOL)
-        l.pack = 1;
+    Dtype compute = compute_dtype(dtype), stored = stored_dtype(op, part, dtype, given);
+    Launch l = {.kernel = kernel_of(op, part, dtype), .params = params, .stored = stored, .group = 1};
+    if (compute == DTYPE_FLOAT || compute == DTYPE_DOUBLE)
+        l.group = 16 / itemsizes[stored];
     for (int k = 0; k < iter.n_operands && result == 0; k++) {
-        Dtype wanted = computed_dtype(op, part, k, dtype);
+        Dtype wanted = operand_dtype(op, part, k, dtype);
+        if (wanted == compute && !(iter.host >> k & 1))
+            wanted = stored;
         if (iter.dtype[k] == (int8_t)wanted)
             continue;
         if (iter.host >> k & 1) {

@@ -1,6 +1,6 @@
 /* One dtype's kernels of every pointwise row: included with T (the type), S (its suffix in abi/formula.h), IS_FLOAT and
  * IS_BOOL set, after pointwise_begin.cuh.  A formula is read here as device code over the letters x y a b c g p q; see
- * abi/ops.def.  A float kernel takes adjacent elements in packs of 16 bytes, then whatever is left one by one. */
+ * abi/ops.def.  A float kernel takes adjacent elements in groups of 16 bytes, then whatever is left one by one. */
 #define FN(name) JOIN2(name, S)
 
 #if IS_FLOAT
@@ -9,7 +9,7 @@
 #define IN_INT(...)
 #define GRADIENT_PASS(...) __VA_ARGS__
 #define PARAM_OF(k) (T)args.params[k].f
-#define PACK (16 / (int)sizeof(T))
+#define EACH (8 / (int)sizeof(T))
 #else
 #define IN_FLOAT(...)
 #define IN_REAL(...)
@@ -27,72 +27,80 @@
 #define FIRST (blockIdx.x * blockDim.x + threadIdx.x)
 #define STEP (gridDim.x * blockDim.x)
 
-/* packs, pack, one: read the operands of a group, bind its j-th letters, read and bind the letters of one element. */
+/* groups, letters, one: read the operands of a group, bind the letters of its element j, of one element. */
 #define ALONE(operands, to, one, formula) \
     for (uint32_t i = done + FIRST; i < at->n; i += STEP) { \
         int64_t offset[operands]; \
         place(at, i, operands, offset); \
         one \
-        *(to *)(at->ptr[0] + offset[0]) = (to)(formula); \
+        store_stored(at->ptr[0] + offset[0], stored, (to)(formula)); \
     }
 #if IS_FLOAT
-#define KERNEL(name, operands, to, packs, pack, one, formula) \
+#define KERNEL(name, operands, to, groups, letters, one, formula) \
     static __global__ void FN(name)(PointwiseArgs args) \
     { \
         const T p = PARAM_OF(0), q = PARAM_OF(1); \
         const Places *at = &args.places; \
+        const int stored = args.stored, parts = group_parts(stored), size = parts * EACH; \
         uint32_t done = 0; \
         (void)p, (void)q; \
         if (at->dense) { \
-            for (uint32_t group = FIRST; group < at->n / PACK; group += STEP) { \
-                Pack<to, PACK> out; \
-                packs \
-                for (int j = 0; j < PACK; j++) { \
-                    pack \
-                    out.at[j] = (to)(formula); \
+            done = at->n / size; \
+            for (uint32_t group = FIRST; group < done; group += STEP) { \
+                Group<to> out = {}; \
+                groups \
+                CT_ROLLED \
+                for (int part = 0; part < parts; part++) { \
+                    to results[EACH]; \
+                    for (int j = 0; j < EACH; j++) { \
+                        letters \
+                        results[j] = (to)(formula); \
+                    } \
+                    put_part(&out, stored, part, results, EACH); \
                 } \
-                write_pack<to, PACK>(at, group, out); \
+                write_group<to>(at, group, out, size); \
             } \
-            done = at->n / PACK * PACK; \
+            done *= size; \
         } \
         ALONE(operands, to, one, formula) \
     }
 #else
-#define KERNEL(name, operands, to, packs, pack, one, formula) \
+#define KERNEL(name, operands, to, groups, letters, one, formula) \
     static __global__ void FN(name)(PointwiseArgs args) \
     { \
         const T p = PARAM_OF(0), q = PARAM_OF(1); \
         const Places *at = &args.places; \
         const uint32_t done = 0; \
+        const int stored = args.stored; \
         (void)p, (void)q; \
         ALONE(operands, to, one, formula) \
     }
 #endif
 
-#define PACK_OF(type, letter, k) const Pack<type, PACK> letter##s = read_pack<type, PACK>(at, k, group);
-#define OF_PACK(type, letter) const type letter = letter##s.at[j];
-#define ONE(type, letter, k) const type letter = read<type>(at, k, offset);
+#define GROUP_OF(type, letter, k) const Group<type> letter##s = read_group<type>(at, k, group, size);
+#define OF_GROUP(type, letter) const type letter = element(letter##s, stored, part, j, EACH);
+#define ONE(type, letter, k) const type letter = read<type>(at, stored, k, offset);
 
 #define KERNEL1(name, to, formula) \
-    KERNEL(name, 2, to, PACK_OF(T, x, 1), OF_PACK(T, x), ONE(T, x, 1), formula)
+    KERNEL(name, 2, to, GROUP_OF(T, x, 1), OF_GROUP(T, x), ONE(T, x, 1), formula)
 #define KERNEL2(name, to, formula) \
-    KERNEL(name, 3, to, PACK_OF(T, a, 1) PACK_OF(T, b, 2), OF_PACK(T, a) OF_PACK(T, b), ONE(T, a, 1) ONE(T, b, 2), formula)
+    KERNEL(name, 3, to, GROUP_OF(T, a, 1) GROUP_OF(T, b, 2), OF_GROUP(T, a) OF_GROUP(T, b), ONE(T, a, 1) ONE(T, b, 2), formula)
 #define KERNEL3(name, ta, tb, formula) \
-    KERNEL(name, 4, T, PACK_OF(ta, a, 1) PACK_OF(tb, b, 2) PACK_OF(T, c, 3), OF_PACK(ta, a) OF_PACK(tb, b) OF_PACK(T, c), \
+    KERNEL(name, 4, T, GROUP_OF(ta, a, 1) GROUP_OF(tb, b, 2) GROUP_OF(T, c, 3), OF_GROUP(ta, a) OF_GROUP(tb, b) OF_GROUP(T, c), \
            ONE(ta, a, 1) ONE(tb, b, 2) ONE(T, c, 3), formula)
 
 /* Gradient kernels bind every letter; reading one that the formula does not name is dead code.  The frame points
  * operands that are not saved at g. */
 #define GRAD1(name, formula) \
-    KERNEL(name, 6, T, PACK_OF(T, g, GRAD_G) PACK_OF(T, x, GRAD_A) PACK_OF(T, y, GRAD_Y), \
-           OF_PACK(T, g) OF_PACK(T, x) OF_PACK(T, y), ONE(T, g, GRAD_G) ONE(T, x, GRAD_A) ONE(T, y, GRAD_Y), formula)
+    KERNEL(name, 6, T, GROUP_OF(T, g, GRAD_G) GROUP_OF(T, x, GRAD_A) GROUP_OF(T, y, GRAD_Y), \
+           OF_GROUP(T, g) OF_GROUP(T, x) OF_GROUP(T, y), ONE(T, g, GRAD_G) ONE(T, x, GRAD_A) ONE(T, y, GRAD_Y), formula)
 #define GRAD2(name, formula) \
-    KERNEL(name, 6, T, PACK_OF(T, g, GRAD_G) PACK_OF(T, a, GRAD_A) PACK_OF(T, b, GRAD_B) PACK_OF(T, y, GRAD_Y), \
-           OF_PACK(T, g) OF_PACK(T, a) OF_PACK(T, b) OF_PACK(T, y), \
+    KERNEL(name, 6, T, GROUP_OF(T, g, GRAD_G) GROUP_OF(T, a, GRAD_A) GROUP_OF(T, b, GRAD_B) GROUP_OF(T, y, GRAD_Y), \
+           OF_GROUP(T, g) OF_GROUP(T, a) OF_GROUP(T, b) OF_GROUP(T, y), \
            ONE(T, g, GRAD_G) ONE(T, a, GRAD_A) ONE(T, b, GRAD_B) ONE(T, y, GRAD_Y), formula)
 #define GRAD3(name, ta, tb, formula) \
-    KERNEL(name, 6, T, PACK_OF(T, g, GRAD_G) PACK_OF(ta, a, GRAD_A) PACK_OF(tb, b, GRAD_B) PACK_OF(T, c, GRAD_C), \
-           OF_PACK(T, g) OF_PACK(ta, a) OF_PACK(tb, b) OF_PACK(T, c), \
+    KERNEL(name, 6, T, GROUP_OF(T, g, GRAD_G) GROUP_OF(ta, a, GRAD_A) GROUP_OF(tb, b, GRAD_B) GROUP_OF(T, c, GRAD_C), \
+           OF_GROUP(T, g) OF_GROUP(ta, a) OF_GROUP(tb, b) OF_GROUP(T, c), \
            ONE(T, g, GRAD_G) ONE(ta, a, GRAD_A) ONE(tb, b, GRAD_B) ONE(T, c, GRAD_C), formula)
 
 #define GUARD_KERNEL(name, condition) \
@@ -101,7 +109,7 @@
         for (uint32_t i = FIRST; i < places.n; i += STEP) { \
             int64_t offset[2]; \
             place(&places, i, 2, offset); \
-            const T a = read<T>(&places, 0, offset), b = read<T>(&places, 1, offset); \
+            const T a = read<T>(&places, 0, 0, offset), b = read<T>(&places, 0, 1, offset); \
             (void)a; \
             if (condition) \
                 fault->kind = FAULT_ZERO_DIVISION; \
@@ -164,13 +172,13 @@ const PointwiseTable FN(pointwise) = {FN(entries), (int)(sizeof FN(entries) / si
 #undef IN_ANY
 #undef GRADIENT_PASS
 #undef PARAM_OF
-#undef PACK
+#undef EACH
 #undef FIRST
 #undef STEP
 #undef ALONE
 #undef KERNEL
-#undef PACK_OF
-#undef OF_PACK
+#undef GROUP_OF
+#undef OF_GROUP
 #undef ONE
 #undef KERNEL1
 #undef KERNEL2

@@ -7,10 +7,11 @@
 #include "cuda/places.h"
 #include "cuda/runtime.h"
 
-/* part: PART_* of abi/ops.h. */
+/* What the kernel of one part (PART_* of abi/ops.h) of a row gets. */
 typedef struct PointwiseArgs {
     Places places;
     Param params[2];
+    int32_t stored;                   /* the dtype of float operands in memory: float or a half type */
 } PointwiseArgs;
 
 typedef void (*PointwiseKernel)(PointwiseArgs args);

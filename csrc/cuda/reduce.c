@@ -151,11 +151,11 @@ cuda_index_range(const Iter *iter, bool exact, int64_t *low, int64_t *high)
     if (l.range == NULL)
         return -1;
     int device = current_device;
-    int result = cuda_accelerator.copy(l.range, device, range, HOST_DEVICE, sizeof range);
+    int result = cuda_accelerator.copy(l.range, device, range, HOST_DEVICE, sizeof range, true);
     if (result == 0)
         result = places_each(iter, launch_part, &l);
     if (result == 0)
-        result = cuda_accelerator.copy(range, HOST_DEVICE, l.range, device, sizeof range);
+        result = cuda_accelerator.copy(range, HOST_DEVICE, l.range, device, sizeof range, true);
     temporary_free(l.range);
     *low = range[0];
     *high = range[1];

@@ -20,6 +20,7 @@ static __device__ int64_t offset_in(const Axes *axes, int64_t index)
     int64_t offset = 0;
     if (axes->small) {
         uint32_t i = (uint32_t)index;
+        CT_ROLLED
         for (int d = 0; d < axes->n; d++) {
             const uint32_t rest = d + 1 < axes->n ? divide(i, axes->dividers[d]) : 0;
             offset += (int64_t)(i - rest * axes->dividers[d].divisor) * axes->strides[d];
@@ -27,6 +28,7 @@ static __device__ int64_t offset_in(const Axes *axes, int64_t index)
         }
         return offset;
     }
+    CT_ROLLED
     for (int d = 0; d < axes->n; d++) {
         offset += index % axes->dims[d] * axes->strides[d];
         index /= axes->dims[d];

@@ -193,8 +193,20 @@ copy_between(void *to, int to_device, const void *from, int from_device, int64_t
     return use(back) < 0 ? -1 : result;
 }
 
+/* Copies that were not waited for: page-locked memory stays until they have ended. */
+static bool in_flight[DEVICES_MAX];
+
+static bool
+is_pinned(const void *data)
+{
+    struct cudaPointerAttributes attributes;
+    bool known = cudaPointerGetAttributes(&attributes, data) == cudaSuccess;
+    (void)cudaGetLastError();
+    return known && attributes.type == cudaMemoryTypeHost;
+}
+
 static int
-copy(void *to, int to_device, const void *from, int from_device, int64_t nbytes)
+copy(void *to, int to_device, const void *from, int from_device, int64_t nbytes, bool wait)
 {
     if (nbytes == 0)
         return 0;
@@ -205,14 +217,16 @@ copy(void *to, int to_device, const void *from, int from_device, int64_t nbytes)
                                                           : cudaMemcpyDeviceToDevice;
     if (check(cudaMemcpyAsync(to, from, (size_t)nbytes, kind, current_stream())) < 0)
         return -1;
-    if (kind == cudaMemcpyDeviceToHost)
-        return wait_stream(current_stream());
-    struct cudaPointerAttributes attributes;
-    if (kind == cudaMemcpyHostToDevice && cudaPointerGetAttributes(&attributes, from) == cudaSuccess
-        && attributes.type != cudaMemoryTypeUnregistered)
-        return wait_stream(current_stream());     /* page-locked memory is read later, pageable memory at once */
-    (void)cudaGetLastError();
-    return 0;
+    if (kind == cudaMemcpyDeviceToDevice)
+        return 0;
+    bool pinned = is_pinned(kind == cudaMemcpyHostToDevice ? from : to);
+    if (kind == cudaMemcpyHostToDevice && !pinned)
+        return 0;                                 /* pageable memory is read at once, page-locked memory later */
+    if (pinned && !wait) {
+        in_flight[current_device] = true;
+        return 0;
+    }
+    return wait_stream(current_stream());
 }
 
 static int
@@ -259,16 +273,15 @@ pinned_alloc(int64_t nbytes)
 static void
 pinned_free(void *data)
 {
+    for (int d = 0; d < device_total; d++) {
+        if (!in_flight[d])
+            continue;
+        (void)cudaSetDevice(d);
+        (void)cudaDeviceSynchronize();
+        (void)cudaSetDevice(current_device);
+        in_flight[d] = false;
+    }
     (void)cudaFreeHost(data);
-}
-
-static bool
-is_pinned(const void *data)
-{
-    struct cudaPointerAttributes attributes;
-    bool known = cudaPointerGetAttributes(&attributes, data) == cudaSuccess;
-    (void)cudaGetLastError();
-    return known && attributes.type == cudaMemoryTypeHost;
 }
 
 /* ---------------------------------------------------------------- streams and events */

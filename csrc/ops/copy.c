@@ -169,6 +169,15 @@ op_copy_(Tensor *self, Tensor *source)
     return PyErr_Occurred() ? NULL : self;
 }
 
+Tensor *
+op_copy_when(Tensor *self, Tensor *source, bool non_blocking)
+{
+    device_copies_wait = !non_blocking;
+    Tensor *result = op_copy_(self, source);
+    device_copies_wait = true;
+    return result;
+}
+
 /* Filling forgets: what was there gets a gradient of zeros. */
 static Tensor *
 zeros_like(Tensor *g)

@@ -10,6 +10,7 @@ Tensor *op_contiguous(Tensor *t);                        /* t itself if it is; e
 Tensor *op_to_dtype(Tensor *t, Dtype dtype);             /* t itself if nothing changes */
 Tensor *op_to(Tensor *t, Dtype dtype, const Device *device, bool copy);
 Tensor *op_copy_(Tensor *self, Tensor *source);          /* broadcast, cast; recorded */
+Tensor *op_copy_when(Tensor *self, Tensor *source, bool non_blocking);
 Tensor *op_fill_(Tensor *self, const Value *value);
 Tensor *op_zero_(Tensor *self);
 Tensor *op_detach(Tensor *t);                            /* alias without history */

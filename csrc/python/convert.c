@@ -8,7 +8,7 @@
 
 /* op_to with its result taken out of the scope; a subclass stays what it was. */
 static PyObject *
-convert(PyObject *self, Dtype dtype, const Device *device, bool copy)
+convert_now(PyObject *self, Dtype dtype, const Device *device, bool copy)
 {
     Tensor *t = (Tensor *)self;
     size_t mark = scope_begin();
@@ -24,10 +24,20 @@ convert(PyObject *self, Dtype dtype, const Device *device, bool copy)
     return result;
 }
 
+/* The same; a copy between page-locked memory and a device need not have ended. */
+static PyObject *
+convert(PyObject *self, Dtype dtype, const Device *device, bool copy, bool non_blocking)
+{
+    device_copies_wait = !non_blocking;
+    PyObject *result = convert_now(self, dtype, device, copy);
+    device_copies_wait = true;
+    return result;
+}
+
 typedef struct Target {
     Dtype dtype;
     Device device;
-    bool has_device, copy;
+    bool has_device, copy, non_blocking;
 } Target;
 
 /* One positional argument of to(): a dtype, a device, another tensor; then non_blocking and copy. */
@@ -41,8 +51,7 @@ read_positional(Target *target, PyObject *o, int *flags)
         return 0;
     }
     if (PyBool_Check(o)) {
-        if ((*flags)++ == 1)
-            target->copy = o == Py_True;
+        *((*flags)++ == 0 ? &target->non_blocking : &target->copy) = o == Py_True;
         return 0;
     }
     if (o == Py_None)
@@ -64,11 +73,11 @@ read_keyword(Target *target, PyObject *name, PyObject *value)
     const char *key = PyUnicode_AsUTF8(name);
     if (key == NULL)
         return -1;
-    if (strcmp(key, "non_blocking") == 0 || strcmp(key, "memory_format") == 0)
+    if (strcmp(key, "memory_format") == 0)
         return 0;
-    if (strcmp(key, "copy") == 0) {
+    if (strcmp(key, "copy") == 0 || strcmp(key, "non_blocking") == 0) {
         int truth = PyObject_IsTrue(value);
-        target->copy = truth > 0;
+        *(key[0] == 'c' ? &target->copy : &target->non_blocking) = truth > 0;
         return truth < 0 ? -1 : 0;
     }
     if (value == Py_None && (strcmp(key, "dtype") == 0 || strcmp(key, "device") == 0))
@@ -98,7 +107,8 @@ tensor_to(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwn
     for (Py_ssize_t i = 0; kwnames && i < PyTuple_GET_SIZE(kwnames); i++)
         if (read_keyword(&target, PyTuple_GET_ITEM(kwnames, i), args[nargs + i]) < 0)
             return NULL;
-    return convert(self, target.dtype, target.has_device ? &target.device : NULL, target.copy);
+    return convert(self, target.dtype, target.has_device ? &target.device : NULL, target.copy,
+                   target.non_blocking);
 }
 
 /* x.float(): the closure-less methods differ by dtype only. */
@@ -109,7 +119,7 @@ tensor_to(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwn
         PyObject *format; \
         if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$O:" #name, names, &format)) \
             return NULL; \
-        return convert(self, dtype, NULL, false); \
+        return convert(self, dtype, NULL, false, false); \
     }
 TO_DTYPE(float, DTYPE_FLOAT)
 TO_DTYPE(double, DTYPE_DOUBLE)
@@ -127,7 +137,7 @@ to_cpu(PyObject *self, PyObject *args, PyObject *kwargs)
 {
     Device cpu = CPU;
     (void)args, (void)kwargs;
-    return convert(self, DTYPE_NONE, &cpu, false);
+    return convert(self, DTYPE_NONE, &cpu, false, false);
 }
 
 static PyObject *
@@ -141,7 +151,7 @@ to_cuda(PyObject *self, PyObject *args, PyObject *kwargs)
         return NULL;
     if (device != Py_None && device_from_object(device, &target) < 0)
         return NULL;
-    return convert(self, DTYPE_NONE, &target, false);
+    return convert(self, DTYPE_NONE, &target, false, non_blocking);
 }
 
 static PyObject *
@@ -180,7 +190,7 @@ tensor_type(PyObject *self, PyObject *args, PyObject *kwargs)
             return NULL;
     } else if (dtype_from_object(wanted, &dtype) < 0)
         return NULL;
-    return convert(self, dtype, NULL, false);
+    return convert(self, dtype, NULL, false, false);
 }
 
 static PyObject *
@@ -189,7 +199,7 @@ tensor_type_as(PyObject *self, PyObject *other)
     if (!tensor_check(other))
         return (PyObject *)error(PyExc_TypeError, "type_as(): argument 'other' (position 1) must be Tensor, not %s",
                                  Py_TYPE(other)->tp_name);
-    return convert(self, (Dtype)((Tensor *)other)->dtype, &((Tensor *)other)->device, false);
+    return convert(self, (Dtype)((Tensor *)other)->dtype, &((Tensor *)other)->device, false, false);
 }
 
 #define KEYWORDS(function) (PyCFunction)(void (*)(void))function, METH_VARARGS | METH_KEYWORDS

@@ -207,7 +207,35 @@ device_reduce(PyObject *o, PyObject *Py_UNUSED(args))
     return Py_BuildValue("O(si)", Py_TYPE(o), type_names[self->type], self->index);
 }
 
+/* The default devices of the `with` blocks around, outermost first. */
+static Device outer[64];
+static int n_outer;
+
+static PyObject *
+device_enter(PyObject *self, PyObject *Py_UNUSED(args))
+{
+    Device device;
+    if (n_outer == (int)(sizeof outer / sizeof outer[0]))
+        return (PyObject *)error(PyExc_RuntimeError, "%d blocks of devices are nested", n_outer);
+    if (device_from_object(self, &device) < 0)
+        return NULL;
+    outer[n_outer++] = default_device;
+    default_device = device;
+    return Py_NewRef(self);
+}
+
+static PyObject *
+device_exit(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(args))
+{
+    if (n_outer == 0)
+        return (PyObject *)error(PyExc_RuntimeError, "a device's block ends that was not entered");
+    default_device = outer[--n_outer];
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef methods[] = {
+    {"__enter__", device_enter, METH_NOARGS, NULL},
+    {"__exit__", device_exit, METH_VARARGS, NULL},
     {"__reduce__", device_reduce, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
@@ -224,7 +252,7 @@ PyTypeObject DeviceType_ = {
     .tp_doc =
         "device(type, index=None)\n\nWhere a tensor's memory is: device(\"cpu\"), device(\"cuda:1\"), "
         "device(\"cuda\", 1), device(1), device(\"meta\").\n\nRaises RuntimeError for a string that names no "
-        "device, TypeError for another type.",
+        "device, TypeError for another type.  In a with statement it is the default device of the block.",
     .tp_basicsize = sizeof(DeviceObject),
     .tp_flags = Py_TPFLAGS_DEFAULT,
     .tp_new = device_new,
