@@ -34,6 +34,11 @@
 #define CT_VECTOR_FN CT_FN
 #endif
 
+/* Fused multiply-adds are single instructions, and the kernels' flags let the compiler use them. */
+#if (defined(__FMA__) || defined(__aarch64__)) && !defined(__CUDACC__)
+#define CT_FMA 1
+#endif
+
 #define FORMULA_PASTE_(name, suffix) name##_##suffix
 #define FORMULA_PASTE(name, suffix) FORMULA_PASTE_(name, suffix)
 
