@@ -125,19 +125,25 @@ pick_elements(const PickArgs *a, int k, char *const *ptr, char *data, const int6
 
 #define DENSE_LOOP(T, statement) \
     for (int64_t i = 0; i < n; i++) { \
-        const int64_t place = at[i] < 0 ? at[i] + size : at[i]; \
-        T *d = (T *)(void *)data + place, *v = (T *)(void *)ptr[0] + i; \
+        T *d = (T *)(void *)data + at[i], *v = (T *)(void *)values + i; \
         statement; \
     } \
     return true
 
-/* The same where values and indices are dense and data is a dense row: the usual case along the last dim. */
+/* The same where values and indices are dense, no index is negative, and data is a dense row: the usual case along the
+ * last dim. */
 static bool
 pick_dense(const PickArgs *a, int k, char *const *ptr, char *data, const int64_t *stride, int64_t n)
 {
-    const int64_t *at = (const int64_t *)(const void *)ptr[k + 2], size = a->size[k];
+    const int64_t *at = (const int64_t *)(const void *)ptr[k + 2];
+    char *values = ptr[0];
+    int64_t signs = 0;
     const int64_t itemsize = dtype_info[a->dtype].itemsize;
     if (stride[0] != itemsize || stride[1] != 0 || stride[k + 2] != (int64_t)sizeof *at || a->step[k] != itemsize)
+        return false;
+    for (int64_t i = 0; i < n; i++)
+        signs |= at[i];
+    if (signs < 0)
         return false;
     if (a->mode == PICK_ADD)
         switch (a->dtype) {

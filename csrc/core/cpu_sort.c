@@ -4,8 +4,8 @@
  * ascending order of the complemented keys. */
 #include <string.h>
 
-#include "abi/half.h"
 #include "abi/sort.h"
+#include "core/cpu.h"
 #include "core/cpu_reduce.h"
 #include "core/parallel.h"
 #include "ctorch.h"
@@ -23,60 +23,18 @@ typedef struct Item {
 #define WORKER_ITEMS(n) (2 * (n) + ((n) + 1) / 2)
 
 /* ---------------------------------------------------------------- keys */
-static uint64_t
-key_of_float(float x)
-{
-    uint32_t bits = half_bits_of_float(x + 0.0f);           /* -0 becomes 0 */
-    uint32_t key = bits ^ ((uint32_t)((int32_t)bits >> 31) | 0x80000000u);
-    return x != x ? UINT32_MAX : key;
-}
-
-static uint64_t
-key_of_double(double x)
-{
-    uint64_t bits;
-    x += 0.0;
-    memcpy(&bits, &x, sizeof bits);
-    uint64_t key = bits ^ ((uint64_t)((int64_t)bits >> 63) | (uint64_t)1 << 63);
-    return x != x ? UINT64_MAX : key;
-}
-
-static uint64_t
-key_of_int(int64_t x)
-{
-    return (uint64_t)x ^ (uint64_t)1 << 63;
-}
-
 static bool
 has_short_keys(Dtype dtype)
 {
     return dtype == DTYPE_FLOAT || dtype == DTYPE_HALF || dtype == DTYPE_BF16;
 }
 
-#define KEYS(type, expression) \
-    for (int64_t i = 0; i < n; i++) { \
-        const type x = ((const type *)(const void *)row)[i]; \
-        keys[i] = (expression) ^ flip; \
-    }
-
-/* Of elements first ... first + n - 1 of a row.  32-bit keys leave the upper bytes alone. */
+/* Of elements first ... first + n - 1 of a row. */
 static void
 load_keys(uint64_t *keys, const char *row, Dtype dtype, int64_t first, int64_t n, bool descending)
 {
-    row += first * dtype_info[dtype].itemsize;
     uint64_t flip = !descending ? 0 : has_short_keys(dtype) ? UINT32_MAX : UINT64_MAX;
-    switch (dtype) {
-    case DTYPE_BOOL: KEYS(bool, key_of_int(x)) break;
-    case DTYPE_UINT8: KEYS(uint8_t, key_of_int(x)) break;
-    case DTYPE_INT8: KEYS(int8_t, key_of_int(x)) break;
-    case DTYPE_INT16: KEYS(int16_t, key_of_int(x)) break;
-    case DTYPE_INT32: KEYS(int32_t, key_of_int(x)) break;
-    case DTYPE_INT64: KEYS(int64_t, key_of_int(x)) break;
-    case DTYPE_HALF: KEYS(uint16_t, key_of_float(f16_to_float(x))) break;
-    case DTYPE_BF16: KEYS(uint16_t, key_of_float(bf16_to_float(x))) break;
-    case DTYPE_FLOAT: KEYS(float, key_of_float(x)) break;
-    default: KEYS(double, key_of_double(x)) break;
-    }
+    cpu_kernels->sort_keys(keys, row + first * dtype_info[dtype].itemsize, dtype, n, flip);
 }
 
 /* ---------------------------------------------------------------- sorts: the result is in the array returned */

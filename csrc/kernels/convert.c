@@ -102,3 +102,31 @@ void ISA_NAME(float_to_bfloat16)(const float *restrict from, uint16_t *restrict 
         to[i] = float_to_bfloat16_one(from[i]);
     }
 }
+
+/* Reversed and every second: the strides that vectors have shuffles for. */
+#define COPY(type) \
+    do { \
+        type *restrict y = (type *)to; \
+        const type *restrict x = (const type *)from; \
+        const int64_t size = sizeof(type); \
+        if (to_stride == size && from_stride == -size) \
+            for (int64_t i = 0; i < n; i++) \
+                y[i] = x[-i]; \
+        else if (to_stride == size && from_stride == 2 * size) \
+            for (int64_t i = 0; i < n; i++) \
+                y[i] = x[2 * i]; \
+        else \
+            for (int64_t i = 0; i < n; i++) \
+                *(type *)(to + i * to_stride) = *(const type *)(from + i * from_stride); \
+    } while (0)
+
+void ISA_NAME(copy_strided)(char *to, int64_t to_stride, const char *from, int64_t from_stride, int64_t n,
+                            int64_t itemsize)
+{
+    switch (itemsize) {
+    case 1: COPY(uint8_t); break;
+    case 2: COPY(uint16_t); break;
+    case 4: COPY(uint32_t); break;
+    default: COPY(uint64_t); break;
+    }
+}

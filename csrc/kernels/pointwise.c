@@ -12,6 +12,7 @@
 #include "abi/reduce.h"
 #include "abi/scan.h"
 #include "abi/softmax.h"
+#include "abi/sort.h"
 #include "abi/formula_names.h"
 
 #define FORMULA_SUFFIX S
@@ -247,6 +248,8 @@ const Kernels ISA_NAME(kernels) = {
     .any_large = any_large,
     .half_load = {f16_load, bf16_load},
     .half_store = {f16_store, bf16_store},
+    .sort_keys = ISA_NAME(sort_keys),
+    .copy_strided = ISA_NAME(copy_strided),
     .gemm = &ISA_NAME(gemm_kernels),
     .random = &ISA_NAME(random_kernels),
     .reduce = &ISA_NAME(reduce_kernels),

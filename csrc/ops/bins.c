@@ -221,16 +221,12 @@ check_boundaries(Tensor *sorted, Tensor *values, bool scalar)
 #define SEARCH(type) \
     static int64_t search_##type(const type *sorted, int64_t n, type x, bool right) \
     { \
-        int64_t low = 0, high = n; \
-        while (low < high) { \
-            int64_t middle = low + (high - low) / 2; \
-            bool before = right ? !(sorted[middle] > x) : !(sorted[middle] >= x); \
-            if (before) \
-                low = middle + 1; \
-            else \
-                high = middle; \
+        const type *low = sorted; \
+        for (; n > 1; n -= n / 2) {                    /* a product, for which way it goes cannot be foretold */ \
+            bool before = right ? !(low[n / 2 - 1] > x) : !(low[n / 2 - 1] >= x); \
+            low += n / 2 * before; \
         } \
-        return low; \
+        return low - sorted + (n == 1 && (right ? !(*low > x) : !(*low >= x))); \
     } \
     static void search_all_##type(const Tensor *sorted, const Tensor *values, bool right, int64_t *out) \
     { \
