@@ -80,6 +80,20 @@ CT_FN bool signbit_d(double x)
     return bits_d(x) >> 63;
 }
 
+/* c ? a : b where both are computed: gcc keeps a loop scalar in which a function that it does not inline is called under
+ * a condition. */
+CT_FN float choose_f(bool c, float a, float b)
+{
+    const uint32_t kept = 0u - (uint32_t)c;
+    return from_bits_f((bits_f(a) & kept) | (bits_f(b) & ~kept));
+}
+
+CT_FN double choose_d(bool c, double a, double b)
+{
+    const uint64_t kept = 0u - (uint64_t)c;
+    return from_bits_d((bits_d(a) & kept) | (bits_d(b) & ~kept));
+}
+
 #include "abi/formula_float.h"
 #include "abi/formula_double.h"
 

@@ -43,6 +43,7 @@
 #define atanh(...) FORMULA(atanh, __VA_ARGS__)
 #define erf(...) FORMULA(erf, __VA_ARGS__)
 #define erfc(...) FORMULA(erfc, __VA_ARGS__)
+#define choose(...) FORMULA(choose, __VA_ARGS__)
 #define ndtr(...) FORMULA(ndtr, __VA_ARGS__)
 #define erfinv(...) FORMULA(erfinv, __VA_ARGS__)
 #define lgamma(...) FORMULA(lgamma, __VA_ARGS__)

@@ -65,6 +65,11 @@ static inline uint16_t float_to_bfloat16_one(float f)
 void ISA_NAME(half_to_float)(const uint16_t *restrict from, float *restrict to, int64_t n)
 {
     int64_t i = 0;
+#ifdef __AVX512F__
+    for (; i + 16 <= n; i += 16) {
+        _mm512_storeu_ps(to + i, _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(from + i))));
+    }
+#endif
 #ifdef __F16C__
     for (; i + 8 <= n; i += 8) {
         _mm256_storeu_ps(to + i, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(from + i))));
@@ -78,6 +83,12 @@ void ISA_NAME(half_to_float)(const uint16_t *restrict from, float *restrict to, 
 void ISA_NAME(float_to_half)(const float *restrict from, uint16_t *restrict to, int64_t n)
 {
     int64_t i = 0;
+#ifdef __AVX512F__
+    for (; i + 16 <= n; i += 16) {
+        __m256i h = _mm512_cvtps_ph(_mm512_loadu_ps(from + i), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+        _mm256_storeu_si256((__m256i *)(to + i), h);
+    }
+#endif
 #ifdef __F16C__
     for (; i + 8 <= n; i += 8) {
         __m128i h = _mm256_cvtps_ph(_mm256_loadu_ps(from + i), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
