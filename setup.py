@@ -67,7 +67,7 @@ def flags_of(source, isa):
     flags = LANGUAGE + NUMERICS + WARNINGS + ["-Icsrc"]
     if source.parts[1] == "kernels":
         # Loops made from tables are many and simple: -O3's unrolling would make them a quarter larger, no faster.
-        made_from_tables = source.name in ("pointwise.c", "reduce.c", "scan.c")
+        made_from_tables = source.name in ("pointwise.c", "reduce.c", "scan.c", "softmax.c")
         flags += ["-O2", "-ftree-vectorize", "-fopenmp-simd"] if made_from_tables else ["-O3"]
         if made_from_tables and isa == "baseline" and len(ISAS) > 1:
             flags += ["-Os"]          # for x86 machines before AVX2: the wheel matters more

@@ -13,4 +13,8 @@ void ISA_NAME(float_to_half)(const float *from, uint16_t *to, int64_t n);
 void ISA_NAME(bfloat16_to_float)(const uint16_t *from, float *to, int64_t n);
 void ISA_NAME(float_to_bfloat16)(const float *from, uint16_t *to, int64_t n);
 
+/* n elements that do not overlap, from one stride to another; both in bytes. */
+void ISA_NAME(copy_strided)(char *to, int64_t to_stride, const char *from, int64_t from_stride, int64_t n,
+                            int64_t itemsize);
+
 #endif

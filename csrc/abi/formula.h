@@ -34,6 +34,11 @@
 #define CT_VECTOR_FN CT_FN
 #endif
 
+/* Fused multiply-adds are single instructions, and the kernels' flags let the compiler use them. */
+#if (defined(__FMA__) || defined(__aarch64__)) && !defined(__CUDACC__)
+#define CT_FMA 1
+#endif
+
 #define FORMULA_PASTE_(name, suffix) name##_##suffix
 #define FORMULA_PASTE(name, suffix) FORMULA_PASTE_(name, suffix)
 
@@ -73,6 +78,20 @@ CT_FN bool signbit_f(float x)
 CT_FN bool signbit_d(double x)
 {
     return bits_d(x) >> 63;
+}
+
+/* c ? a : b where both are computed: gcc keeps a loop scalar in which a function that it does not inline is called under
+ * a condition. */
+CT_FN float choose_f(bool c, float a, float b)
+{
+    const uint32_t kept = 0u - (uint32_t)c;
+    return from_bits_f((bits_f(a) & kept) | (bits_f(b) & ~kept));
+}
+
+CT_FN double choose_d(bool c, double a, double b)
+{
+    const uint64_t kept = 0u - (uint64_t)c;
+    return from_bits_d((bits_d(a) & kept) | (bits_d(b) & ~kept));
 }
 
 #include "abi/formula_float.h"

@@ -11,6 +11,7 @@
 /* ln 2 in two parts; the first has 15 significant bits, so that n * LN2_HI_F is exact for |n| <= 2^8. */
 #define LN2_HI_F 0.693145752f
 #define LN2_LO_F 1.42860677e-06f
+#define LN2_F 0.693147182f
 #define LOG2E_F 1.44269502f
 #define PI_2_F 1.57079637f
 #define PI_2_LO_F (-4.37113883e-08f)
@@ -63,20 +64,30 @@ CT_FN float fmod_f(float a, float b)
 
 /* ---- exponentials */
 
-/* exp(x - low) = p * 2^k for -105 <= x <= 90; returns p in about [0.7, 1.42] and k + 254 in the low 8 bits
- * of *scale. p = 1 + r + r^2 q(r), q off by at most 2^-28.2 of p for |r| <= 0.34697. */
+/* e^r for |r| <= 0.34697, off by at most 2^-28.2 of it. */
+CT_FN float exp_core_f(float r)
+{
+    float p = 0.00138402788f;
+    p = p * r + 0.00836934708f;
+    p = p * r + 0.0416680835f;
+    p = p * r + 0.166665152f;
+    p = p * r + 0.49999994f;
+#ifdef CT_FMA
+    p = p * r + 1;
+    return p * r + 1;
+#else
+    return 1 + (r + r * r * p);
+#endif
+}
+
+/* exp(x - low) = p * 2^k for -105 <= x <= 90; returns p in about [0.7, 1.42] and k + 127 in the low 9 bits
+ * of *scale. */
 CT_FN float exp_reduce_f(float x, float low, uint32_t *scale)
 {
-    const float t = x * LOG2E_F + (ROUND_F + 254);
-    const float n = t - (ROUND_F + 254);
-    const float r = ((x - n * LN2_HI_F) - n * LN2_LO_F) - low;
-    float q = 0.00138405047f;
-    q = q * r + 0.00836935267f;
-    q = q * r + 0.0416680835f;
-    q = q * r + 0.166665152f;
-    q = q * r + 0.49999994f;
+    const float t = x * LOG2E_F + (ROUND_F + 127);
+    const float n = t - (ROUND_F + 127);
     *scale = bits_f(t);
-    return 1 + (r + r * r * q);
+    return exp_core_f(((x - n * LN2_HI_F) - n * LN2_LO_F) - low);
 }
 
 /* p * 2^k from k + 254, in two steps because 2^k alone may be no normal float; one rounding, at the end. */
@@ -97,7 +108,7 @@ CT_FN float exp_f(float x)
 {
     uint32_t scale;
     const float p = exp_reduce_f(exp_clip_f(x), 0, &scale);
-    return exp_scale_f(p, scale);
+    return exp_scale_f(p, scale + 127);
 }
 
 /* exp(x) / 2, which is finite wherever sinh and cosh are. */
@@ -105,15 +116,24 @@ CT_FN float exp_half_f(float x)
 {
     uint32_t scale;
     const float p = exp_reduce_f(exp_clip_f(x), 0, &scale);
-    return exp_scale_f(p, scale - 1);
+    return exp_scale_f(p, scale + 126);
 }
 
-/* exp(x) for -80 < x < 80: the scale is a normal float. */
+/* exp_f, bit for bit, for |x| < EXP_MID_F: the scale is a normal float. */
+#define EXP_MID_F 87.0f
 CT_FN float exp_mid_f(float x)
 {
     uint32_t scale;
     const float p = exp_reduce_f(x, 0, &scale);
-    return p * from_bits_f((scale - 127) << 23);
+    return p * from_bits_f(scale << 23);
+}
+
+/* exp(x) + y for |x| < 80 where the exponential may be off by 2^-28 x of itself: ln 2 in one part. */
+CT_FN float exp_plus_f(float x, float y)
+{
+    const float t = x * LOG2E_F + (ROUND_F + 127);
+    const float r = x - (t - (ROUND_F + 127)) * LN2_F;
+    return exp_core_f(r) * from_bits_f(bits_f(t) << 23) + y;
 }
 
 /* 2^x = 2^k (1 + r q(r)), q off by at most 2^-27.5 of the result for |r| <= 0.5. */
@@ -187,11 +207,24 @@ CT_FN float log_limits_f(float x, float y)
     return x == 0 ? -INFINITY : positive;
 }
 
+/* log(2^k (1 + f)) */
+CT_FN float log_sum_f(float k, float f)
+{
+    return k * LN2_HI_F + (f + (k * LN2_LO_F + log_tail_f(f)));
+}
+
 CT_FN float log_f(float x)
 {
     float f;
     const float k = log_reduce_f(x, &f);
-    return log_limits_f(x, k * LN2_HI_F + (f + (k * LN2_LO_F + log_tail_f(f))));
+    return log_limits_f(x, log_sum_f(k, f));
+}
+
+/* log_f, bit for bit, for normal x. */
+CT_FN float log_mid_f(float x)
+{
+    const uint32_t u = bits_f(x) - 0x3f3504f3u;
+    return log_sum_f((float)((int32_t)u >> 23), from_bits_f((u & 0x007fffffu) + 0x3f3504f3u) - 1);
 }
 
 CT_VECTOR_FN float log2_f(float x)
@@ -221,9 +254,7 @@ CT_FN float log1p_f(float x)
     const float s = from_bits_f((127u - exponent) << 23);
     const float m = from_bits_f((v & 0x007fffffu) + 0x3f3504f3u);
     const float f = x < 0x1p24f ? s * x + (s - 1) : m - 1;
-    const float k = (float)(int32_t)exponent;
-    const float y = k * LN2_HI_F + (f + (k * LN2_LO_F + log_tail_f(f)));
-    return copysign_f(log_limits_f(u, y), x);
+    return copysign_f(log_limits_f(u, log_sum_f((float)(int32_t)exponent, f)), x);
 }
 
 /* log(1 + x) for 0 <= x <= 1. */
@@ -247,7 +278,7 @@ CT_FN float tanh_f(float x)
     p = p * z - 0.0537291318f;
     p = p * z + 0.133313209f;
     p = p * z - 0.333332777f;
-    const float large = 1 - 2 / (exp_mid_f(2 * (a > 9.5f ? 9.5f : a)) + 1);
+    const float large = 1 - 2 / exp_plus_f(2 * (a > 9.5f ? 9.5f : a), 1);
     return copysign_f(a < 0.63f ? a + a * z * p : large, x);
 }
 
@@ -317,7 +348,25 @@ CT_FN float erf_f(float x)
     p = p * c + 0.636519313f;
     p = p * c + 1.12806082f;
     p = p * c + 0.000104561288f;
-    return copysign_f(a < 0.86f ? erf_core_f(a) : 1 - exp_mid_f(-p), x);
+    return copysign_f(a < 0.86f ? erf_core_f(a) : 1 - exp_plus_f(-p, 0), x);
+}
+
+/* The normal distribution function: exp(-P(|x|)) below 0 and its complement above, off by at most 2^-26.8; 0 and 1
+ * from 5.6. */
+CT_FN float ndtr_f(float x)
+{
+    const float a = abs_f(x), c = a > 5.6f ? 5.6f : a;
+    float p = -1.94202403e-06f;
+    p = p * c + 2.70770124e-05f;
+    p = p * c - 0.00012826531f;
+    p = p * c - 9.62667982e-05f;
+    p = p * c + 0.0048970948f;
+    p = p * c - 0.0363879092f;
+    p = p * c - 0.318298906f;
+    p = p * c - 0.797885299f;
+    p = p * c - 0.693147182f;
+    const float e = a > 5.6f ? 0 : exp_plus_f(p, 0);
+    return x < 0 ? e : 1 - e;
 }
 
 /* From 0.5: exp(-a^2) P(t) / (1 + 2a) with t = (a - 2) / (a + 2), P off by at most 2^-25.6.  a^2 enters
@@ -338,7 +387,7 @@ CT_VECTOR_FN float erfc_f(float x)
     odd = odd * w - 0.0927635133f;
     even = even * w + 1.27697837f;
     const float p = even + t * odd;
-    const float large = exp_scale_f(e * (p / (1 + 2 * a)), scale);
+    const float large = exp_scale_f(e * (p / (1 + 2 * a)), scale + 127);
     const float far = x < 0 ? 2 - large : large;
     return c < 0.5f ? 1 - erf_core_f(x) : far;
 }
@@ -358,6 +407,23 @@ CT_FN float trig_reduce_f(float x, float *low, uint32_t *quadrant)
     *quadrant = (uint32_t)bits_d(t);
     *low = (float)(r - (double)(float)r);
     return (float)r;
+}
+
+/* The same for |x| < TRIG_MID_F, in float with fused multiply-adds: pi/2 in three parts, of which n times the first
+ * leaves an exact difference.  b is n times the second, rounded; what was lost there and in r joins low.  Where
+ * instructions lack the fused form, the one above serves. */
+#define TRIG_MID_F 131072.0f
+CT_FN float trig_reduce_mid_f(float x, float *low, uint32_t *quadrant)
+{
+#ifdef CT_FMA
+    const float c = abs_f(x), t = c * 0.636619747f + ROUND_F, n = t - ROUND_F;
+    const float a = c - n * PI_2_F, b = n * PI_2_LO_F, r = a - b;
+    *low = ((a - r) - b) - (fmaf(n, PI_2_LO_F, -b) + n * -1.71512451e-15f);
+    *quadrant = bits_f(t);
+    return r;
+#else
+    return trig_reduce_f(x, low, quadrant);
+#endif
 }
 
 /* sin(r + low) = r + r^3 P(r^2) + low for |r| <= pi/4, P off by at most 2^-27.9 of sin. */
@@ -380,13 +446,24 @@ CT_FN float cos_core_f(float r, float low)
     return 1 + (z * (z * p - 0.5f) - r * low);
 }
 
+CT_FN float sin_of_f(float x, float r, float low, uint32_t q)
+{
+    const float y = q & 1 ? cos_core_f(r, low) : sin_core_f(r, low);
+    return from_bits_f(bits_f(y) ^ (q << 30 & 0x80000000u) ^ (bits_f(x) & 0x80000000u));
+}
+
+CT_FN float cos_of_f(float r, float low, uint32_t q)
+{
+    const float y = q & 1 ? sin_core_f(r, low) : cos_core_f(r, low);
+    return from_bits_f(bits_f(y) ^ ((q + 1) << 30 & 0x80000000u));
+}
+
 CT_VECTOR_FN float sin_f(float x)
 {
     uint32_t q;
     float low;
     const float r = trig_reduce_f(x, &low, &q);
-    const float y = q & 1 ? cos_core_f(r, low) : sin_core_f(r, low);
-    return from_bits_f(bits_f(y) ^ (q << 30 & 0x80000000u) ^ (bits_f(x) & 0x80000000u));
+    return sin_of_f(x, r, low, q);
 }
 
 CT_VECTOR_FN float cos_f(float x)
@@ -394,8 +471,24 @@ CT_VECTOR_FN float cos_f(float x)
     uint32_t q;
     float low;
     const float r = trig_reduce_f(x, &low, &q);
-    const float y = q & 1 ? sin_core_f(r, low) : cos_core_f(r, low);
-    return from_bits_f(bits_f(y) ^ ((q + 1) << 30 & 0x80000000u));
+    return cos_of_f(r, low, q);
+}
+
+/* sin_f and cos_f for |x| < TRIG_MID_F. */
+CT_FN float sin_mid_f(float x)
+{
+    uint32_t q;
+    float low;
+    const float r = trig_reduce_mid_f(x, &low, &q);
+    return sin_of_f(x, r, low, q);
+}
+
+CT_FN float cos_mid_f(float x)
+{
+    uint32_t q;
+    float low;
+    const float r = trig_reduce_mid_f(x, &low, &q);
+    return cos_of_f(r, low, q);
 }
 
 CT_VECTOR_FN float tan_f(float x)

@@ -34,6 +34,9 @@ typedef struct Kernels {
     bool (*any_large)(const float *x, int64_t n);  /* some |x| >= 2^31, or no number */
     Loop half_load[2];                             /* float16, bfloat16 -> float; half_store the other way */
     Loop half_store[2];
+    void (*sort_keys)(uint64_t *keys, const char *row, Dtype dtype, int64_t n, uint64_t flip);      /* abi/sort.h */
+    void (*copy_strided)(char *to, int64_t to_stride, const char *from, int64_t from_stride, int64_t n,
+                         int64_t itemsize);                                                     /* abi/convert.h */
     const struct GemmKernels *gemm;
     const struct RandomKernels *random;
     const struct ReduceKernels *reduce;

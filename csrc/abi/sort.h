@@ -3,6 +3,7 @@
 #define CTORCH_ABI_SORT_H
 
 #include "abi/dtype.h"
+#include "abi/isa.h"
 
 /* The first k of each of `rows` dense rows of n elements, sorted stably, or the one at places[row] (k is 1 then); NaN
  * counts as greatest, -0 equals 0. */
@@ -15,5 +16,8 @@ typedef struct Sort {
     int64_t *indices; /* (rows, k) */
     const int64_t *places; /* NULL, or of each row; may be `indices`: a row's is read before its index is written */
 } Sort;
+
+/* Of n dense elements: float and the half types have keys of 32 bits, the others of 64; each is xored with flip. */
+void ISA_NAME(sort_keys)(uint64_t *keys, const char *row, Dtype dtype, int64_t n, uint64_t flip);
 
 #endif

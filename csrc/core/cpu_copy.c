@@ -13,19 +13,10 @@
 enum { RELEASE_GIL_ABOVE = 1 << 16, GRAIN = 1 << 14, TILE = 16, PATTERN = 4096 };
 
 /* ---------------------------------------------------------------- elements */
-#define COPY_LOOP(type) \
-    for (int64_t i = 0; i < n; i++) \
-        *(type *)(to + i * to_stride) = *(const type *)(from + i * from_stride)
-
 void
 cpu_copy_strided(char *to, int64_t to_stride, const char *from, int64_t from_stride, int64_t n, int64_t itemsize)
 {
-    switch (itemsize) {
-    case 1: COPY_LOOP(uint8_t); break;
-    case 2: COPY_LOOP(uint16_t); break;
-    case 4: COPY_LOOP(uint32_t); break;
-    default: COPY_LOOP(uint64_t); break;
-    }
+    cpu_kernels->copy_strided(to, to_stride, from, from_stride, n, itemsize);
 }
 
 /* Half types go through float. */

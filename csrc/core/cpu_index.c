@@ -123,6 +123,44 @@ pick_elements(const PickArgs *a, int k, char *const *ptr, char *data, const int6
     }
 }
 
+#define DENSE_LOOP(T, statement) \
+    for (int64_t i = 0; i < n; i++) { \
+        T *d = (T *)(void *)data + at[i], *v = (T *)(void *)values + i; \
+        statement; \
+    } \
+    return true
+
+/* The same where values and indices are dense, no index is negative, and data is a dense row: the usual case along the
+ * last dim. */
+static bool
+pick_dense(const PickArgs *a, int k, char *const *ptr, char *data, const int64_t *stride, int64_t n)
+{
+    const int64_t *at = (const int64_t *)(const void *)ptr[k + 2];
+    char *values = ptr[0];
+    int64_t signs = 0;
+    const int64_t itemsize = dtype_info[a->dtype].itemsize;
+    if (stride[0] != itemsize || stride[1] != 0 || stride[k + 2] != (int64_t)sizeof *at || a->step[k] != itemsize)
+        return false;
+    for (int64_t i = 0; i < n; i++)
+        signs |= at[i];
+    if (signs < 0)
+        return false;
+    if (a->mode == PICK_ADD)
+        switch (a->dtype) {
+        case DTYPE_INT64: DENSE_LOOP(int64_t, *d += *v);
+        case DTYPE_FLOAT: DENSE_LOOP(float, *d += *v);
+        case DTYPE_DOUBLE: DENSE_LOOP(double, *d += *v);
+        default: return false;
+        }
+    switch (a->mode == PICK_GET ? itemsize : -itemsize) {
+    case 4: DENSE_LOOP(uint32_t, *v = *d);
+    case 8: DENSE_LOOP(uint64_t, *v = *d);
+    case -4: DENSE_LOOP(uint32_t, *d = *v);
+    case -8: DENSE_LOOP(uint64_t, *d = *v);
+    default: return false;
+    }
+}
+
 static void
 pick_loop(char *const *ptr, const int64_t *stride, int64_t n, const Param *params)
 {
@@ -136,6 +174,8 @@ pick_loop(char *const *ptr, const int64_t *stride, int64_t n, const Param *param
         else
             moving[n_moving++] = k;
     if (n_moving == 0 && pick_row(a, ptr[0], stride, data, n))
+        return;
+    if (n_moving == 1 && a->mode <= PICK_ADD && pick_dense(a, moving[0], ptr, data, stride, n))
         return;
     if (n_moving == 1 && a->mode <= PICK_SET) {
         pick_elements(a, moving[0], ptr, data, stride, n);

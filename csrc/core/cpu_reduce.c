@@ -265,9 +265,27 @@ store_int(const Reduce *r, int64_t at, int64_t y)
     }
 }
 
+/* The usual finish of the usual type, without a question for each result; x / 1 is x. */
+static void
+store_quotients(const Plan *p, const Acc *acc, int64_t out, int64_t m)
+{
+    float *y = (float *)(void *)p->r->out + out;
+    const double divisor = p->r->divisor;
+    if (divisor == 1)
+        for (int64_t j = 0; j < m; j++)
+            y[j * p->tiled.out] = (float)acc[j].f;
+    else
+        for (int64_t j = 0; j < m; j++)
+            y[j * p->tiled.out] = (float)(acc[j].f / divisor);
+}
+
 static void
 store_tile(const Plan *p, const Acc *acc, int64_t out, int64_t m, const double *shift)
 {
+    if (p->r->result == DTYPE_FLOAT && p->is_float && p->r->finish == FINISH_DIVIDE) {
+        store_quotients(p, acc, out, m);
+        return;
+    }
     for (int64_t j = 0; j < m; j++, out += p->tiled.out)
         if (p->is_float)
             store_float(p->r, out, finished(p->r, acc[j].f, shift[j]));
@@ -293,14 +311,18 @@ locate_tile(const Plan *p, int64_t tile, const char **x, int64_t *out)
 static void
 load_shift(const Plan *p, int64_t out, int64_t m, double *shift)
 {
-    for (int64_t j = 0; j < m; j++)
-        shift[j] = p->r->p ? p->r->p[out + j * p->tiled.out] : 0;
+    if (p->r->p == NULL)
+        memset(shift, 0, (size_t)m * sizeof shift[0]);
+    else
+        for (int64_t j = 0; j < m; j++)
+            shift[j] = p->r->p[out + j * p->tiled.out];
 }
 
 static void
 run_tasks(void *context, int64_t begin, int64_t end)
 {
     const Plan *p = context;
+    const Acc start = fold_start(p->r->fold, p->is_float);
     for (int64_t task = begin; task < end; task++) {
         const char *x;
         Acc acc[REDUCE_TILE];
@@ -309,7 +331,7 @@ run_tasks(void *context, int64_t begin, int64_t end)
         int64_t last = (piece + 1) * p->piece;
         load_shift(p, out, m, shift);
         for (int64_t j = 0; j < m; j++)
-            acc[j] = fold_start(p->r->fold, p->is_float);
+            acc[j] = start;
         fold_range(p, acc, x, piece * p->piece, last < p->n_elements ? last : p->n_elements, m, shift);
         if (p->n_pieces == 1)
             store_tile(p, acc, out, m, shift);

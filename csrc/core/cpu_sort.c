@@ -4,13 +4,15 @@
  * ascending order of the complemented keys. */
 #include <string.h>
 
-#include "abi/half.h"
 #include "abi/sort.h"
+#include "core/cpu.h"
 #include "core/cpu_reduce.h"
 #include "core/parallel.h"
 #include "ctorch.h"
 
-enum { RUN = 16, RADIX_ABOVE = 512, INSERT_MAX = 32, RELEASE_GIL_ABOVE = 1 << 13, DIGIT = 8, DIGITS = 1 << DIGIT };
+/* KEY_BLOCK: keys made at a time; ROOM: candidates for each place asked for. */
+enum { KEY_BLOCK = 256, ROOM = 4, RUN = 16, RADIX_ABOVE = 512, INSERT_MAX = 32 };
+enum { RELEASE_GIL_ABOVE = 1 << 13, DIGIT = 8, DIGITS = 1 << DIGIT };
 
 typedef struct Item {
     uint64_t key;
@@ -21,61 +23,18 @@ typedef struct Item {
 #define WORKER_ITEMS(n) (2 * (n) + ((n) + 1) / 2)
 
 /* ---------------------------------------------------------------- keys */
-static uint64_t
-key_of_float(float x)
-{
-    uint32_t bits = half_bits_of_float(x == 0 ? 0 : x);
-    if (x != x)
-        return UINT32_MAX;
-    return bits >> 31 ? (uint32_t)~bits : bits | 0x80000000u;
-}
-
-static uint64_t
-key_of_double(double x)
-{
-    uint64_t bits;
-    x = x == 0 ? 0 : x;
-    memcpy(&bits, &x, sizeof bits);
-    if (x != x)
-        return UINT64_MAX;
-    return bits >> 63 ? ~bits : bits | (uint64_t)1 << 63;
-}
-
-static uint64_t
-key_of_int(int64_t x)
-{
-    return (uint64_t)x ^ (uint64_t)1 << 63;
-}
-
 static bool
 has_short_keys(Dtype dtype)
 {
     return dtype == DTYPE_FLOAT || dtype == DTYPE_HALF || dtype == DTYPE_BF16;
 }
 
-#define KEYS(type, expression) \
-    for (int64_t i = 0; i < n; i++) { \
-        const type x = ((const type *)(const void *)row)[i]; \
-        keys[i] = (expression) ^ flip; \
-    }
-
-/* 32-bit keys leave the upper bytes alone. */
+/* Of elements first ... first + n - 1 of a row. */
 static void
-load_keys(uint64_t *keys, const char *row, Dtype dtype, int64_t n, bool descending)
+load_keys(uint64_t *keys, const char *row, Dtype dtype, int64_t first, int64_t n, bool descending)
 {
     uint64_t flip = !descending ? 0 : has_short_keys(dtype) ? UINT32_MAX : UINT64_MAX;
-    switch (dtype) {
-    case DTYPE_BOOL: KEYS(bool, key_of_int(x)) break;
-    case DTYPE_UINT8: KEYS(uint8_t, key_of_int(x)) break;
-    case DTYPE_INT8: KEYS(int8_t, key_of_int(x)) break;
-    case DTYPE_INT16: KEYS(int16_t, key_of_int(x)) break;
-    case DTYPE_INT32: KEYS(int32_t, key_of_int(x)) break;
-    case DTYPE_INT64: KEYS(int64_t, key_of_int(x)) break;
-    case DTYPE_HALF: KEYS(uint16_t, key_of_float(f16_to_float(x))) break;
-    case DTYPE_BF16: KEYS(uint16_t, key_of_float(bf16_to_float(x))) break;
-    case DTYPE_FLOAT: KEYS(float, key_of_float(x)) break;
-    default: KEYS(double, key_of_double(x)) break;
-    }
+    cpu_kernels->sort_keys(keys, row + first * dtype_info[dtype].itemsize, dtype, n, flip);
 }
 
 /* ---------------------------------------------------------------- sorts: the result is in the array returned */
@@ -187,31 +146,72 @@ find_key(const uint64_t *keys, uint64_t key, int64_t nth)
             return i;
 }
 
-/* The first k items in the order they stand in: all below the k-th key, and the first of its equals. */
-static void
-first_items(Item *items, const uint64_t *keys, int64_t k, uint64_t last, int64_t before)
+/* Candidates for the first k of a row: their keys and places, in the order they stand in. */
+typedef struct Held {
+    uint64_t *keys, *rest;
+    int64_t *places;
+    int64_t n;
+} Held;
+
+/* The first k remain: all below the k-th key, which is returned, and the first of its equals. */
+static uint64_t
+keep_first(Held *h, int64_t k, int top)
 {
+    int64_t before, kept = 0;
+    uint64_t last = select_key(h->keys, h->rest, h->n, k - 1, top, &before);
     int64_t equals = k - before;
-    for (int64_t i = 0, found = 0; found < k; i++)
-        if (keys[i] < last || (keys[i] == last && equals-- > 0))
-            items[found++] = (Item){keys[i], i};
+    for (int64_t i = 0; kept < k; i++)
+        if (h->keys[i] < last || (h->keys[i] == last && equals-- > 0)) {
+            h->keys[kept] = h->keys[i];
+            h->places[kept++] = h->places[i];
+        }
+    h->n = k;
+    return last;
+}
+
+/* The first k of n, not yet sorted: what is behind the k-th so far is looked at once and passed over. */
+static void
+hold_first(Held *h, const Sort *s, const char *row, int64_t k, int top)
+{
+    const int64_t room = ROOM * k + KEY_BLOCK < s->n ? ROOM * k + KEY_BLOCK : s->n;
+    uint64_t block[KEY_BLOCK], last = UINT64_MAX;
+    bool chosen = false;
+    for (int64_t i = 0; i < s->n; i += KEY_BLOCK) {
+        int64_t m = s->n - i < KEY_BLOCK ? s->n - i : KEY_BLOCK;
+        load_keys(block, row, s->dtype, i, m, s->descending);
+        if (h->n + m > room) {
+            last = keep_first(h, k, top);
+            chosen = true;
+        }
+        for (int64_t j = 0; j < m; j++)
+            if (!chosen || block[j] < last) {
+                h->keys[h->n] = block[j];
+                h->places[h->n++] = i + j;
+            }
+    }
+    if (h->n > k)
+        keep_first(h, k, top);
 }
 
 /* The k best, sorted; most keys are looked at once and passed over. */
 static void
-insert_best(Item *best, const uint64_t *keys, int64_t n, int64_t k)
+insert_best(Item *best, const Sort *s, const char *row, int64_t k)
 {
-    uint64_t worst = UINT64_MAX;
+    uint64_t keys[KEY_BLOCK], worst = UINT64_MAX;
     int64_t filled = 0;
-    for (int64_t i = 0; i < n; i++) {
-        if (filled == k && keys[i] >= worst)
-            continue;
-        int64_t at = filled < k ? filled++ : k - 1;
-        for (; at > 0 && best[at - 1].key > keys[i]; at--)
-            best[at] = best[at - 1];
-        best[at] = (Item){keys[i], i};
-        if (filled == k)
-            worst = best[k - 1].key;
+    for (int64_t first = 0; first < s->n; first += KEY_BLOCK) {
+        int64_t m = s->n - first < KEY_BLOCK ? s->n - first : KEY_BLOCK;
+        load_keys(keys, row, s->dtype, first, m, s->descending);
+        for (int64_t i = 0; i < m; i++) {
+            if (filled == k && keys[i] >= worst)
+                continue;
+            int64_t at = filled < k ? filled++ : k - 1;
+            for (; at > 0 && best[at - 1].key > keys[i]; at--)
+                best[at] = best[at - 1];
+            best[at] = (Item){keys[i], first + i};
+            if (filled == k)
+                worst = best[k - 1].key;
+        }
     }
 }
 
@@ -243,36 +243,67 @@ store_row(const Sort *s, int64_t row, const Item *items)
     }
 }
 
+/* A worker's arrays: of n items, n items, and n keys. */
+typedef struct Space {
+    Item *items, *spare;
+    uint64_t *keys;
+} Space;
+
+/* The element at `place` of the sorted row; it is sought among the first where these are few. */
+static int64_t
+find_place(const Sort *s, const char *row, const Space *w, int64_t place, int top)
+{
+    uint64_t *rest = (uint64_t *)(void *)w->spare;
+    int64_t before;
+    if (place < s->n / 4) {
+        Held h = {w->keys, rest, (int64_t *)(void *)w->items, 0};
+        int64_t at = 0;
+        hold_first(&h, s, row, place + 1, top);
+        for (int64_t i = 1; i <= place; i++)
+            at = h.keys[i] >= h.keys[at] ? i : at;
+        return h.places[at];
+    }
+    load_keys(w->keys, row, s->dtype, 0, s->n, s->descending);
+    uint64_t key = select_key(w->keys, rest, s->n, place, top, &before);
+    return find_key(w->keys, key, place - before);
+}
+
+/* The first k items, or all of them, in the order they stand in; returns their number. */
+static int64_t
+load_items(const Sort *s, const char *row, const Space *w, int top)
+{
+    uint64_t *rest = (uint64_t *)(void *)w->spare;
+    if (s->k > s->n / 4) {
+        load_keys(w->keys, row, s->dtype, 0, s->n, s->descending);
+        for (int64_t i = 0; i < s->n; i++)
+            w->items[i] = (Item){w->keys[i], i};
+        return s->n;
+    }
+    Held h = {w->keys, rest, (int64_t *)(void *)rest + s->n, 0};
+    hold_first(&h, s, row, s->k, top);
+    for (int64_t i = 0; i < s->k; i++)
+        w->items[i] = (Item){h.keys[i], h.places[i]};
+    return s->k;
+}
+
 static void
-sort_row(void *context, int64_t row, int worker)
+sort_row(void *context, int64_t index, int worker)
 {
     const SortJob *job = context;
     const Sort *s = job->s;
-    int64_t n = s->n, m = n, before;
-    Item *items = job->space + worker * WORKER_ITEMS(n), *spare = items + n;
-    uint64_t *keys = (uint64_t *)(void *)(items + 2 * n), *rest = (uint64_t *)(void *)spare;
+    Item *items = job->space + worker * WORKER_ITEMS(s->n);
+    Space w = {items, items + s->n, (uint64_t *)(void *)(items + 2 * s->n)};
+    const char *row = s->in + index * s->n * dtype_info[s->dtype].itemsize;
     int top = has_short_keys(s->dtype) ? 24 : 56;
-    load_keys(keys, s->in + row * n * dtype_info[s->dtype].itemsize, s->dtype, n, s->descending);
-    if (s->places != NULL) {
-        int64_t place = s->places[row];
-        uint64_t key = select_key(keys, rest, n, place, top, &before);
-        items[0].index = find_key(keys, key, place - before);
-        store_row(s, row, items);
-        return;
+    if (s->places != NULL)
+        items[0].index = find_place(s, row, &w, s->places[index], top);
+    else if (s->k <= INSERT_MAX && s->k <= s->n / 4)
+        insert_best(items, s, row, s->k);
+    else {
+        int64_t m = load_items(s, row, &w, top);
+        items = m > RADIX_ABOVE ? radix_sort(items, w.spare, m) : merge_sort(items, w.spare, m);
     }
-    if (s->k <= INSERT_MAX && s->k <= n / 4) {
-        insert_best(items, keys, n, s->k);
-        store_row(s, row, items);
-        return;
-    }
-    if (s->k <= n / 4) {
-        uint64_t last = select_key(keys, rest, n, s->k - 1, top, &before);
-        m = s->k;
-        first_items(items, keys, m, last, before);
-    } else
-        for (int64_t i = 0; i < n; i++)
-            items[i] = (Item){keys[i], i};
-    store_row(s, row, m > RADIX_ABOVE ? radix_sort(items, spare, m) : merge_sort(items, spare, m));
+    store_row(s, index, items);
 }
 
 int

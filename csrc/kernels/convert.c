@@ -65,6 +65,11 @@ static inline uint16_t float_to_bfloat16_one(float f)
 void ISA_NAME(half_to_float)(const uint16_t *restrict from, float *restrict to, int64_t n)
 {
     int64_t i = 0;
+#ifdef __AVX512F__
+    for (; i + 16 <= n; i += 16) {
+        _mm512_storeu_ps(to + i, _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(from + i))));
+    }
+#endif
 #ifdef __F16C__
     for (; i + 8 <= n; i += 8) {
         _mm256_storeu_ps(to + i, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(from + i))));
@@ -78,6 +83,12 @@ void ISA_NAME(half_to_float)(const uint16_t *restrict from, float *restrict to, 
 void ISA_NAME(float_to_half)(const float *restrict from, uint16_t *restrict to, int64_t n)
 {
     int64_t i = 0;
+#ifdef __AVX512F__
+    for (; i + 16 <= n; i += 16) {
+        __m256i h = _mm512_cvtps_ph(_mm512_loadu_ps(from + i), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+        _mm256_storeu_si256((__m256i *)(to + i), h);
+    }
+#endif
 #ifdef __F16C__
     for (; i + 8 <= n; i += 8) {
         __m128i h = _mm256_cvtps_ph(_mm256_loadu_ps(from + i), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
@@ -100,5 +111,33 @@ void ISA_NAME(float_to_bfloat16)(const float *restrict from, uint16_t *restrict 
 {
     for (int64_t i = 0; i < n; i++) {
         to[i] = float_to_bfloat16_one(from[i]);
+    }
+}
+
+/* Reversed and every second: the strides that vectors have shuffles for. */
+#define COPY(type) \
+    do { \
+        type *restrict y = (type *)to; \
+        const type *restrict x = (const type *)from; \
+        const int64_t size = sizeof(type); \
+        if (to_stride == size && from_stride == -size) \
+            for (int64_t i = 0; i < n; i++) \
+                y[i] = x[-i]; \
+        else if (to_stride == size && from_stride == 2 * size) \
+            for (int64_t i = 0; i < n; i++) \
+                y[i] = x[2 * i]; \
+        else \
+            for (int64_t i = 0; i < n; i++) \
+                *(type *)(to + i * to_stride) = *(const type *)(from + i * from_stride); \
+    } while (0)
+
+void ISA_NAME(copy_strided)(char *to, int64_t to_stride, const char *from, int64_t from_stride, int64_t n,
+                            int64_t itemsize)
+{
+    switch (itemsize) {
+    case 1: COPY(uint8_t); break;
+    case 2: COPY(uint16_t); break;
+    case 4: COPY(uint32_t); break;
+    default: COPY(uint64_t); break;
     }
 }

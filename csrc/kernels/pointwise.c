@@ -12,6 +12,7 @@
 #include "abi/reduce.h"
 #include "abi/scan.h"
 #include "abi/softmax.h"
+#include "abi/sort.h"
 #include "abi/formula_names.h"
 
 #define FORMULA_SUFFIX S
@@ -35,6 +36,69 @@
 #define LOOP_ARGS char *const *ptr, const int64_t *stride, int64_t n, const Param *param
 
 typedef KernelEntry Entry;
+
+#define EXCEPT_SIGN_F 0x7fffffffu
+#define EXCEPT_SIGN_D 0x7fffffffffffffffull
+#define SHORTER_ROWS_b
+#define SHORTER_ROWS_u8
+#define SHORTER_ROWS_i8
+#define SHORTER_ROWS_i16
+#define SHORTER_ROWS_i32
+#define SHORTER_ROWS_i64
+/* The last three: operands whose bits, masked and less `first`, are below `count` are not special. */
+#define SHORTER_ROWS_f \
+    SHORTER(exp, exp_mid_f(x), whole, EXCEPT_SIGN_F, 0, 0x42ae0000u) \
+    SHORTER(log, log_mid_f(x), whole, UINT32_MAX, 0x00800000u, 0x7f000000u) \
+    SHORTER(sin, sin_mid_f(x), merged, EXCEPT_SIGN_F, 0, 0x48000000u) \
+    SHORTER(cos, cos_mid_f(x), merged, EXCEPT_SIGN_F, 0, 0x48000000u)
+#define SHORTER_ROWS_d \
+    SHORTER(exp, exp_mid_d(x), whole, EXCEPT_SIGN_D, 0, 0x4086200000000000ull) \
+    SHORTER(log, log_mid_d(x), whole, UINT64_MAX, 0x0010000000000000ull, 0x7fe0000000000000ull)
+
+#define LOOK_BLOCK 1024
+#define LOOKS(T, S, U, bits) \
+    typedef struct Look_##S { \
+        Loop shorter, row; \
+        U mask, first, count; \
+    } Look_##S; \
+    static bool none_special_##S(const Look_##S *look, const T *x, int64_t n) \
+    { \
+        const U mask = look->mask, first = look->first; \
+        U most = 0; \
+        VECTORIZE for (int64_t i = 0; i < n; i++) { \
+            const U place = (bits(x[i]) & mask) - first; \
+            most = place > most ? place : most; \
+        } \
+        return most < look->count; \
+    } \
+    static void whole_##S(const Look_##S *look, LOOP_ARGS) \
+    { \
+        for (int64_t i = 0; i < n; i += LOOK_BLOCK) { \
+            const int64_t m = n - i < LOOK_BLOCK ? n - i : LOOK_BLOCK; \
+            char *at[2] = {ptr[0] + i * (int64_t)sizeof(T), ptr[1] + i * (int64_t)sizeof(T)}; \
+            (none_special_##S(look, (const T *)at[1], m) ? look->shorter : look->row)(at, stride, m, param); \
+        } \
+    }
+LOOKS(float, f, uint32_t, bits_f)
+LOOKS(double, d, uint64_t, bits_d)
+
+static void
+merged_f(const Look_f *look, LOOP_ARGS)
+{
+    for (int64_t i = 0; i < n; i += LOOK_BLOCK) {
+        const int64_t m = n - i < LOOK_BLOCK ? n - i : LOOK_BLOCK;
+        float *const y = (float *)ptr[0] + i, *const x = (float *)ptr[1] + i;
+        if (none_special_f(look, x, m)) {
+            look->shorter((char *[]){(char *)y, (char *)x}, stride, m, param);
+            continue;
+        }
+        float special[LOOK_BLOCK], other[LOOK_BLOCK];
+        look->row((char *[]){(char *)special, (char *)x}, stride, m, param);
+        look->shorter((char *[]){(char *)other, (char *)x}, stride, m, param);
+        VECTORIZE for (int64_t k = 0; k < m; k++)
+            y[k] = (bits_f(x[k]) & look->mask) - look->first < look->count ? other[k] : special[k];
+    }
+}
 
 #define T bool
 #define S b
@@ -184,6 +248,8 @@ const Kernels ISA_NAME(kernels) = {
     .any_large = any_large,
     .half_load = {f16_load, bf16_load},
     .half_store = {f16_store, bf16_store},
+    .sort_keys = ISA_NAME(sort_keys),
+    .copy_strided = ISA_NAME(copy_strided),
     .gemm = &ISA_NAME(gemm_kernels),
     .random = &ISA_NAME(random_kernels),
     .reduce = &ISA_NAME(reduce_kernels),

@@ -25,9 +25,9 @@
 #endif
 
 /* DEPTH: rows folded in the lane type before they join the accumulator.  SHORT: runs that are not worth LANES lanes;
- * SIDE: those of a short run.
+ * SIDE: those of a short run; ROWS: short runs that finish together.
  * NARROW: columns that are not worth a row of their own. */
-enum { LANES = 32, DEPTH = 32, SHORT = 32, SIDE = 16, NARROW = 64, BLOCK = 2048 };
+enum { LANES = 32, DEPTH = 32, SHORT = 32, SIDE = 16, ROWS = 16, NARROW = 64, BLOCK = 2048 };
 
 /* Integers have lanes as wide as their accumulators: one pass serves both kinds of row. */
 #define T int64_t

@@ -33,14 +33,46 @@
             } \
     }
 
-/* NaN is extreme and stays. */
+/* NaN is extreme and stays.  Of a single row LOOK elements are looked at together: most often none is taken. */
+enum { LOOK = 32 };
 #define SCAN_EXTREME(name, S, T, better) \
+    static void name##_row_##S(const T *x, T *y, int64_t *indices, int64_t n) \
+    { \
+        T acc = x[0]; \
+        int64_t at = 0; \
+        for (int64_t i = 0; i < n; i += LOOK) { \
+            const int64_t m = n - i < LOOK ? n - i : LOOK; \
+            int taken = m < LOOK; \
+            if (!taken) \
+                for (int k = 0; k < LOOK; k++) { \
+                    const T v = x[i + k]; \
+                    taken |= (v != v) | (better); \
+                } \
+            if (!taken) { \
+                for (int k = 0; k < LOOK; k++) \
+                    y[i + k] = acc; \
+                for (int k = 0; k < LOOK; k++) \
+                    indices[i + k] = at; \
+                continue; \
+            } \
+            for (int64_t k = i; k < i + m; k++) { \
+                const T v = x[k]; \
+                const bool take = v != v || (acc == acc && (better)); \
+                y[k] = acc = take ? v : acc; \
+                indices[k] = at = take ? k : at; \
+            } \
+        } \
+    } \
     static void name##_##S(ARGS) \
     { \
         T best[SCAN_TILE]; \
         int64_t at[SCAN_TILE]; \
         const T *x = (const T *)in; \
         T *y = (T *)out; \
+        if (m == 1 && stride == 1) { \
+            name##_row_##S(x, y, indices, n); \
+            return; \
+        } \
         for (int64_t j = 0; j < m; j++) { \
             best[j] = x[j]; \
             at[j] = 0; \

@@ -103,13 +103,40 @@ rounded(double x, Dtype dtype)
     char bytes[ITEMSIZE_MAX];
     if (dtype == DTYPE_DOUBLE)
         return x;
-    if (dtype == DTYPE_FLOAT)
-        return (double)(float)x;
     dtype_store(bytes, dtype, PARAM(x));
     return dtype_load(bytes, dtype).f;
 }
 
 /* Elements outside [min, max] and NaN are not counted; max itself belongs to the last bin. */
+#define HISTOGRAM(type) \
+    static void histogram_##type(const type *x, int64_t n, type min, type max, int64_t bins, int64_t *counts) \
+    { \
+        const type width = max - min, n_bins = (type)bins; \
+        for (int64_t i = 0; i < n; i++) { \
+            if (!(x[i] >= min && x[i] <= max)) \
+                continue; \
+            const int64_t bin = (int64_t)((x[i] - min) * n_bins / width); \
+            counts[bin < bins ? bin : bins - 1]++; \
+        } \
+    }
+HISTOGRAM(float)
+HISTOGRAM(double)
+
+/* Half types have no arithmetic: every step is rounded to them. */
+static void
+histogram_half(const Tensor *t, double min, double max, int64_t bins, int64_t *counts)
+{
+    Dtype dtype = (Dtype)t->dtype;
+    double width = rounded(max - min, dtype), n_bins = rounded((double)bins, dtype);
+    for (int64_t i = 0; i < t->numel; i++) {
+        double x = dtype_load(t->data + i * tensor_itemsize(t), dtype).f;
+        if (!(x >= min && x <= max))
+            continue;
+        int64_t bin = (int64_t)rounded(rounded(rounded(x - min, dtype) * n_bins, dtype) / width, dtype);
+        counts[bin < bins ? bin : bins - 1]++;
+    }
+}
+
 Tensor *
 op_histc(Tensor *t, int64_t bins, double min, double max)
 {
@@ -133,14 +160,13 @@ op_histc(Tensor *t, int64_t bins, double min, double max)
         return NULL;
     min = rounded(min, dtype);
     max = rounded(max, dtype);
-    double width = rounded(max - min, dtype), n_bins = rounded((double)bins, dtype);
-    for (int64_t i = 0; i < t->numel; i++) {
-        double x = dtype_load(t->data + i * tensor_itemsize(t), dtype).f;
-        if (!(x >= min && x <= max))
-            continue;
-        int64_t bin = (int64_t)rounded(rounded(rounded(x - min, dtype) * n_bins, dtype) / width, dtype);
-        ((int64_t *)(void *)counts->data)[bin < bins ? bin : bins - 1]++;
-    }
+    int64_t *count = (int64_t *)(void *)counts->data;
+    if (dtype == DTYPE_FLOAT)
+        histogram_float((const float *)(const void *)t->data, t->numel, (float)min, (float)max, bins, count);
+    else if (dtype == DTYPE_DOUBLE)
+        histogram_double((const double *)(const void *)t->data, t->numel, min, max, bins, count);
+    else
+        histogram_half(t, min, max, bins, count);
     return op_to_dtype(counts, dtype);
 }
 
@@ -195,17 +221,21 @@ check_boundaries(Tensor *sorted, Tensor *values, bool scalar)
 #define SEARCH(type) \
     static int64_t search_##type(const type *sorted, int64_t n, type x, bool right) \
     { \
-        int64_t low = 0, high = n; \
-        while (low < high) { \
-            int64_t middle = low + (high - low) / 2; \
-            bool before = right ? !(sorted[middle] > x) : !(sorted[middle] >= x); \
-            if (before) \
-                low = middle + 1; \
-            else \
-                high = middle; \
+        const type *low = sorted; \
+        for (; n > 1; n -= n / 2) {                    /* a product, for which way it goes cannot be foretold */ \
+            bool before = right ? !(low[n / 2 - 1] > x) : !(low[n / 2 - 1] >= x); \
+            low += n / 2 * before; \
         } \
-        return low; \
+        return low - sorted + (n == 1 && (right ? !(*low > x) : !(*low >= x))); \
+    } \
+    static void search_all_##type(const Tensor *sorted, const Tensor *values, bool right, int64_t *out) \
+    { \
+        const type *s = (const type *)(const void *)sorted->data, *x = (const type *)(const void *)values->data; \
+        int64_t n = sorted->dims[sorted->ndim - 1], length = values->ndim ? values->dims[values->ndim - 1] : 1; \
+        for (int64_t i = 0; i < values->numel; i++) \
+            out[i] = search_##type(s + (sorted->ndim == 1 ? 0 : i / length * n), n, x[i], right); \
     }
+SEARCH(float)
 SEARCH(double)
 SEARCH(int64_t)
 
@@ -234,21 +264,20 @@ op_searchsorted(Tensor *sorted, const Value *value, bool out_int32, bool right, 
     is_float |= dtype_is_float((Dtype)values->dtype);
     if (sorter != NULL)
         sorted = op_gather(op_detach(sorted), -1, sorter);
-    Dtype dtype = is_float ? DTYPE_DOUBLE : DTYPE_INT64;
+    bool all_float = sorted != NULL && sorted->dtype == DTYPE_FLOAT && values->dtype == DTYPE_FLOAT;
+    Dtype dtype = all_float ? DTYPE_FLOAT : is_float ? DTYPE_DOUBLE : DTYPE_INT64;
     Tensor *s = sorted ? op_contiguous(op_to_dtype(op_detach(sorted), dtype)) : NULL;
     Tensor *x = op_contiguous(op_to_dtype(op_detach(values), dtype));
     Tensor *out = scope_keep(tensor_empty(values->ndim, values->dims, DTYPE_INT64, CPU));
     if (s == NULL || x == NULL || out == NULL)
         return NULL;
-    int64_t n = s->dims[s->ndim - 1], length = x->ndim ? x->dims[x->ndim - 1] : 1;
-    for (int64_t i = 0; i < x->numel; i++) {
-        int64_t at = s->ndim == 1 ? 0 : i / length * n;
-        ((int64_t *)(void *)out->data)[i] = is_float
-                                                ? search_double((const double *)(const void *)s->data + at, n,
-                                                                ((double *)(void *)x->data)[i], right)
-                                                : search_int64_t((const int64_t *)(const void *)s->data + at,
-                                                                 n, ((int64_t *)(void *)x->data)[i], right);
-    }
+    int64_t *places = (int64_t *)(void *)out->data;
+    if (dtype == DTYPE_FLOAT)
+        search_all_float(s, x, right, places);
+    else if (dtype == DTYPE_DOUBLE)
+        search_all_double(s, x, right, places);
+    else
+        search_all_int64_t(s, x, right, places);
     return op_to_dtype(out, out_int32 ? DTYPE_INT32 : DTYPE_INT64);
 }
 

@@ -50,11 +50,13 @@ merge_slices(const Slices *s, int64_t *order, int64_t *spare, int64_t n)
         order[to] = b >= n || (a < half && compare(s, spare[a], spare[b]) <= 0) ? spare[a++] : spare[b++];
 }
 
+/* values: of single elements themselves in that order, else NULL. */
 static Tensor *
-slice_order(const Slices *s, bool sort)
+slice_order(const Slices *s, bool sort, Tensor **values)
 {
+    *values = s->length == 1 && !sort ? s->t : NULL;
     if (sort && s->length == 1)
-        return sort_run(op_reshape(s->t, 1, &s->n), s->n, false, NULL);
+        return sort_run(op_reshape(s->t, 1, &s->n), s->n, false, values);
     Tensor *order = scope_keep(tensor_empty(1, &s->n, DTYPE_INT64, s->t->device));
     Tensor *spare = sort ? scope_keep(tensor_empty(1, &s->n, DTYPE_INT64, s->t->device)) : order;
     if (order == NULL || spare == NULL)
@@ -72,13 +74,59 @@ typedef struct Groups {
     Tensor *firsts, *inverse, *counts; /* which slice stands for each group; each slice's group; sizes */
 } Groups;
 
-static int
-find_groups(Groups *groups, const Slices *s, Tensor *order)
+/* Of sorted elements themselves: whether each differs from the one before. */
+#define MARK(type) \
+    for (int64_t i = 1; i < n; i++) \
+        is_new[i] = ((const type *)(const void *)x)[i - 1] != ((const type *)(const void *)x)[i]; \
+    break
+
+static void
+mark_elements(bool *is_new, const char *x, int64_t n, Dtype dtype)
 {
+    switch (dtype) {
+    case DTYPE_BOOL:
+    case DTYPE_UINT8: MARK(uint8_t);
+    case DTYPE_INT8: MARK(int8_t);
+    case DTYPE_INT16: MARK(int16_t);
+    case DTYPE_INT32: MARK(int32_t);
+    case DTYPE_INT64: MARK(int64_t);
+    case DTYPE_FLOAT: MARK(float);
+    case DTYPE_DOUBLE: MARK(double);
+    default:
+        for (int64_t i = 1; i < n; i++)
+            is_new[i] = compare_elements(x + 2 * (i - 1), x + 2 * i, dtype) != 0;
+    }
+}
+
+/* Whether a slice in order is unlike the one before; values: the elements in order, NULL for slices. */
+static Tensor *
+mark_new(const Slices *s, Tensor *order, Tensor *values)
+{
+    Tensor *marks = scope_keep(tensor_empty(1, &s->n, DTYPE_BOOL, s->t->device));
+    if (marks == NULL || s->n == 0)
+        return marks;
     const int64_t *at = (const int64_t *)(const void *)order->data;
+    bool *is_new = (bool *)marks->data;
+    is_new[0] = true;
+    if (values != NULL)
+        mark_elements(is_new, values->data, s->n, (Dtype)s->t->dtype);
+    else
+        for (int64_t i = 1; i < s->n; i++)
+            is_new[i] = compare(s, at[i - 1], at[i]) != 0;
+    return marks;
+}
+
+static int
+find_groups(Groups *groups, const Slices *s, Tensor *order, Tensor *ordered)
+{
+    Tensor *marks = mark_new(s, order, ordered);
+    if (marks == NULL)
+        return -1;
+    const int64_t *at = (const int64_t *)(const void *)order->data;
+    const bool *is_new = (const bool *)marks->data;
     int64_t n = 0;
     for (int64_t i = 0; i < s->n; i++)
-        n += i == 0 || compare(s, at[i - 1], at[i]) != 0;
+        n += is_new[i];
     groups->firsts = scope_keep(tensor_empty(1, &n, DTYPE_INT64, s->t->device));
     groups->counts = scope_keep(tensor_empty(1, &n, DTYPE_INT64, s->t->device));
     groups->inverse = scope_keep(tensor_empty(1, &s->n, DTYPE_INT64, s->t->device));
@@ -88,7 +136,7 @@ find_groups(Groups *groups, const Slices *s, Tensor *order)
             *count = (int64_t *)(void *)groups->counts->data;
     int64_t *inverse = (int64_t *)(void *)groups->inverse->data, group = -1;
     for (int64_t i = 0; i < s->n; i++) {
-        if (i == 0 || compare(s, at[i - 1], at[i]) != 0) {
+        if (is_new[i]) {
             first[++group] = at[i];
             count[group] = 0;
         }
@@ -140,8 +188,8 @@ unique(Tensor *t, bool sort, bool return_inverse, bool return_counts, const int6
         return NULL;
     Slices s = {rows, rows->dims[0], rows->dims[0] ? rows->numel / rows->dims[0] : 0};
     Groups groups;
-    Tensor *order = slice_order(&s, sort);
-    if (order == NULL || find_groups(&groups, &s, order) < 0)
+    Tensor *ordered, *order = slice_order(&s, sort, &ordered);
+    if (order == NULL || find_groups(&groups, &s, order, ordered) < 0)
         return NULL;
     Tensor *values = op_index_select(x, d, groups.firsts);
     if (return_inverse && dim == NULL)
