@@ -263,3 +263,22 @@ def test_a_truth_value_is_a_float_parameter():
 def test_a_nameless_subclass_is_printed():
     nameless = type("", (ctorch.Tensor,), {})
     assert repr(ctorch.ones(2).as_subclass(nameless)) == "([1., 1.])"
+
+
+@pytest.mark.parametrize("dtype", [ctorch.float32, ctorch.float64])
+@pytest.mark.parametrize("name", ["exp", "log", "sin", "cos"])
+def test_special_operands_leave_their_neighbours_bits_alone(name, dtype):
+    special = [0, -0.0, np.inf, -np.inf, np.nan, 1e-45, 88, -104, 131072, 3e9, 710, -746, -1]
+    plain = np.linspace(0.01, 80, 3000)
+    mixed = plain.copy()
+    mixed[1500:1500 + len(special)] = special
+    of = getattr(ctorch, name)
+    results = [of(ctorch.tensor(x, dtype=dtype)).numpy() for x in (plain, mixed)]
+    assert (results[0][:1500] == results[1][:1500]).all() and (results[0][1600:] == results[1][1600:]).all()
+    x = mixed.astype(results[0].dtype)
+    with np.errstate(all="ignore"):
+        expected = getattr(np, name)(x.astype(np.float64)).astype(x.dtype)
+    np.testing.assert_allclose(results[1], expected, rtol=4 * np.finfo(x.dtype).eps, atol=1e-45)
+    at = ctorch.tensor(mixed, dtype=dtype)
+    getattr(at, name + "_")()
+    np.testing.assert_array_equal(at.numpy(), results[1])

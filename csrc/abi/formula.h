@@ -80,6 +80,25 @@ CT_FN bool signbit_d(double x)
     return bits_d(x) >> 63;
 }
 
+/* a * b + c where c is a product too: which of the two is fused is not left to the compiler. */
+CT_FN float mul_add_f(float a, float b, float c)
+{
+#ifdef CT_FMA
+    return fmaf(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+CT_FN double mul_add_d(double a, double b, double c)
+{
+#ifdef CT_FMA
+    return fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
 /* c ? a : b where both are computed: gcc keeps a loop scalar in which a function that it does not inline is called under
  * a condition. */
 CT_FN float choose_f(bool c, float a, float b)

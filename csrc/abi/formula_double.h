@@ -129,7 +129,7 @@ CT_FN double log_tail_d(double f)
 
 CT_FN double log_sum_d(double k, double f)
 {
-    return k * LN2_HI_D + (f + (k * LN2_LO_D + log_tail_d(f)));
+    return k * LN2_HI_D + (f + mul_add_d(k, LN2_LO_D, log_tail_d(f)));
 }
 
 /* The exponent in the words v of x / sqrt(1/2), as a double without a conversion, which AVX2 lacks. */

@@ -210,7 +210,7 @@ CT_FN float log_limits_f(float x, float y)
 /* log(2^k (1 + f)) */
 CT_FN float log_sum_f(float k, float f)
 {
-    return k * LN2_HI_F + (f + (k * LN2_LO_F + log_tail_f(f)));
+    return k * LN2_HI_F + (f + mul_add_f(k, LN2_LO_F, log_tail_f(f)));
 }
 
 CT_FN float log_f(float x)

@@ -32,6 +32,8 @@ typedef double (*Reference)(double a, double b);
     F(log1p, 1, log1p(x), 2, HUGE_X) \
     F(sin, 1, sin(x), 1.5, 0x1p31) \
     F(cos, 1, cos(x), 1.5, 0x1p31) \
+    F(sin_mid, 1, sin(x), 1.5, 131071) \
+    F(cos_mid, 1, cos(x), 1.5, 131071) \
     F(tan, 1, tan(x), 3, 0x1p31) \
     F(asin, 1, asin(x), 2, HUGE_X) \
     F(acos, 1, acos(x), 2, HUGE_X) \
@@ -303,6 +305,35 @@ static void test_doubles(void)
     }
 }
 
+/* ---- the shorter forms, which give the bits of the whole ones where these are not special */
+
+#define SAME_BITS(T, S, bits, whole, shorter, values, inside) \
+    { \
+        for (int i = 0; i < BLOCK; i++) { \
+            const T x = values[i]; \
+            values##_whole[i] = whole##_##S(x); \
+            values##_shorter[i] = shorter##_##S(x); \
+        } \
+        for (int i = 0; i < BLOCK; i++) { \
+            const T x = values[i]; \
+            check(!(inside) || bits(values##_whole[i]) == bits(values##_shorter[i]), #shorter "_" #S, (double)x, 0); \
+        } \
+    }
+
+static void test_shorter_forms(void)
+{
+    static float f[BLOCK], f_whole[BLOCK], f_shorter[BLOCK];
+    static double d[BLOCK], d_whole[BLOCK], d_shorter[BLOCK];
+    for (long block = 0; block < 300; block++) {
+        fill(f, f_whole, block, 300);
+        SAME_BITS(float, f, bits_f, exp, exp_mid, f, x > -EXP_MID_F && x < EXP_MID_F)
+        SAME_BITS(float, f, bits_f, log, log_mid, f, x >= 0x1p-126f && x < INFINITY)
+        fill_d(d, (int)block);
+        SAME_BITS(double, d, bits_d, exp, exp_mid, d, x > -EXP_MID_D && x < EXP_MID_D)
+        SAME_BITS(double, d, bits_d, log, log_mid, d, x >= 0x1p-1022 && x < (double)INFINITY)
+    }
+}
+
 /* ---- integers */
 
 static int floor_quotient(int a, int b)
@@ -400,6 +431,7 @@ int main(void)
     test_float_division();
     test_double();
     test_doubles();
+    test_shorter_forms();
     test_int8();
     test_wide_integers();
     test_conversions();
