@@ -314,6 +314,7 @@ static Scalar
 identity(int reduction, Dtype dtype)
 {
     double infinity = __builtin_inf();
+    int8_t category = (int8_t)dtype_info[dtype].category;
     int bits = 8 * dtype_info[dtype].itemsize;
     int64_t high = dtype == DTYPE_UINT8 ? 255 : (int64_t)(UINT64_MAX >> (65 - bits));
     int64_t low = dtype == DTYPE_UINT8 ? 0 : -high - 1;
@@ -321,8 +322,8 @@ identity(int reduction, Dtype dtype)
         return (Scalar){PARAM(reduction == REDUCE_PROD || reduction == REDUCE_AMIN), CATEGORY_BOOL};
     switch (reduction) {
     case REDUCE_PROD: return (Scalar){PARAM(1), CATEGORY_INT};
-    case REDUCE_AMAX: return (Scalar){{-infinity, low}, CATEGORY_FLOAT};
-    case REDUCE_AMIN: return (Scalar){{infinity, high}, CATEGORY_FLOAT};
+    case REDUCE_AMAX: return (Scalar){{-infinity, low}, category};
+    case REDUCE_AMIN: return (Scalar){{infinity, high}, category};
     default: return (Scalar){PARAM(0), CATEGORY_INT};
     }
 }
