@@ -349,3 +349,23 @@ def fail():
     with torch.device('cuda'):
         1 / 0
 raises(ZeroDivisionError""", 1))
+
+HARDWARE = (ROOT / "examples/lecture.py").read_text().split("# ## 2. Hardware")[1].split("# %%")[1].split("try:")[0]
+START = "from ctorch import nn\n"
+
+
+@pytest.mark.parametrize("environment, where", [({}, "cuda:0"), ({"CTSIM_DEVICES": "0"}, "cpu"),
+                                                ({"CTSIM_DEVICES": "-1"}, "cpu"), ({"CTORCH_CUDA": ""}, None)])
+def test_the_lecture_s_snippet_with_and_without_a_device(environment, where):
+    where = where or ("cuda:0" if ctorch.cuda.is_available() else "cpu")
+    assert run(START + HARDWARE, **environment) == f"computed on {where}: ndarray of shape (3, 2)"
+
+
+@pytest.mark.parametrize("left_out, text", [("data", "found at least two devices, cpu and cuda:0!"),
+                                            ("model", "found at least two devices, cuda:0 and cpu!")])
+def test_the_lecture_s_snippet_when_only_one_is_on_the_device(left_out, text):
+    """An exception is thrown, says the slide."""
+    moved = HARDWARE.replace(f"{left_out} = {left_out}.to(device)\n", "")
+    assert moved != HARDWARE
+    program = "try:\n" + textwrap.indent(moved, "    ") + "\nexcept RuntimeError as problem:\n    print(problem)"
+    assert f"Expected all tensors to be on the same device, but {text}" in run(START + program)
