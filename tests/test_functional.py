@@ -337,11 +337,13 @@ def test_storage_is_what_views_share():
     assert part.storage().tolist() == [0, 1, 2, 3] and part.storage_offset() == 2
     assert part.untyped_storage().data_ptr() == x.untyped_storage().data_ptr()
     assert x.untyped_storage().nbytes() == 16
+    part.untyped_storage()[:4] = 0
+    assert x.tolist() == [0, 1, 2, 3] and bytes(x.untyped_storage()[8:12]) == b"\0\0\0\x40"
     x.storage()[3] = 9
     assert part.tolist() == [2, 9]
     assert (
         repr(ctorch.ones(1).storage())
-        == " 1.0\n[torch.storage.TypedStorage(dtype=torch.float32, device=cpu) of size 1]"
+        == f" 1.0\n[torch.storage.TypedStorage(dtype=torch.float32, device={x.device}) of size 1]"
     )
 
 

@@ -57,6 +57,7 @@ def numbers(k, *shape):
     return torch.from_numpy(np.random.default_rng(k).standard_normal(shape).astype(np.float32))
 
 
+@pytest.mark.cpu    # about the pool
 def test_kernels(pool):
     def compute(k):
         x, y = numbers(k, LARGE), numbers(k + 100, LARGE)
@@ -66,6 +67,7 @@ def test_kernels(pool):
     assert_as_alone(compute)
 
 
+@pytest.mark.cpu
 def test_products(pool):
     assert_as_alone(lambda k: (numbers(k, 150, 170) @ numbers(k + 1, 170, 130), numbers(k, 4, 60, 50) @ numbers(k, 50, 40)))
 
