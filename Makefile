@@ -33,7 +33,7 @@ PYTEST = $(PY) -m pytest
 COMPILERS = gcc clang
 
 .PHONY: build lecture test test-slow test-native test-hard stubs ops warnings asan test-asan test-tsan test-valgrind \
-	coverage lint matrix cuda-sim cuda-lint cuda-tsan cuda-hostile bench clean
+	coverage lint matrix cuda-sim cuda-lint cuda-hostile bench clean
 
 build:
 	$(ENV)
@@ -97,12 +97,8 @@ cuda-lint:
 	$(ENV)
 	$(PY) tools/gpu/lint.py $(ARGS)
 
-cuda-tsan:
+cuda-hostile: cuda-sim
 	$(ENV) test
-	CC=gcc CTORCH_SANITIZE=thread CTORCH_BUILD_CUDA=0 CTORCH_BUILD_SIM=1 \
-	    $(PY) setup.py --quiet build --build-lib build/tsan
-
-cuda-hostile: cuda-sim asan cuda-tsan
 	$(PY) tools/cuda_hostile.py $(ARGS)
 
 # ThreadSanitizer sees the extension alone: what it reports is a race in a frame of ours.  Without the address-space

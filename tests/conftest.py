@@ -48,6 +48,12 @@ class Outcomes:
             json.dump(self.outcome_of, file)
 
 
+def pytest_collection_finish():
+    """What lives before the first test need not be walked in every collection."""
+    gc.collect()
+    gc.freeze()
+
+
 CPU_ALONE = "is about the CPU alone"
 
 

@@ -127,6 +127,38 @@ assert torch.ones(4, device='cuda').sum().item() == 4
 """)
 
 
+def test_memory_to_find_mistakes_with():
+    check("""
+x = torch.ones(3, device='cuda')
+assert torch.cuda.memory_allocated() == torch.cuda.memory_reserved() == 12
+del x
+assert torch.cuda.memory_reserved() == 0
+""", CTORCH_CUDA_ALLOC="direct")
+    check("""
+x = torch.ones(300, device='cuda')
+where = x.data_ptr()
+del x
+y = torch.empty(300, device='cuda')
+assert y.data_ptr() == where and y.isnan().all()
+""", CTORCH_CUDA_ALLOC="poison")
+
+
+@pytest.mark.parametrize("mode", ["poison", "direct"])
+def test_memory_outlives_its_stream(mode):
+    check("""
+for k in range(5):
+    s = torch.cuda.Stream()
+    with torch.cuda.stream(s):
+        x = torch.full((1000,), float(k), device='cuda')
+    torch.cuda.current_stream().wait_stream(s)
+    del s
+    other = torch.cuda.Stream()
+    total = x.sum()
+    del x
+    assert total.item() == 1000 * k
+""", CTORCH_CUDA_ALLOC=mode, CTSIM_STREAMS="lazy:2")
+
+
 def test_streams_in_any_order():
     """Lazy streams run nothing before they must: a missing wait would show."""
     check("""

@@ -25,13 +25,12 @@ ROUNDS = 3
 @pytest.fixture(autouse=True)
 def without_collector():
     gc.collect()
-    gc.freeze()  # what the process already has need not be walked again
+    gc.freeze()  # what earlier tests have left need not be walked either
     gc.disable()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
     gc.enable()
-    gc.unfreeze()
 
 
 def forward(text):

@@ -2,8 +2,8 @@
 
     python tools/cuda_hostile.py [--quick] [LEG ...]
 
---quick: tests/cuda_walk.py alone, and only a part of its calls where a sanitizer slows them down.  The legs of the
-sanitizers take the builds of `make asan` and `make cuda-tsan`.
+--quick: tests/cuda_walk.py alone, and only a part of its calls where they are slow.  The legs of the sanitizers bring their
+builds up to date first, build/asan and build/tsan.
 """
 
 import os
@@ -20,7 +20,14 @@ SUITE = [sys.executable, "-m", "pytest", "-q", "--device=cuda", "-p", "no:cachep
          *(str(ROOT / "tests" / f"test_{name}.py")
            for name in ("table", "autograd", "softmax_loss", "indexing", "optim", "edges"))]
 STREAMS = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(ROOT / "tests" / "test_cuda.py")]
+SANITIZED = {"asan": "address,undefined", "tsan": "thread"}
 REPORT = re.compile(r"^ctsim:|ERROR: AddressSanitizer|runtime error:|WARNING: ThreadSanitizer", re.M)
+
+
+def build(leg):
+    settings = {"CC": "gcc", "CTORCH_SANITIZE": SANITIZED[leg], "CTORCH_BUILD_CUDA": "0", "CTORCH_BUILD_SIM": "1"}
+    subprocess.run([sys.executable, "setup.py", "--quiet", "build", "--build-lib", f"build/{leg}"], cwd=ROOT, check=True,
+                   env={**os.environ, **settings})
 
 
 def library(name):
@@ -67,6 +74,8 @@ LEGS = {
 
 def run_leg(leg, quick):
     """Whether it ended well, without a report."""
+    if leg in SANITIZED:
+        build(leg)
     start, reports, good, said = time.monotonic(), 0, True, []
     for command, settings in runs_of(leg, quick):
         environment = {**os.environ, "CTORCH_CUDA": "sim", "PYTHONPATH": str(ROOT), **settings}
