@@ -17,7 +17,7 @@ from op_calls import CALLS, scope
 
 import ctorch
 
-pytestmark = pytest.mark.refleak
+pytestmark = [pytest.mark.refleak, pytest.mark.cpu]    # a device's memory: cuda_walk.py, after each call and failure
 
 ROUNDS = 3
 

@@ -2,10 +2,11 @@
 
     python tools/cuda_hostile.py [--quick] [LEG ...]
 
---quick: tests/cuda_walk.py alone, and only a part of its calls where they are slow.  The legs of the sanitizers bring their
-builds up to date first, build/asan and build/tsan.
+--quick: tests/cuda_walk.py alone, and only a part of its calls where they are slow.  The legs of the sanitizers first build
+the backend and its kernels with them, and run that beside the ordinary core: build/hostile/LEG/ctorch.
 """
 
+import importlib.util
 import os
 import re
 import shutil
@@ -24,10 +25,31 @@ SANITIZED = {"asan": "address,undefined", "tsan": "thread"}
 REPORT = re.compile(r"^ctsim:|ERROR: AddressSanitizer|runtime error:|WARNING: ThreadSanitizer", re.M)
 
 
+def load_setup(leg):
+    """setup.py as a module that makes sanitised objects."""
+    os.environ.update(CC="gcc", CTORCH_SANITIZE=SANITIZED[leg])
+    spec = importlib.util.spec_from_file_location("ctorch_setup", ROOT / "setup.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def build(leg):
-    settings = {"CC": "gcc", "CTORCH_SANITIZE": SANITIZED[leg], "CTORCH_BUILD_CUDA": "0", "CTORCH_BUILD_SIM": "1"}
-    subprocess.run([sys.executable, "setup.py", "--quiet", "build", "--build-lib", f"build/{leg}"], cwd=ROOT, check=True,
-                   env={**os.environ, **settings})
+    """A folder with a ctorch that is the ordinary one but for its simulated device."""
+    os.chdir(ROOT)                   # setup.py's paths are relative
+    setup, folder = load_setup(leg), Path("build", "hostile", leg)
+    package = folder / "ctorch"
+    package.mkdir(parents=True, exist_ok=True)
+    cc, version = setup.compiler()
+    host = setup.setup_cuda.Host(cc, version, setup.LANGUAGE + setup.WARNINGS, setup.NUMERICS, setup.finishing_flags, False,
+                                 SANITIZED[leg])
+    made = setup.setup_cuda.sim_library(host)
+    units = [setup.Unit(source, "", folder, command, made.version) for source, command in made.units]
+    objects = setup.compile_all(units, folder, made.version, os.cpu_count())
+    setup.place(setup.link(folder, made.name, made.link[0], objects, made.link[1]), package / made.name)
+    for path in (ROOT / "ctorch").iterdir():
+        if not path.name.startswith("_cuda") and not (package / path.name).is_symlink():
+            (package / path.name).symlink_to(path)
 
 
 def library(name):
@@ -35,13 +57,13 @@ def library(name):
 
 
 def address_sanitizer():
-    return {"PYTHONPATH": str(ROOT / "build/asan"), "PYTHONMALLOC": "malloc", "CTORCH_CUDA_ALLOC": "direct",
+    return {"PYTHONPATH": str(ROOT / "build/hostile/asan"), "PYTHONMALLOC": "malloc", "CTORCH_CUDA_ALLOC": "direct",
             "LD_PRELOAD": f"{library('libasan.so')} {library('libubsan.so')}", "UBSAN_OPTIONS": "print_stacktrace=1",
             "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1:handle_segv=0:handle_sigbus=0"}
 
 
 def thread_sanitizer(blocks):
-    return {"PYTHONPATH": str(ROOT / "build/tsan"), "LD_PRELOAD": library("libtsan.so"), "CTSIM_BLOCKS": blocks,
+    return {"PYTHONPATH": str(ROOT / "build/hostile/tsan"), "LD_PRELOAD": library("libtsan.so"), "CTSIM_BLOCKS": blocks,
             "TSAN_OPTIONS": "exitcode=66:report_signal_unsafe=0"}
 
 
