@@ -250,6 +250,7 @@ def test_bits_do_not_depend_on_the_number_of_threads():
     assert results[0] == results[1] == results[2]
 
 
+@pytest.mark.cpu
 def test_named_results():
     pair = ctorch.tensor([[1.0, 3.0, 2.0]]).max(1)
     values, indices = pair
