@@ -2,7 +2,9 @@
 # up to date (tools/venv.py), which takes less than a second when nothing changed.
 #
 #   make lecture          run the lecture's four snippets, then train on handwritten digits
-#   make test             run the quick test suite               ARGS="-k add" goes to pytest
+#   make test             run the quick test suite on the CPU and on the simulated CUDA device at once, and compare
+#                         what passed                            ARGS="-k add" goes to pytest
+#   make test-slow        the tests of that suite that it leaves out
 #   make test-native      the C tests of kernels, allocator, thread pool and random streams, on every CPU level
 #   make PYTHON=python3.12 test                                  another interpreter makes .venv anew
 #   make stubs            write ctorch/_C.pyi again from the op table
@@ -16,6 +18,9 @@
 #   make test-valgrind    a walk through everything under valgrind
 #   make cuda-sim         build ctorch/_cuda_sim.so, the simulated CUDA device (CTORCH_CUDA=sim)
 #   make cuda-lint        what nvcc makes of the kernels, against tools/gpu/kernels.tsv     ARGS=--release weighs a release
+#   make cuda-hostile     the CUDA backend on it under ASan and UBSan, under TSan, with blocks and threads in reverse and in
+#                         random order, with lazy streams, and with the n-th allocation or launch failing; 0 reports
+#                         ARGS=--quick, ARGS="lazy failures"
 #   make bench            ctorch beside PyTorch, where that is installed    ARGS=--help lists the choices
 #   make clean            remove what the above made
 
@@ -27,8 +32,8 @@ ENV = @command -v $(PYTHON) >/dev/null || { echo "$(NO_PYTHON)"; exit 1; }; $(PY
 PYTEST = $(PY) -m pytest
 COMPILERS = gcc clang
 
-.PHONY: build lecture test test-native test-hard stubs ops warnings asan test-asan test-tsan test-valgrind \
-	coverage lint matrix cuda-sim cuda-lint bench clean
+.PHONY: build lecture test test-slow test-native test-hard stubs ops warnings asan test-asan test-tsan test-valgrind \
+	coverage lint matrix cuda-sim cuda-lint cuda-hostile bench clean
 
 build:
 	$(ENV)
@@ -39,7 +44,11 @@ lecture:
 
 test:
 	$(ENV) test
-	$(PYTEST) tests --ignore=tests/hard $(ARGS)
+	$(PY) tools/suite.py $(ARGS)
+
+test-slow:
+	$(ENV) test
+	$(PYTEST) tests --ignore=tests/hard -m slow $(ARGS)
 
 test-native:
 	$(ENV)
@@ -87,6 +96,10 @@ cuda-sim:
 cuda-lint:
 	$(ENV)
 	$(PY) tools/gpu/lint.py $(ARGS)
+
+cuda-hostile: cuda-sim
+	$(ENV) test
+	$(PY) tools/cuda_hostile.py $(ARGS)
 
 # ThreadSanitizer sees the extension alone: what it reports is a race in a frame of ours.  Without the address-space
 # randomisation that its shadow memory cannot bear.

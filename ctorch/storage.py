@@ -68,12 +68,7 @@ class UntypedStorage(TypedStorage):
     """All bytes of a tensor's memory."""
 
     def __init__(self, tensor):
-        flat = TypedStorage(tensor)._flat
-        self._flat = (
-            _C.frombuffer(memoryview(flat.numpy()).cast("B"), dtype=_C.uint8)
-            if len(flat)
-            else flat.to(_C.uint8)
-        )
+        self._flat = TypedStorage(tensor)._flat.view(_C.uint8)
 
     def __repr__(self):
         lines = "\n ".join(str(value) for value in self.tolist())

@@ -34,12 +34,15 @@ from tqdm import tqdm
 parser = argparse.ArgumentParser(description="The lecture on multi-layer perceptrons, with ctorch.")
 parser.add_argument("--seed", type=int, default=0, help="of the network's weights, the dropout and the "
                                                         "augmentation")
-parser.add_argument("--epochs", type=int, default=20)
+parser.add_argument("--epochs", type=int, help="20; on a simulated device, which is slow, 5")
 parser.add_argument("--shuffle-labels", action="store_true", help="nothing is left to learn: expect about 10 "
                                                                   "%%")
 parser.add_argument("--device", default="cuda:0" if torch.cuda.is_available() else "cpu")
 parser.add_argument("--plot", default="lecture.png", help="file for the figure")
 options = parser.parse_args()
+if options.epochs is None:
+    simulated = torch.device(options.device).type == "cuda" and os.environ.get("CTORCH_CUDA", "").startswith("sim")
+    options.epochs = 5 if simulated else 20
 
 # %% [markdown]
 # ## 1. Automatic differentiation
@@ -119,6 +122,8 @@ print("augmented:", transforms.RandomHorizontalFlip(p=1.0)(arrow), sep="\n")
 # 1797 handwritten digits of 8 x 8 pixels; a fifth of each class is kept for the test.
 
 # %%
+device = torch.device(options.device)
+print("training on", torch.cuda.get_device_name(device) if device.type == "cuda" else "the CPU")
 torch.manual_seed(options.seed)
 digits = load_digits()
 images = torch.tensor(digits.images / 16.0, dtype=torch.float32).unsqueeze(1)

@@ -4,6 +4,7 @@ The tests import the ctorch that Python finds; CTORCH_CPU chooses its kernels be
 """
 
 import gc
+import json
 import os
 
 import pytest
@@ -21,11 +22,39 @@ settings.load_profile("quick")
 
 def pytest_addoption(parser):
     parser.addoption("--device", default="cpu", help="where tensors are made that are told nothing: cpu, cuda, cuda:1")
+    parser.addoption("--outcomes", help="file for every test's id and outcome, as JSON (tools/suite.py compares two)")
 
 
 def pytest_configure(config):
     if config.getoption("--device") != "cpu":
         live_on(config.getoption("--device"))
+    if config.getoption("--outcomes"):
+        config.pluginmanager.register(Outcomes(config.getoption("--outcomes")))
+
+
+class Outcomes:
+    """A plugin that writes what became of each test: passed, skipped, failed, or "cpu" where the marker left it out."""
+
+    def __init__(self, path):
+        self.path, self.outcome_of = path, {}
+
+    def pytest_runtest_logreport(self, report):
+        if report.when == "call" or report.outcome != "passed":
+            left_out = report.skipped and CPU_ALONE in str(report.longrepr)
+            self.outcome_of[report.nodeid] = "cpu" if left_out else report.outcome
+
+    def pytest_sessionfinish(self):
+        with open(self.path, "w") as file:
+            json.dump(self.outcome_of, file)
+
+
+def pytest_collection_finish():
+    """What lives before the first test need not be walked in every collection."""
+    gc.collect()
+    gc.freeze()
+
+
+CPU_ALONE = "is about the CPU alone"
 
 
 def pytest_collection_modifyitems(config, items):
@@ -33,7 +62,7 @@ def pytest_collection_modifyitems(config, items):
         return
     for item in items:
         if item.get_closest_marker("cpu"):
-            item.add_marker(pytest.mark.skip(reason="shows texts or numbers that are the CPU's alone"))
+            item.add_marker(pytest.mark.skip(reason=CPU_ALONE))
 
 
 def live_on(device):

@@ -10,6 +10,8 @@ from benchmarks.report import Result, mean_line, report, slow_lines
 from benchmarks.row import Row, all_rows
 from benchmarks.worker import Server, numbers
 
+pytestmark = pytest.mark.cpu
+
 ROWS = {row.name: row for row in all_rows()}
 QUICK = {"call", "recorded call", "scalar access", "lecture model", "MLP", "data"}
 

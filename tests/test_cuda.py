@@ -127,6 +127,38 @@ assert torch.ones(4, device='cuda').sum().item() == 4
 """)
 
 
+def test_memory_to_find_mistakes_with():
+    check("""
+x = torch.ones(3, device='cuda')
+assert torch.cuda.memory_allocated() == torch.cuda.memory_reserved() == 12
+del x
+assert torch.cuda.memory_reserved() == 0
+""", CTORCH_CUDA_ALLOC="direct")
+    check("""
+x = torch.ones(300, device='cuda')
+where = x.data_ptr()
+del x
+y = torch.empty(300, device='cuda')
+assert y.data_ptr() == where and y.isnan().all()
+""", CTORCH_CUDA_ALLOC="poison")
+
+
+@pytest.mark.parametrize("mode", ["poison", "direct"])
+def test_memory_outlives_its_stream(mode):
+    check("""
+for k in range(5):
+    s = torch.cuda.Stream()
+    with torch.cuda.stream(s):
+        x = torch.full((1000,), float(k), device='cuda')
+    torch.cuda.current_stream().wait_stream(s)
+    del s
+    other = torch.cuda.Stream()
+    total = x.sum()
+    del x
+    assert total.item() == 1000 * k
+""", CTORCH_CUDA_ALLOC=mode, CTSIM_STREAMS="lazy:2")
+
+
 def test_streams_in_any_order():
     """Lazy streams run nothing before they must: a missing wait would show."""
     check("""
@@ -349,3 +381,23 @@ def fail():
     with torch.device('cuda'):
         1 / 0
 raises(ZeroDivisionError""", 1))
+
+HARDWARE = (ROOT / "examples/lecture.py").read_text().split("# ## 2. Hardware")[1].split("# %%")[1].split("try:")[0]
+START = "from ctorch import nn\n"
+
+
+@pytest.mark.parametrize("environment, where", [({}, "cuda:0"), ({"CTSIM_DEVICES": "0"}, "cpu"),
+                                                ({"CTSIM_DEVICES": "-1"}, "cpu"), ({"CTORCH_CUDA": ""}, None)])
+def test_the_lecture_s_snippet_with_and_without_a_device(environment, where):
+    where = where or ("cuda:0" if ctorch.cuda.is_available() else "cpu")
+    assert run(START + HARDWARE, **environment) == f"computed on {where}: ndarray of shape (3, 2)"
+
+
+@pytest.mark.parametrize("left_out, text", [("data", "found at least two devices, cpu and cuda:0!"),
+                                            ("model", "found at least two devices, cuda:0 and cpu!")])
+def test_the_lecture_s_snippet_when_only_one_is_on_the_device(left_out, text):
+    """An exception is thrown, says the slide."""
+    moved = HARDWARE.replace(f"{left_out} = {left_out}.to(device)\n", "")
+    assert moved != HARDWARE
+    program = "try:\n" + textwrap.indent(moved, "    ") + "\nexcept RuntimeError as problem:\n    print(problem)"
+    assert f"Expected all tensors to be on the same device, but {text}" in run(START + program)

@@ -16,6 +16,7 @@ from ctorch.utils import data
 from ctorch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset, default_collate
 
 Point = collections.namedtuple("Point", "x y")
+in_workers = pytest.mark.cpu    # the data sets make tensors in forked processes, which cannot use a device
 
 
 class Numbers(Dataset):
@@ -189,6 +190,7 @@ class Mixed(Dataset):
 
 
 @pytest.mark.procs
+@in_workers
 @pytest.mark.parametrize("options", [
     {}, {"persistent_workers": True}, {"prefetch_factor": 1}, {"timeout": 60}])
 def test_workers_give_the_same_batches(options):
@@ -208,6 +210,7 @@ def test_workers_give_the_same_batches(options):
 
 
 @pytest.mark.procs
+@in_workers
 def test_every_kind_of_batch_travels():
     expected = list(DataLoader(Mixed(), batch_size=4))
     for mine, theirs in zip(DataLoader(Mixed(), batch_size=4, num_workers=1), expected):
@@ -223,6 +226,7 @@ def test_every_kind_of_batch_travels():
 
 
 @pytest.mark.procs
+@in_workers
 def test_streams_are_shared_out():
     batches = lists(DataLoader(Stream(), batch_size=2, num_workers=2))
     assert batches == [[0, 2], [1, 3], [4, 6], [5, 7], [8, 10], [9]]
@@ -231,6 +235,7 @@ def test_streams_are_shared_out():
 
 
 @pytest.mark.procs
+@in_workers
 def test_an_epoch_left_early_can_be_begun_again():
     loader = DataLoader(Numbers(40), batch_size=2, num_workers=2, persistent_workers=True)
     for _ in range(3):
@@ -239,6 +244,7 @@ def test_an_epoch_left_early_can_be_begun_again():
 
 
 @pytest.mark.procs
+@in_workers
 def test_workers_know_their_place_and_have_their_own_seeds():
     class Place(Numbers):
         def __getitem__(self, index):
@@ -271,6 +277,7 @@ class Demanding(Exception):
 
 
 @pytest.mark.procs
+@in_workers
 @pytest.mark.parametrize("action, kind, text", [
     (fail_with(ValueError, "bad four"), ValueError, "bad four"),
     (fail_with(KeyError, "missing"), KeyError, "Original Traceback"),
@@ -285,6 +292,7 @@ def test_an_exception_keeps_its_class_and_traceback(action, kind, text):
 
 
 @pytest.mark.procs
+@in_workers
 def test_a_failed_batch_does_not_end_the_epoch():
     batches = iter(DataLoader(Numbers(10, at(4, fail_with(ValueError, "bad"))), batch_size=2, num_workers=2))
     got = []
@@ -305,6 +313,7 @@ def test_failures_outside_the_dataset():
 
 
 @pytest.mark.procs
+@in_workers
 @pytest.mark.parametrize("action, cause", [
     (lambda: os.kill(os.getpid(), signal.SIGKILL), r"killed by signal 9 \(SIGKILL\)"),
     pytest.param(lambda: os.kill(os.getpid(), signal.SIGSEGV), r"killed by signal 11 \(SIGSEGV\)",
@@ -327,6 +336,7 @@ def test_a_workers_death_is_named(action, cause, persistent):
 
 
 @pytest.mark.procs
+@in_workers
 def test_timeout():
     loader = DataLoader(Numbers(10, at(4, lambda: time.sleep(60))), batch_size=2, num_workers=2, timeout=1)
     start = time.monotonic()
@@ -336,6 +346,7 @@ def test_timeout():
 
 
 @pytest.mark.procs
+@in_workers
 def test_no_process_is_left():
     import gc
     import multiprocessing
@@ -352,6 +363,7 @@ def test_no_process_is_left():
 
 
 @pytest.mark.procs
+@in_workers
 def test_no_file_descriptor_is_left():
     def once():
         list(DataLoader(Mixed(), batch_size=2, num_workers=2))
@@ -377,6 +389,7 @@ def test_workers_end_with_their_parent():
 
 
 @pytest.mark.procs
+@in_workers
 def test_training_before_and_inside_a_fork():
     """A parent that has used its threads forks workers that compute, many times."""
     class Products(Numbers):

@@ -54,9 +54,9 @@ def test_indices():
     assert ctorch.take_along_dim(x, ctorch.tensor([-1, -5]), 0).tolist() == [4, 0]
     with pytest.raises(RuntimeError, match="index -1 is out of bounds"):
         ctorch.take_along_dim(x, ctorch.tensor([-1]))
-    assert [part.tolist() for part in ctorch.tensor_split(x, ctorch.tensor([1, 3]))] == [[0], [1, 2], [3, 4]]
-    assert [part.tolist() for part in x.tensor_split(ctorch.tensor(2))] == [[0, 1, 2], [3, 4]]
-    for wrong, phrase in [(ctorch.tensor([1.0]), "dtype of long"), (ctorch.tensor([[1]]), "tensor with 2 dims")]:
+    assert [part.tolist() for part in ctorch.tensor_split(x, ctorch.tensor([1, 3], device="cpu"))] == [[0], [1, 2], [3, 4]]
+    assert [part.tolist() for part in x.tensor_split(ctorch.tensor(2, device="cpu"))] == [[0, 1, 2], [3, 4]]
+    for wrong, phrase in [(ctorch.tensor([1.0], device="cpu"), "dtype of long"), (ctorch.tensor([[1]], device="cpu"), "tensor with 2 dims")]:
         with pytest.raises(RuntimeError, match=phrase):
             ctorch.tensor_split(x, wrong)
 

@@ -337,12 +337,35 @@ def test_storage_is_what_views_share():
     assert part.storage().tolist() == [0, 1, 2, 3] and part.storage_offset() == 2
     assert part.untyped_storage().data_ptr() == x.untyped_storage().data_ptr()
     assert x.untyped_storage().nbytes() == 16
+    part.untyped_storage()[:4] = 0
+    assert x.tolist() == [0, 1, 2, 3] and bytes(x.untyped_storage()[8:12]) == b"\0\0\0\x40"
     x.storage()[3] = 9
     assert part.tolist() == [2, 9]
     assert (
         repr(ctorch.ones(1).storage())
-        == " 1.0\n[torch.storage.TypedStorage(dtype=torch.float32, device=cpu) of size 1]"
+        == f" 1.0\n[torch.storage.TypedStorage(dtype=torch.float32, device={x.device}) of size 1]"
     )
+
+
+def test_views_of_another_element_size():
+    x = ctorch.arange(12, dtype=ctorch.float32).reshape(3, 4)
+    bits = x.view(ctorch.int16)
+    assert bits.shape == (3, 8) and bits[1, 1].item() == 0x4080 and bits.view(ctorch.float32).equal(x)
+    assert x[:, 2:].view(ctorch.float64).stride() == (2, 1)
+    bits[0, 1] = 0x3F80
+    assert x[0, 0] == 1
+
+
+@pytest.mark.parametrize("call, text", [
+    ("x.t().view(ctorch.uint8)", r"self.stride\(-1\) must be 1 to view Float as Byte \(different element sizes\), but got 4"),
+    ("x[:, :3].view(ctorch.float64)", r"self.size\(-1\) must be divisible by 2 to view Float as Double .*, but got 3"),
+    ("x[:, 1:3].view(ctorch.float64)", r"self.storage_offset\(\) must be divisible by 2 to view Float as Double .*, but got 1"),
+    ("ctorch.ones(3, 3)[:, :2].view(ctorch.float64)", r"self.stride\(0\) must be divisible by 2 .*, but got 3"),
+    ("ctorch.tensor(1.0).view(ctorch.uint8)", r"self.dim\(\) cannot be 0 to view Float as Byte"),
+])
+def test_views_of_another_element_size_that_cannot_be(call, text):
+    with pytest.raises(RuntimeError, match=text):
+        eval(call, {"ctorch": ctorch, "x": ctorch.zeros(3, 4)})
 
 
 def test_elements_by_a_python_function():

@@ -13,6 +13,8 @@ import pytest
 
 import ctorch
 
+pytestmark = pytest.mark.cpu
+
 ROOT = Path(__file__).resolve().parent.parent
 TOOLS = ROOT / "tools" / "gpu"
 SIM = Path(ctorch.__file__).parent / "_cuda_sim.so"

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.cpu
+
 ROOT = Path(__file__).resolve().parent.parent
 
 SLOW = ["numpy", "typing", "inspect", "dataclasses", "multiprocessing", "tempfile", "zipfile", "difflib"]

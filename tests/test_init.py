@@ -9,11 +9,13 @@ import training_cases
 from ctorch import nn
 
 
+@pytest.mark.cpu
 @training_cases.of_group("init")
 def test_fixture(case):
     training_cases.assert_same(case, training_cases.run(case, torch), case["result"])
 
 
+@pytest.mark.cpu
 @pytest.mark.parity
 @training_cases.of_group("init")
 def test_live(case):

@@ -17,7 +17,7 @@ from op_calls import CALLS, scope
 
 import ctorch
 
-pytestmark = pytest.mark.refleak
+pytestmark = [pytest.mark.refleak, pytest.mark.cpu]    # a device's memory: cuda_walk.py, after each call and failure
 
 ROUNDS = 3
 
@@ -25,13 +25,12 @@ ROUNDS = 3
 @pytest.fixture(autouse=True)
 def without_collector():
     gc.collect()
-    gc.freeze()  # what the process already has need not be walked again
+    gc.freeze()  # what earlier tests have left need not be walked either
     gc.disable()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
     gc.enable()
-    gc.unfreeze()
 
 
 def forward(text):

@@ -7,6 +7,8 @@ import pytest
 import ctorch
 from ctorch import nn
 
+pytestmark = pytest.mark.cpu
+
 FIXTURE = Path(__file__).parent / "fixtures" / "names.txt"
 NAMES = [line for line in FIXTURE.read_text().split("\n") if line and not line.startswith("#")]
 

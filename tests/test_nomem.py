@@ -21,7 +21,7 @@ from ctorch.nn import functional as F
 _testcapi = pytest.importorskip("_testcapi", reason="this Python has no allocator that fails on demand")
 
 # unsanitized: with every freelist off and PYTHONMALLOC=malloc the counted allocations are others than a user meets.
-pytestmark = pytest.mark.unsanitized
+pytestmark = [pytest.mark.unsanitized, pytest.mark.cpu]
 
 MOST = 3000  # allocations of a scenario at most
 AFTER = 12  # successes in a row that end a scenario: later allocations do not exist

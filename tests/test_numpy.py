@@ -11,6 +11,8 @@ import pytest
 
 import ctorch as torch
 
+pytestmark = pytest.mark.cpu
+
 DTYPES = ["bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64"]
 
 

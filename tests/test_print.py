@@ -11,6 +11,8 @@ from pathlib import Path
 import ctorch as torch
 import pytest
 
+pytestmark = pytest.mark.cpu
+
 CASES = json.loads((Path(__file__).parent / "fixtures" / "print.json").read_text())["cases"]
 
 

@@ -12,6 +12,8 @@ import ctorch
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.cpu
+
 CASES = json.loads((Path(__file__).parent / "fixtures" / "random.json").read_text())["cases"]
 LENGTHS = (1, 2, 15, 16, 17, 31, 32, 33, 100, 1000, 4097, 100003)
 NARROW = ("float16", "bfloat16")

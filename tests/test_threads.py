@@ -57,6 +57,7 @@ def numbers(k, *shape):
     return torch.from_numpy(np.random.default_rng(k).standard_normal(shape).astype(np.float32))
 
 
+@pytest.mark.cpu    # about the pool
 def test_kernels(pool):
     def compute(k):
         x, y = numbers(k, LARGE), numbers(k + 100, LARGE)
@@ -66,6 +67,7 @@ def test_kernels(pool):
     assert_as_alone(compute)
 
 
+@pytest.mark.cpu
 def test_products(pool):
     assert_as_alone(lambda k: (numbers(k, 150, 170) @ numbers(k + 1, 170, 130), numbers(k, 4, 60, 50) @ numbers(k, 50, 40)))
 
@@ -128,6 +130,7 @@ def test_tensors_that_end_on_another_thread():
     assert sorted(sums) == sorted([2.0 * (1 + i) for i in range(200)] * (THREADS // 2))
 
 
+@pytest.mark.cpu
 def test_generators_of_their_own():
     def draw(k):
         g = torch.Generator().manual_seed(k)
@@ -137,6 +140,7 @@ def test_generators_of_their_own():
     assert_as_alone(draw)
 
 
+@pytest.mark.cpu
 def test_the_common_generator_never_repeats():
     """Which thread gets which numbers is chance; together they get the stream, each number once."""
     torch.manual_seed(3)
@@ -183,6 +187,7 @@ def test_loaders(pool):
     assert_as_alone(load)
 
 
+@pytest.mark.cpu
 @pytest.mark.procs
 def test_workers_start_while_threads_compute():
     stop = threading.Event()

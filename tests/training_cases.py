@@ -14,9 +14,22 @@ def of_group(group):
     return pytest.mark.parametrize("case", chosen, ids=[case["name"] for case in chosen])
 
 
+class DrawnOnTheCPU:
+    """A package whose random numbers are the CPU's, moved to the default device: the fixtures hold on every device."""
+
+    def __init__(self, torch):
+        self._torch = torch
+
+    def __getattr__(self, name):
+        found = getattr(self._torch, name)
+        if name not in ("rand", "randn"):
+            return found
+        return lambda *shape, **options: found(*shape, device="cpu", **options).to(self._torch.get_default_device())
+
+
 def run(case, torch):
     """What the case's code leaves in `result`, with `torch` bound to the given module."""
-    names = {"torch": torch}
+    names = {"torch": DrawnOnTheCPU(torch)}
     exec(case["code"], names)
     return names["result"]
 

@@ -393,18 +393,43 @@ CT_VECTOR_FN float erfc_f(float x)
 }
 
 /* ---- trigonometric functions */
+#ifdef __cplusplus
+/* The angle of 2^31 <= a < inf in its quadrant, exact up to the last product: a is m * 2^e with m of 24 bits, and of
+ * 2/pi * 2^e those 96 bits are taken that are worth less than 4 and more than 2^-95. */
+CT_FN double trig_reduce_far_f(float a, uint32_t *quadrant)
+{
+    static const uint32_t two_over_pi[] = {0xa2f9836eu, 0x4e441529u, 0xfc2757d1u, 0xf534ddc0u,
+                                           0xdb629599u, 0x3c439041u, 0xfe5163abu};
+    const uint32_t m = (bits_f(a) & 0x7fffffu) | 0x800000u;
+    const int first = (int)(bits_f(a) >> 23) - 152, shift = first & 31;
+    const uint32_t *at = two_over_pi + (first >> 5);
+    uint32_t part[3];
+    for (int k = 0; k < 3; k++)
+        part[k] = (at[k] << shift) | (uint32_t)((uint64_t)at[k + 1] >> (32 - shift));
+    const uint64_t rest = (uint64_t)m * part[1] + ((uint64_t)m * part[2] >> 32);
+    const uint64_t turns = ((uint64_t)m * part[0] << 32) + rest;     /* quarters of a circle: 2 bits, and 62 of a fraction */
+    *quadrant = (uint32_t)((turns + (1ull << 61)) >> 62);
+    return (double)(int64_t)(turns - ((uint64_t)*quadrant << 62)) * (1.5707963267948966 * 0x1p-62);
+}
+#endif
+
 
 /* |x| = (4 i + quadrant) * pi/2 + r + low with |r| <= pi/4 and low the rounding error of r.  In double,
  * pi/2 in three parts, the first two of 22 bits: their products with n < 2^31 are exact.  From 2^31 on the
- * phase is given up (x - x is 0, and NaN for inf): core/cpu_trig.c computes such numbers in double. */
+ * phase is given up (x - x is 0, and NaN for inf): core/cpu_trig.c computes such numbers in double, and a device,
+ * for which C++ reads this file, by trig_reduce_far_f. */
 CT_FN float trig_reduce_f(float x, float *low, uint32_t *quadrant)
 {
     const float a = abs_f(x);
     const double c = (double)(a < 0x1p31f ? a : a - a);
     const double t = c * 0.6366197723675814 + ROUND_D;
     const double n = t - ROUND_D;
-    const double r = ((c - n * 1.5707964897155762) + n * 1.6292068494294654e-07) - n * 5.390302858158119e-15;
+    double r = ((c - n * 1.5707964897155762) + n * 1.6292068494294654e-07) - n * 5.390302858158119e-15;
     *quadrant = (uint32_t)bits_d(t);
+#ifdef __cplusplus
+    if (a >= 0x1p31f && bits_f(a) < 0x7f800000u)
+        r = trig_reduce_far_f(a, quadrant);
+#endif
     *low = (float)(r - (double)(float)r);
     return (float)r;
 }

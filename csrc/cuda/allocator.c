@@ -48,15 +48,30 @@ static Block *waiting;                /* freed, but other streams may still use 
 enum { TABLE = 1 << 12 };
 static Block *table[TABLE];
 
+/* CTORCH_CUDA_ALLOC, to find mistakes.  direct: each tensor has memory of its own, of its exact size, which goes back to
+ * CUDA when it is freed.  poison: what is freed is filled with 0xFF, NaN in every floating type, before it is used again. */
+static bool
+wished(const char *mode, int *known)
+{
+    if (*known < 0) {
+        const char *wish = getenv("CTORCH_CUDA_ALLOC");
+        *known = wish != NULL && strcmp(wish, mode) == 0;
+    }
+    return *known;
+}
+
 static bool
 no_cache(void)
 {
-    static int direct = -1;
-    if (direct < 0) {
-        const char *wish = getenv("CTORCH_CUDA_ALLOC");
-        direct = wish != NULL && strcmp(wish, "direct") == 0;
-    }
-    return direct;
+    static int known = -1;
+    return wished("direct", &known);
+}
+
+static bool
+poisons(void)
+{
+    static int known = -1;
+    return wished("poison", &known);
 }
 
 static Block **
@@ -231,6 +246,8 @@ give_back(Block *b)
         segment_free(b);
         return;
     }
+    if (poisons() && b->pool->device == current_device)
+        (void)cudaMemsetAsync(b->data, 0xFF, (size_t)b->size, b->pool->stream);
     if (b->after != NULL && b->after->is_free)
         join(b);
     if (b->before != NULL && b->before->is_free) {
@@ -329,14 +346,14 @@ cuda_alloc(int64_t nbytes)
         return &nowhere;
     if (nbytes > INT64_MAX - LARGE_SEGMENT)
         return NULL;
-    int64_t size = (nbytes + UNIT - 1) / UNIT * UNIT;
+    int64_t size = no_cache() ? nbytes : (nbytes + UNIT - 1) / UNIT * UNIT;
     Pool *pool = pool_of(size <= SMALL);
     MemoryStats *s = &stats[current_device];
     if (pool == NULL)
         return NULL;
     if (waiting != NULL)
         poll_waiting();
-    Block *b = best_fit(pool, size);
+    Block *b = no_cache() ? NULL : best_fit(pool, size);
     if (b != NULL)
         bin_remove(b);
     else if ((b = segment_new(pool, size)) == NULL) {

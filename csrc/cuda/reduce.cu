@@ -208,12 +208,12 @@ template <typename V> static __global__ void __launch_bounds__(REDUCE_THREADS) f
 {
     CT_SHARED(V, values, [REDUCE_THREADS]);
     CT_SHARED(int64_t, places, [REDUCE_THREADS]);
-    const int tid = threadIdx.x;
+    const int tid = threadIdx.x, threads = blockDim.x;
     for (int64_t result = blockIdx.x; result < job.kept.count; result += gridDim.x) {
         const char *in = job.in + offset_in(&job.kept, result);
         V best = load_as<V>(in, job.dtype);
         int64_t at = 0;
-        for (int64_t i = tid; i < job.n; i += REDUCE_THREADS) {
+        for (int64_t i = tid; i < job.n; i += threads) {
             const V v = load_as<V>(in + i * job.stride, job.dtype);
             if (is_better(job.largest, v, i, best, at)) {
                 best = v;
@@ -223,7 +223,7 @@ template <typename V> static __global__ void __launch_bounds__(REDUCE_THREADS) f
         values[tid] = best;
         places[tid] = at;
         __syncthreads();
-        for (int width = REDUCE_THREADS / 2; width > 0; width /= 2) {
+        for (int width = threads / 2; width > 0; width /= 2) {
             if (tid < width && is_better(job.largest, values[tid + width], places[tid + width], values[tid], places[tid])) {
                 values[tid] = values[tid + width];
                 places[tid] = places[tid + width];
@@ -238,13 +238,17 @@ template <typename V> static __global__ void __launch_bounds__(REDUCE_THREADS) f
     }
 }
 
+/* A block for each result, with no more threads than its elements keep busy. */
 void launch_arg_reduce(const ArgJob *job, cudaStream_t stream)
 {
     const unsigned blocks = job->kept.count < 65535 ? (unsigned)job->kept.count : 65535;
+    unsigned threads = 32;
+    while (threads < REDUCE_THREADS && threads < job->n)
+        threads *= 2;
     if (job->dtype < DTYPE_HALF)
-        CT_LAUNCH(find_extreme<int64_t>, blocks, REDUCE_THREADS, 0, stream, *job);
+        CT_LAUNCH(find_extreme<int64_t>, blocks, threads, 0, stream, *job);
     else
-        CT_LAUNCH(find_extreme<double>, blocks, REDUCE_THREADS, 0, stream, *job);
+        CT_LAUNCH(find_extreme<double>, blocks, threads, 0, stream, *job);
 }
 
 static __global__ void __launch_bounds__(THREADS) find_range(Places p, long long *range)

@@ -285,14 +285,25 @@ pinned_free(void *data)
 }
 
 /* ---------------------------------------------------------------- streams and events */
+/* Streams are used again and never destroyed: memory belongs to the stream that it was made for, and outlives its user. */
+static Stream *idle_streams;
+
 static Stream *
 stream_new(int priority)
 {
+    for (Stream **at = &idle_streams; *at != NULL; at = &(*at)->next)
+        if ((*at)->device == current_device && (*at)->priority == priority) {
+            Stream *found = *at;
+            *at = found->next;
+            return found;
+        }
     Stream *s = malloc(sizeof *s);
     if (s == NULL || check(cudaStreamCreateWithPriority(&s->handle, cudaStreamNonBlocking, priority)) < 0) {
         free(s);
         return NULL;
     }
+    s->device = current_device;
+    s->priority = priority;
     return s;
 }
 
@@ -304,8 +315,8 @@ stream_free(Stream *s)
     for (int d = 0; d < DEVICES_MAX; d++)
         if (streams_in_use[d] == s)
             streams_in_use[d] = NULL;
-    (void)cudaStreamDestroy(s->handle);
-    free(s);
+    s->next = idle_streams;
+    idle_streams = s;
 }
 
 static int

@@ -57,6 +57,8 @@ int memory_record_stream(void *data, Stream *stream);
 
 struct Stream {
     cudaStream_t handle;
+    int device, priority;
+    struct Stream *next;              /* among those that wait for their next user */
 };
 struct Event {
     cudaEvent_t handle;

@@ -237,11 +237,11 @@ scalar_from_object(PyObject *o, Scalar *out)
     }
     if (tensor_check(o)) {
         Tensor *t = (Tensor *)o;
-        if (t->ndim != 0 || t->device.type != DEVICE_CPU)
+        if (t->ndim != 0 || t->device.type == DEVICE_META)
             return 0;
         out->value = tensor_item(t);
         out->category = (int8_t)dtype_info[t->dtype].category;
-        return 1;
+        return t->device.type != DEVICE_CPU && PyErr_Occurred() ? -1 : 1;
     }
     /* NumPy scalars and other number-like objects; arrays, sequences and strings are not numbers. */
     PyNumberMethods *number = Py_TYPE(o)->tp_as_number;

@@ -1,5 +1,5 @@
-/* Inverses and singular values of (batches of) matrices.  Both compute in double whatever the tensor's type: the
- * matrices are small, and the digits are worth more than the time. */
+/* Inverses and singular values of (batches of) matrices.  Both compute in double whatever the tensor's type, and on the
+ * host whatever its device: the matrices are small, and the digits are worth more than the time. */
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -18,7 +18,7 @@ check_matrices(const char *op, const Tensor *a)
     else if (a->dtype != DTYPE_FLOAT && a->dtype != DTYPE_DOUBLE)
         error(PyExc_RuntimeError, "%s: Low precision dtypes not supported. Got %s; convert it with .float()", op,
               dtype_info[a->dtype].type_name);
-    else if (a->device.type != DEVICE_CPU)
+    else if (a->device.type == DEVICE_META)
         not_implemented_device(op, a);
     return PyErr_Occurred() ? -1 : 0;
 }
@@ -92,9 +92,9 @@ op_linalg_inv(Tensor *a)
         return error(PyExc_RuntimeError,
                      "linalg.inv: A must be batches of square matrices, but they are %lld by %lld matrices",
                      (long long)rows, (long long)n);
-    Tensor *work = scope_keep(tensor_empty(a->ndim, a->dims, DTYPE_DOUBLE, a->device));
-    Tensor *inverse = index_zeros(a->ndim, a->dims, DTYPE_DOUBLE, a->device);
-    if (work == NULL || inverse == NULL || copy_data(work, a) < 0)
+    Tensor *work = scope_keep(tensor_empty(a->ndim, a->dims, DTYPE_DOUBLE, CPU)), *host = op_on_host(a);
+    Tensor *inverse = index_zeros(a->ndim, a->dims, DTYPE_DOUBLE, CPU);
+    if (work == NULL || host == NULL || inverse == NULL || copy_data(work, host) < 0)
         return NULL;
     for (int64_t batch = 0; n > 0 && batch < a->numel / (n * n); batch++) {
         double *eye = doubles(inverse) + batch * n * n;
@@ -104,7 +104,7 @@ op_linalg_inv(Tensor *a)
         if (column >= 0)
             return singular_matrix(a, batch, column);
     }
-    Tensor *out = op_to_dtype(inverse, (Dtype)a->dtype);
+    Tensor *out = op_back(op_to_dtype(inverse, (Dtype)a->dtype), a);
     node_save_output(out ? RECORD(OP_linalg_inv, out, a) : NULL, 0, out);
     return PyErr_Occurred() ? NULL : out;
 }
@@ -237,7 +237,7 @@ decompose(const Jacobi *j)
     }
 }
 
-/* U (.., m, k), S (.., k), V^T (.., k, n) of a in double; NULL results with an error. */
+/* U (.., m, k), S (.., k), V^T (.., k, n) of a in double on the host; NULL results with an error. */
 static int
 svd_run(Tensor *a, Tensor **u, Tensor **s, Tensor **vh)
 {
@@ -246,11 +246,11 @@ svd_run(Tensor *a, Tensor **u, Tensor **s, Tensor **vh)
     memcpy(dims, a->dims, (size_t)a->ndim * sizeof dims[0]);
     dims[a->ndim - 2] = k;
     dims[a->ndim - 1] = m;
-    Tensor *w = scope_keep(tensor_empty(a->ndim, dims, DTYPE_DOUBLE, a->device));
-    Tensor *columns = wide ? op_detach(a) : op_mT(op_detach(a));
+    Tensor *w = scope_keep(tensor_empty(a->ndim, dims, DTYPE_DOUBLE, CPU)), *host = op_on_host(op_detach(a));
+    Tensor *columns = wide ? host : op_mT(host);
     dims[a->ndim - 1] = k;
-    Tensor *v = index_zeros(a->ndim, dims, DTYPE_DOUBLE, a->device);
-    *s = index_zeros(a->ndim - 1, dims, DTYPE_DOUBLE, a->device);
+    Tensor *v = index_zeros(a->ndim, dims, DTYPE_DOUBLE, CPU);
+    *s = index_zeros(a->ndim - 1, dims, DTYPE_DOUBLE, CPU);
     if (w == NULL || columns == NULL || v == NULL || *s == NULL || copy_data(w, columns) < 0)
         return -1;
     for (int64_t i = 0; i < w->numel; i++)
@@ -274,7 +274,7 @@ svd_recorded(Tensor *a, Tensor **outs)
     if (check_matrices("linalg.svd", a) < 0 || svd_run(a, &wide[0], &wide[1], &wide[2]) < 0)
         return -1;
     for (int k = 0; k < 3; k++)
-        if ((outs[k] = op_contiguous(op_to_dtype(wide[k], (Dtype)a->dtype))) == NULL)
+        if ((outs[k] = op_back(op_contiguous(op_to_dtype(wide[k], (Dtype)a->dtype)), a)) == NULL)
             return -1;
     Node *n = node_record_many(OP_linalg_svd, 3, outs, 1, &a);
     for (int k = 0; k < 3; k++)

@@ -253,14 +253,41 @@ op_reshape(Tensor *t, int ndim, const int64_t *dims)
     return op_unsafe_view(op_contiguous(t), ndim, resolved);
 }
 
+/* The same bytes in elements of another size: the last dimension, which must be dense, has more or fewer of them. */
+static Tensor *
+view_resized(Tensor *t, Dtype dtype)
+{
+    int64_t from = tensor_itemsize(t), to = dtype_info[dtype].itemsize, dims[NDIM_MAX], strides[NDIM_MAX];
+    const char *was = dtype_info[t->dtype].type_name, *is = dtype_info[dtype].type_name;
+    int last = t->ndim - 1;
+    if (last < 0)
+        return error(PyExc_RuntimeError, "self.dim() cannot be 0 to view %s as %s (different element sizes)", was, is);
+    if (t->strides[last] != 1)
+        return error(PyExc_RuntimeError, "self.stride(-1) must be 1 to view %s as %s (different element sizes), but got %lld",
+                     was, is, (long long)t->strides[last]);
+    if (t->dims[last] * from % to != 0)
+        return error(PyExc_RuntimeError, "self.size(-1) must be divisible by %lld to view %s as %s (different element sizes), "
+                     "but got %lld", (long long)(to / from), was, is, (long long)t->dims[last]);
+    if ((t->data - t->storage->data) % to != 0)
+        return error(PyExc_RuntimeError, "self.storage_offset() must be divisible by %lld to view %s as %s (different element "
+                     "sizes), but got %lld", (long long)(to / from), was, is, (long long)((t->data - t->storage->data) / from));
+    for (int d = 0; d < t->ndim; d++) {
+        dims[d] = d == last ? t->dims[d] * from / to : t->dims[d];
+        strides[d] = d == last ? 1 : t->strides[d] * from / to;
+        if (d != last && t->strides[d] * from % to != 0)
+            return error(PyExc_RuntimeError, "self.stride(%d) must be divisible by %lld to view %s as %s (different element "
+                         "sizes), but got %lld", d, (long long)(to / from), was, is, (long long)t->strides[d]);
+    }
+    return scope_keep(tensor_strided(t->storage, t->data, t->ndim, dims, strides, dtype));
+}
+
 Tensor *
 op_view_dtype(Tensor *t, Dtype dtype)
 {
     if (t == NULL)
         return NULL;
     if (dtype_info[dtype].itemsize != tensor_itemsize(t))
-        return error(PyExc_RuntimeError, "view(dtype): %s and %s differ in element size; convert with .to(dtype)",
-                     dtype_info[t->dtype].name, dtype_info[dtype].name);
+        return view_resized(t, dtype);
     return scope_keep(tensor_strided(t->storage, t->data, t->ndim, t->dims, t->strides, dtype));
 }
 

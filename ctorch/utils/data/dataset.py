@@ -7,6 +7,7 @@ from itertools import accumulate
 from types import GenericAlias
 
 from ... import randperm
+from .sampler import device_of
 
 
 class Dataset:
@@ -131,7 +132,7 @@ def random_split(dataset, lengths, generator=None) -> "list[Subset]":
     if sum(lengths) != len(dataset):
         raise ValueError("Sum of input lengths does not equal the length of the input dataset! "
                          f"{list(lengths)} sum to {sum(lengths)}, the dataset has {len(dataset)} samples")
-    order = randperm(sum(lengths), generator=generator).tolist()
+    order = randperm(sum(lengths), generator=generator, device=device_of(generator)).tolist()
     return [Subset(dataset, order[end - length:end]) for end, length in zip(accumulate(lengths), lengths)]
 
 

@@ -56,5 +56,5 @@ def _gather(dataset, indices) -> list:
         dataset = dataset.dataset
     if set(map(type, rows)) != {int}:
         return default_collate([dataset[row] for row in rows])
-    index = tensor(rows, dtype=int64)
+    index = tensor(rows, dtype=int64, device="cpu")    # whatever the default: a worker process may have no other
     return [rows_of[index] for rows_of in tensors]

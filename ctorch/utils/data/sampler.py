@@ -59,16 +59,16 @@ class RandomSampler(Sampler):
         if generator is None:
             generator = Generator()
             generator.manual_seed(draw_seed())
-        n, count = len(self.data_source), self.num_samples
+        n, count, device = len(self.data_source), self.num_samples, device_of(generator)
         if self.replacement:
             # Chunks of 32, and an empty last one: the stream's position after an epoch is PyTorch's.
             for _ in range(count // 32):
-                yield from randint(n, (32,), dtype=int64, generator=generator).tolist()
-            yield from randint(n, (count % 32,), dtype=int64, generator=generator).tolist()
+                yield from randint(n, (32,), dtype=int64, generator=generator, device=device).tolist()
+            yield from randint(n, (count % 32,), dtype=int64, generator=generator, device=device).tolist()
         else:
             for _ in range(count // n):
-                yield from randperm(n, generator=generator).tolist()
-            yield from randperm(n, generator=generator).tolist()[:count % n]
+                yield from randperm(n, generator=generator, device=device).tolist()
+            yield from randperm(n, generator=generator, device=device).tolist()[:count % n]
 
     def __len__(self) -> int:
         return self.num_samples
@@ -81,7 +81,8 @@ class SubsetRandomSampler(Sampler):
         self.indices, self.generator = indices, generator
 
     def __iter__(self):
-        for i in randperm(len(self.indices), generator=self.generator).tolist():
+        device = device_of(self.generator)
+        for i in randperm(len(self.indices), generator=self.generator, device=device).tolist():
             yield self.indices[i]
 
     def __len__(self) -> int:
@@ -94,7 +95,7 @@ class WeightedRandomSampler(Sampler):
     def __init__(self, weights, num_samples: int, replacement: bool = True, generator=None) -> None:
         _check_positive_int("num_samples", num_samples)
         _check_bool("replacement", replacement)
-        self.weights = as_tensor(weights, dtype=float64)
+        self.weights = as_tensor(weights, dtype=float64, device=device_of(generator))
         if self.weights.dim() != 1:
             raise ValueError("weights should be a 1d sequence but given weights have shape "
                              f"{tuple(self.weights.shape)}")
@@ -132,7 +133,12 @@ class BatchSampler(Sampler):
 
 def draw_seed(generator=None) -> int:
     """A non-negative 63-bit seed: one int64 draw of `random_`."""
-    return empty((), dtype=int64).random_(generator=generator).item()
+    return empty((), dtype=int64, device=device_of(generator)).random_(generator=generator).item()
+
+
+def device_of(generator):
+    """Where indices are drawn: the CPU, whatever the default device, unless the generator belongs elsewhere."""
+    return "cpu" if generator is None else generator.device
 
 
 def _check_positive_int(name: str, value) -> None:

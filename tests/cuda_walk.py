@@ -1,0 +1,111 @@
+"""Every call of op_calls.py on a CUDA device beside the CPU, forwards and backwards: what `make cuda-hostile` runs on the
+simulated device under one detector after another.
+
+    python tests/cuda_walk.py [N]               every Nth call
+    python tests/cuda_walk.py --failures [N]    each call again and again, with its 1st, 2nd, 3rd ... request to CUDA failing
+
+Launches are not waited for, and the calls run in a stream that is not the default one.
+"""
+
+import itertools
+import os
+import sys
+import warnings
+
+from op_calls import CALLS, scope
+
+import ctorch as torch
+
+# Out of memory for good, and out of resources at one launch; what one call of cudaMalloc lacks is there after a retry.
+FAILURES = [("cudaMalloc:{}+:2", torch.cuda.OutOfMemoryError), ("cudaLaunchKernel:{}:701", RuntimeError)]
+
+
+def is_drawn(text):
+    """Whether the call's numbers are of the device's own stream."""
+    return "ropout" in text or "nn.Linear" in text or "Sequential" in text
+
+
+def outcome(text, device):
+    """The call's result and the gradients of its operands, as tensors there."""
+    torch.set_default_device(device)
+    names = scope(torch)
+    leaves = [t for t in names.values() if isinstance(t, torch.Tensor) and t.requires_grad]
+    result = eval(text, names)
+    if result.requires_grad:
+        result.sum().backward()
+    return [result.detach(), *(leaf.grad for leaf in leaves if leaf.grad is not None)]
+
+
+def outcome_in_a_stream(text):
+    stream, current = torch.cuda.Stream(), torch.cuda.current_stream()
+    stream.wait_stream(current)
+    with torch.cuda.stream(stream):
+        tensors = outcome(text, "cuda")
+    current.wait_stream(stream)
+    return [tensor.cpu() for tensor in tensors]
+
+
+def check(text, tensors, expected):
+    assert [t.shape for t in tensors] == [t.shape for t in expected], text
+    for ours, theirs in zip(tensors, expected, strict=True):
+        same = torch.allclose(ours.double(), theirs.double(), rtol=1e-4, atol=1e-5, equal_nan=True)
+        assert same or is_drawn(text), f"{text}: {ours.tolist()} on cuda, {theirs.tolist()} on the CPU"
+
+
+def training(device):
+    """The loss before and after a few steps."""
+    torch.set_default_device(device)
+    model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3))
+    losses = []
+    for kind in (torch.optim.SGD, torch.optim.Adam):
+        optimizer = kind(model.parameters(), lr=0.05)
+        for _ in range(5):
+            x, target = torch.arange(48.0).reshape(12, 4) / 48, torch.arange(12) % 3
+            optimizer.zero_grad()
+            loss = torch.nn.functional.cross_entropy(model(x), target)
+            loss.backward()
+            optimizer.step()
+            losses.append(loss)
+    return losses[0].item(), losses[-1].item()
+
+
+def fails(text, plan, kind):
+    """Whether the plan stopped the call, which must then raise what it should, leave nothing, and succeed afterwards."""
+    before = torch.cuda.memory_allocated()
+    os.environ["CTSIM_FAIL"] = plan
+    try:
+        outcome(text, "cuda")
+        torch.cuda.synchronize()
+        stopped = False
+    except kind:
+        stopped = True
+    os.environ["CTSIM_FAIL"] = ""
+    torch.cuda.synchronize()
+    assert torch.cuda.memory_allocated() == before, f"{text}: {plan} leaves memory behind"
+    return stopped
+
+
+def walk_with_failures(calls):
+    count = 0
+    for text in calls:
+        torch.set_default_device("cpu")
+        expected = outcome(text, "cpu")
+        for plan, kind in FAILURES:
+            stopped = next(n for n in itertools.count() if not fails(text, plan.format(n + 1), kind))
+            count += stopped
+            check(text, outcome_in_a_stream(text), expected)
+    print(f"{len(calls)} calls, {count} failures")
+
+
+def walk(calls):
+    for text in calls:
+        check(text, outcome_in_a_stream(text), outcome(text, "cpu"))
+    first, last = training("cuda")
+    assert last < first
+    print(f"{len(calls)} calls, training")
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    every = int(sys.argv[-1]) if sys.argv[-1].isdigit() else 1
+    (walk_with_failures if "--failures" in sys.argv else walk)(CALLS[::every])
