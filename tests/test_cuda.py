@@ -15,7 +15,7 @@ import ctorch
 
 ROOT = Path(__file__).resolve().parent.parent
 SIM = Path(ctorch.__file__).parent / "_cuda_sim.so"
-pytestmark = pytest.mark.skipif(not SIM.exists(), reason="make cuda-sim builds the simulated device")
+pytestmark = [pytest.mark.cpu, pytest.mark.skipif(not SIM.exists(), reason="make cuda-sim builds the simulated device")]
 
 
 def run(program, devices=1, **environment):

@@ -260,6 +260,7 @@ def test_a_truth_value_is_a_float_parameter():
     assert ctorch.quantile(ctorch.tensor([1.0, 5.0]), True) == 5.0
 
 
+@pytest.mark.cpu
 def test_a_nameless_subclass_is_printed():
     nameless = type("", (ctorch.Tensor,), {})
     assert repr(ctorch.ones(2).as_subclass(nameless)) == "([1., 1.])"

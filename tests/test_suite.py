@@ -21,7 +21,7 @@ def suite():
     ("t.py::test_add", "passed", "passed", {}, []),
     ("t.py::test_add", "skipped", "skipped", {}, []),
     ("t.py::test_print", "passed", "cpu", {"marked cpu": 1}, []),
-    ("test_cuda.py::test_memory", "passed", "skipped", {"named cuda": 1}, []),
+    ("test_cuda.py::test_memory", "passed", "cpu", {"named cuda": 1}, []),
     ("t.py::test_refused_cuda", "skipped", "passed", {"named cuda": 1}, []),
     ("t.py::test_add", "passed", "failed", {}, ["t.py::test_add: passed on cpu, failed on cuda"]),
     ("t.py::test_add", "passed", "skipped", {}, ["t.py::test_add: passed on cpu, skipped on cuda"]),

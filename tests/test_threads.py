@@ -163,6 +163,7 @@ def test_modes_and_errors_stay_on_their_thread():
     assert_as_alone(body)
 
 
+@pytest.mark.cpu
 def test_the_number_of_threads_changes_meanwhile():
     before = torch.get_num_threads()
 

@@ -45,10 +45,10 @@ def difference(cpu, cuda):
     passed_on_cpu, passed_on_cuda = ({test for test, outcome in run.items() if outcome == "passed"} for run in (cpu, cuda))
     reasons, unexplained = collections.Counter(), []
     for test in sorted(passed_on_cpu ^ passed_on_cuda):
-        if cuda.get(test) == "cpu":
-            reasons["marked cpu"] += 1
-        elif "cuda" in test:
+        if "cuda" in test:
             reasons["named cuda"] += 1
+        elif cuda.get(test) == "cpu":
+            reasons["marked cpu"] += 1
         else:
             unexplained.append(f"{test}: {cpu.get(test, 'not run')} on cpu, {cuda.get(test, 'not run')} on cuda")
     return len(passed_on_cpu & passed_on_cuda), reasons, unexplained

@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 HERE = Path(__file__).resolve().parent
 
 pytestmark = [
+    pytest.mark.cpu,
     pytest.mark.unsanitized,
     pytest.mark.skipif(sys.platform != "linux" or not shutil.which("g++"),
                        reason="the simulated device needs g++ and Linux"),
