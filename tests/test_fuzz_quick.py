@@ -12,6 +12,7 @@ TOOL = Path(__file__).resolve().parent.parent / "tools" / "fuzz_args.py"
 
 
 @pytest.mark.cpu
+@pytest.mark.slow
 def test_no_call_kills_the_process():
     same = {**os.environ, "PYTHONPATH": str(Path(ctorch.__file__).parent.parent)}  # the ctorch that is under test
     done = subprocess.run([sys.executable, TOOL, "--n", "30000", "--seed", "0"], env=same, capture_output=True, text=True,

@@ -28,6 +28,7 @@ def tool(monkeypatch):
 
 
 @pytest.mark.skipif(SIM.parent != ROOT / "ctorch" or not SIM.exists(), reason="make cuda-sim builds the simulated device")
+@pytest.mark.slow
 def test_dry_run(tmp_path):
     """Every stage, in tiny sizes: 8 files at most, all comparisons and rows, nothing entered in the ledger."""
     environment = {**os.environ, "CTORCH_CUDA": "sim", "PYTHON": sys.executable}

@@ -51,11 +51,12 @@ def test_slides_and_plot(tmp_path, device):
     where, name, epochs = ("cpu", "the CPU", 20) if device == "cpu" else ("cuda:0", ctorch.cuda.get_device_name(device), 5)
     assert f"computed on {where}: ndarray of shape (3, 2)\n" in printed and f"training on {name}\n" in printed
     assert len(re.findall(r"MLP epoch +\d+: loss", printed)) == epochs
-    assert accuracy(printed) >= 93.0
+    assert accuracy(printed) >= (96.0 if device == "cpu" else 93.0)
     assert (tmp_path / "lecture.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.cpu
+@pytest.mark.slow
 def test_accuracy(tmp_path):
     outputs = [lecture(tmp_path, "cpu", "--seed", str(seed)) for seed in range(5)]
     reached = [accuracy(output) for output in outputs]
