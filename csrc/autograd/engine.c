@@ -41,32 +41,35 @@ typedef struct Run {
     Task *few[CHUNK];
 } Run;
 
-/* Every node class has NodeType's dealloc, and nothing else has: a type check without walking its bases. */
-static inline bool
-is_node(const PyObject *o)
+static inline Task **
+tasks_of(PyObject *target, bool leaf)
 {
-    return Py_TYPE(o)->tp_dealloc == NodeType.tp_dealloc;
+    return leaf ? &((Tensor *)target)->tasks : &((Node *)target)->tasks;
 }
 
-static Task **
-tasks_of(PyObject *target)
+static inline Task *
+task_find(Run *run, const Edge *e)
 {
-    return is_node(target) ? &((Node *)target)->tasks : &((Tensor *)target)->tasks;
-}
-
-static Task *
-task_find(Run *run, PyObject *target)
-{
-    for (Task *t = *tasks_of(target); t != NULL; t = t->outer)
+    for (Task *t = *tasks_of(e->to, e->nr == EDGE_LEAF); t != NULL; t = t->outer)
         if (t->run == run)
             return t;
     return NULL;
 }
 
+/* Where t's gradient goes: borrowed. */
+static inline Edge
+edge_to(Tensor *t)
+{
+    Node *node = tensor_node(t);
+    return node ? (Edge){(PyObject *)node, t->output_nr} : (Edge){(PyObject *)t, EDGE_LEAF};
+}
+
 /* ---------------------------------------------------------------- making tasks */
 static Task *
-task_new(Run *run, PyObject *target)
+task_new(Run *run, const Edge *e)
 {
+    PyObject *target = e->to;
+    bool leaf = e->nr == EDGE_LEAF;
     Chunk *chunk = run->chunks;
     if (chunk->used == CHUNK) {
         chunk = PyMem_Malloc(sizeof *chunk);
@@ -77,17 +80,18 @@ task_new(Run *run, PyObject *target)
         run->chunks = chunk;
     }
     Task *t = &chunk->tasks[chunk->used];
-    *t = (Task){.target = target, .run = run, .leaf = !is_node(target)};
+    *t = (Task){.target = target, .run = run, .leaf = leaf};
     t->grads = &t->one;
-    if (!t->leaf && ((Node *)target)->n_outputs > 1) {
+    if (!leaf && ((Node *)target)->n_outputs > 1) {
         t->grads = PyMem_Calloc((size_t)((Node *)target)->n_outputs, sizeof *t->grads);
         if (t->grads == NULL)
             return (Task *)PyErr_NoMemory();
     }
     chunk->used++;
     Py_INCREF(target);
-    t->outer = *tasks_of(target);
-    *tasks_of(target) = t;
+    Task **link = tasks_of(target, leaf);
+    t->outer = *link;
+    *link = t;
     t->next = run->tasks;
     run->tasks = t;
     run->n_tasks++;
@@ -114,15 +118,15 @@ grow(Task ***stack, Task **few, size_t *capacity, size_t n, size_t wanted)
 /* The graph below the roots, each edge counted once; the stack of nodes still to open is the task list itself, since a
  * task is opened in the order it was made. */
 static int
-discover(Run *run, PyObject **roots, int n_roots)
+discover(Run *run, const Edge *roots, int n_roots)
 {
     Task *few[64], **stack = few;
     size_t capacity = 64, n = 0;
     for (int k = 0; k < n_roots; k++) {
-        Task *t = task_find(run, roots[k]);
+        Task *t = task_find(run, &roots[k]);
         if (t != NULL)
             continue;
-        if ((t = task_new(run, roots[k])) == NULL)
+        if ((t = task_new(run, &roots[k])) == NULL)
             goto fail;
         if (t->leaf)
             continue;
@@ -137,12 +141,12 @@ discover(Run *run, PyObject **roots, int n_roots)
         if (n + (size_t)edges > capacity && grow(&stack, few, &capacity, n, n + (size_t)edges) < 0)
             goto fail;
         for (int k = 0; k < edges; k++) {
-            PyObject *to = node_edges(node)[k].to;
-            if (to == NULL)
+            const Edge *below = &node_edges(node)[k];
+            if (below->to == NULL)
                 continue;
-            Task *next = task_find(run, to);
+            Task *next = task_find(run, below);
             if (next == NULL) {
-                if ((next = task_new(run, to)) == NULL)
+                if ((next = task_new(run, below)) == NULL)
                     goto fail;
                 if (!next->leaf)
                     stack[n++] = next;
@@ -199,8 +203,8 @@ mark_needed(Run *run)
 {
     const BackwardCall *call = run->call;
     for (int k = 0; k < call->n_inputs; k++) {
-        Node *node = tensor_node(call->inputs[k]);
-        Task *t = task_find(run, node ? (PyObject *)node : (PyObject *)call->inputs[k]);
+        Edge input = edge_to(call->inputs[k]);
+        Task *t = task_find(run, &input);
         if (t != NULL) {
             t->needed = true;
             t->runs = call->accumulate;
@@ -213,7 +217,7 @@ mark_needed(Run *run)
                 continue;
             Node *node = (Node *)t->target;
             for (int k = 0; k < node->n_edges && !t->runs; k++)
-                if (node_edges(node)[k].to != NULL && task_find(run, node_edges(node)[k].to)->needed)
+                if (node_edges(node)[k].to != NULL && task_find(run, &node_edges(node)[k])->needed)
                     t->needed = t->runs = changed = true;
         }
     }
@@ -380,7 +384,7 @@ deliver(Run *run, Node *n, Tensor **out)
         Edge *e = &node_edges(n)[k];
         if (e->to == NULL)
             continue;
-        Task *t = task_find(run, e->to);
+        Task *t = task_find(run, e);
         if (out[k] != NULL && (run->call->inputs == NULL || t->needed)) {
             Meta own;
             const Meta *meta;
@@ -450,7 +454,7 @@ static void
 finish_run(Run *run)
 {
     for (Task *t = run->tasks; t != NULL; t = t->next) {
-        Task **link = tasks_of(t->target);
+        Task **link = tasks_of(t->target, t->leaf);
         while (*link != t)
             link = &(*link)->outer;
         *link = t->outer;
@@ -475,17 +479,15 @@ static int
 start(Run *run)
 {
     const BackwardCall *call = run->call;
-    PyObject *few[8], **targets = call->n_roots > 8 ? PyMem_New(PyObject *, call->n_roots) : few;
-    if (targets == NULL) {
+    Edge few[8], *roots = call->n_roots > 8 ? PyMem_New(Edge, call->n_roots) : few;
+    if (roots == NULL) {
         PyErr_NoMemory();
         return -1;
     }
     int result = -1;
-    for (int k = 0; k < call->n_roots; k++) {
-        Node *node = tensor_node(call->roots[k]);
-        targets[k] = node ? (PyObject *)node : (PyObject *)call->roots[k];
-    }
-    if (discover(run, targets, call->n_roots) < 0)
+    for (int k = 0; k < call->n_roots; k++)
+        roots[k] = edge_to(call->roots[k]);
+    if (discover(run, roots, call->n_roots) < 0)
         goto done;
     run->ready = run->n_tasks > CHUNK ? PyMem_New(Task *, run->n_tasks) : run->few;
     if (run->ready == NULL) {
@@ -495,20 +497,19 @@ start(Run *run)
     if (call->inputs != NULL)
         mark_needed(run);
     for (int k = 0; k < call->n_roots; k++) {
-        Task *t = task_find(run, targets[k]);
+        Task *t = task_find(run, &roots[k]);
         bool queued = false;
         for (size_t i = 0; i < run->n_ready; i++)
             queued |= run->ready[i] == t;
         if (t->dependencies == 0 && !queued)
             ready_push(run, t);
-        int slot = t->leaf ? 0 : call->roots[k]->output_nr;
-        if (arrive(&t->grads[slot], call->root_grads[k]) < 0)
+        if (arrive(&t->grads[t->leaf ? 0 : roots[k].nr], call->root_grads[k]) < 0)
             goto done;
     }
     result = 0;
 done:
-    if (targets != few)
-        PyMem_Free(targets);
+    if (roots != few)
+        PyMem_Free(roots);
     return result;
 }
 

@@ -128,11 +128,9 @@ class Parity:
         return row
 
     def peer_error(self, case, values, dtype, strided, seed, exact):
-        """PyTorch's own error in this dtype; None if it is not here or has no such kernel."""
-        if self.torch is None:
-            return None
+        """PyTorch's own error in this dtype, or that of ctorch's CPU where it is not here; None if it has no such kernel."""
         try:
-            found, _ = evaluate(self.torch, case, values, dtype, self.peer_device, self.size, strided, seed)
+            found, _ = evaluate(self.torch or ctorch, case, values, dtype, self.peer_device, self.size, strided, seed)
         except Exception:
             return None
         return worst(found, exact)
