@@ -137,6 +137,7 @@ node_make(PyTypeObject *type, int op, int n_edges, int n_outputs)
     n->used = (int32_t)edge_words;
     n->sequence = next_sequence++;
     n->params = no_params;
+    n->ints = n->output.dims = n->room;          /* of length 0, but not NULL: memcpy takes no NULL */
     if (n_outputs > 1 && node_set_output_count(n, n_outputs) < 0)
         Py_CLEAR(n);
     return n;
@@ -193,7 +194,7 @@ node_set_output_count(Node *n, int count)
 static bool
 in_room(const Node *n, const void *words)
 {
-    return (const int64_t *)words >= n->room && (const int64_t *)words < n->room + Py_SIZE(n);
+    return words == n->room || ((const int64_t *)words > n->room && (const int64_t *)words < n->room + Py_SIZE(n));
 }
 
 /* Words on the heap; the next node of the kind will be long enough. */
@@ -224,7 +225,8 @@ node_words(Node *n, Py_ssize_t count)
 static inline __attribute__((always_inline)) int
 set_meta(Node *n, Meta *meta, const Tensor *t)
 {
-    if (t->ndim > 0 && (meta->dims = node_words(n, t->ndim)) == NULL)
+    meta->dims = t->ndim > 0 ? node_words(n, t->ndim) : n->room;
+    if (meta->dims == NULL)
         return -1;
     meta->dtype = t->dtype;
     meta->device = t->device;
