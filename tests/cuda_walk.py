@@ -20,6 +20,10 @@ import ctorch as torch
 FAILURES = [("cudaMalloc:{}+:2", torch.cuda.OutOfMemoryError), ("cudaLaunchKernel:{}:701", RuntimeError)]
 
 
+# A device writes one of the values that are for one place, it is not said which.
+WALKED = [text for text in CALLS if text != "torch.index_put(x, (i,), v)"]
+
+
 def is_drawn(text):
     """Whether the call's numbers are of the device's own stream."""
     return "ropout" in text or "nn.Linear" in text or "Sequential" in text
@@ -108,4 +112,4 @@ def walk(calls):
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
     every = int(sys.argv[-1]) if sys.argv[-1].isdigit() else 1
-    (walk_with_failures if "--failures" in sys.argv else walk)(CALLS[::every])
+    (walk_with_failures if "--failures" in sys.argv else walk)(WALKED[::every])

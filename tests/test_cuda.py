@@ -387,9 +387,8 @@ START = "from ctorch import nn\n"
 
 
 @pytest.mark.parametrize("environment, where", [({}, "cuda:0"), ({"CTSIM_DEVICES": "0"}, "cpu"),
-                                                ({"CTSIM_DEVICES": "-1"}, "cpu"), ({"CTORCH_CUDA": ""}, None)])
+                                                ({"CTSIM_DEVICES": "-1"}, "cpu"), ({"CTORCH_CUDA": "", "CUDA_VISIBLE_DEVICES": ""}, "cpu")])
 def test_the_lecture_s_snippet_with_and_without_a_device(environment, where):
-    where = where or ("cuda:0" if ctorch.cuda.is_available() else "cpu")
     assert run(START + HARDWARE, **environment) == f"computed on {where}: ndarray of shape (3, 2)"
 
 

@@ -236,8 +236,12 @@ def test_writes(x):
     assert x.max() == 8
     x[:, [0, 1]] = x[:, [1, 0]]
     assert x[1, 0].tolist() == [7, 2, 8, 0]
+
+
+@pytest.mark.cpu    # a device's threads write in any order
+def test_the_last_of_several_writes_to_one_place_stays(x):
     x[torch.tensor([0, 0]), 0] = torch.tensor([[5.], [6.]])
-    assert x[0, 0].tolist() == [6] * 4                   # the last of several writes stays
+    assert x[0, 0].tolist() == [6] * 4
 
 
 def test_overlapping_operands_are_read_before_they_are_written():
@@ -252,6 +256,7 @@ def test_overlapping_operands_are_read_before_they_are_written():
     assert t.flatten().tolist() == [0, 2, 4, 6, 8, 10]
 
 
+@pytest.mark.cpu
 def test_accumulation_does_not_depend_on_threads():
     torch.manual_seed(1)
     index, rows = torch.randint(0, 50, (4000,)), torch.randn(4000, 64)
@@ -415,7 +420,8 @@ def test_gradients_as_pytorch(name):
 def test_gradients_numerically(name):
     rng = np.random.default_rng(1)
     x, y = (torch.tensor(rng.standard_normal((3, 4, 5)), requires_grad=True) for _ in range(2))
-    assert torch.autograd.gradcheck(lambda a, b: GRADIENTS[name](torch, a, b) * 1, (x, y))
+    order = 0 if torch.get_default_device().type == "cpu" else 1e-12      # a device multiplies into one place in any order
+    assert torch.autograd.gradcheck(lambda a, b: GRADIENTS[name](torch, a, b) * 1, (x, y), nondet_tol=order)
 
 
 def test_reversed():

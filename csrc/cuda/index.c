@@ -25,7 +25,10 @@ starts_of(const bool *mask, int64_t n)
         return NULL;
     launch_mask_count(mask, n, counts, current_stream());
     launch_mask_sums(counts, chunks, current_stream());
-    return counts;
+    if (launched("counting a mask") == 0)
+        return counts;
+    temporary_free(counts);
+    return NULL;
 }
 
 int
