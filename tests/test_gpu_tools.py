@@ -135,6 +135,7 @@ def test_lint_names_what_breaks_the_table(tool, figures, body, fault):
     assert "not in kernels.tsv" in lint.faults(kernels, [])[0]
 
 
+@pytest.mark.unsanitized     # nvcc dies with a sanitizer's runtime preloaded
 @pytest.mark.skipif(not shutil.which("nvcc"), reason="nvcc is not here")
 def test_lint_sees_planted_faults_in_what_nvcc_makes(tool, tmp_path, monkeypatch):
     lint = tool("lint")

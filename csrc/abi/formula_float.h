@@ -442,7 +442,7 @@ CT_FN float trig_reduce_mid_f(float x, float *low, uint32_t *quadrant)
 {
 #ifdef CT_FMA
     const float c = abs_f(x), t = c * 0.636619747f + ROUND_F, n = t - ROUND_F;
-    const float a = c - n * PI_2_F, b = n * PI_2_LO_F, r = a - b;
+    const float a = fmaf(-n, PI_2_F, c), b = n * PI_2_LO_F, r = a - b;
     *low = ((a - r) - b) - (fmaf(n, PI_2_LO_F, -b) + n * -1.71512451e-15f);
     *quadrant = bits_f(t);
     return r;
