@@ -19,7 +19,7 @@ typedef struct Task {
     int64_t dependencies;
     bool needed;                  /* is or leads to an input, when inputs were given: takes gradients */
     bool runs;                    /* leads to an input */
-    bool leaf;
+    bool leaf;                    /* target is a Tensor */
     Tensor **grads;               /* per output; owned; points to `one` if there is a single output */
     Tensor *one;
 } Task;
@@ -115,8 +115,7 @@ grow(Task ***stack, Task **few, size_t *capacity, size_t n, size_t wanted)
     return 0;
 }
 
-/* The graph below the roots, each edge counted once; the stack of nodes still to open is the task list itself, since a
- * task is opened in the order it was made. */
+/* The graph below the roots, each edge counted once; the stack holds the nodes still to open. */
 static int
 discover(Run *run, const Edge *roots, int n_roots)
 {

@@ -48,7 +48,7 @@ letter(Binding *b, int k)
     if (b->bound[k])
         return b->letters[k];
     Quantity *q = &b->letters[k];
-    int slot = k == LETTER_Y ? rows[b->node->op].arity : k;
+    int slot = row_saved_slot(&rows[b->node->op], k);
     if (k >= LETTER_P)
         q->number = b->node->params[k - LETTER_P].f;
     else if ((q->tensor = node_saved(b->node, slot)) == NULL) {

@@ -12,6 +12,7 @@
 #include "ops/ops.h"
 
 enum { TO_SAVE, DIRTY, NON_DIFFERENTIABLE, NOTES };
+
 static PyTypeObject *FunctionType, *ContextType;
 static PyObject *base_setup_context, *base_backward;
 static PyObject *str_forward, *str_backward, *str_vjp, *str_setup_context, *str_backward_cls,

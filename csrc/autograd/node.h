@@ -133,7 +133,7 @@ void node_save_ints(Node *n, int count, const int64_t *values);
 void node_save_geometry(Node *n, Tensor *base, Tensor *view);
 void node_save_params(Node *n, Param p, Param q);
 void node_set_variant(Node *n, int variant);             /* the printed digit: SumBackward1; fixed at record time */
-int node_variant(const Node *n);
+int node_variant(const Node *n);                         /* that digit, found by the node's class */
 
 /* ---- what backward functions use: everything they touch is owned by the scope that the engine opened ---- */
 /* Saved operand: NULL with an error if it was freed or its memory was changed since (version check). */
@@ -162,10 +162,10 @@ Node *tensor_node(Tensor *t);                            /* borrowed; regenerate
 void gc_publish(PyObject *o);                            /* track o and everything it reaches */
 int node_init(PyObject *module);
 extern int64_t node_live_count;
-Node *node_new(int op, int n_edges, int n_outputs);      /* edges NULL; for Function and the like */
+Node *node_new(int op, int n_edges, int n_outputs);      /* edges NULL, no meta yet */
 Node *node_new_of(PyTypeObject *type, int n_edges);      /* of a class of function.c's */
 Rare *node_rare(Node *n);                                /* made on first use; NULL with an error */
-int node_set_payload(Node *n, PyObject *payload);
+int node_set_payload(Node *n, PyObject *payload);        /* takes a reference of its own */
 int node_set_output_count(Node *n, int count);
 int node_set_meta(Node *n, int output, const Tensor *t);
 Meta *node_meta(Node *n, int output);

@@ -39,7 +39,7 @@ bind_letters(Gradient *d)
     for (int k = 0; k < LETTERS; k++) {
         if (!(saves & (1 << k)))
             continue;
-        d->letters[k] = node_peek(d->node, k == LETTERS - 1 ? rows[d->node->op].arity : k);
+        d->letters[k] = node_peek(d->node, row_saved_slot(&rows[d->node->op], k));
         d->is_number[k] = d->letters[k] == NULL;
         if (d->is_number[k] && PyErr_Occurred())
             return -1;

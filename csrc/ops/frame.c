@@ -441,7 +441,7 @@ wants_gradients(const Row *row, const Operand *in)
         return 0;
     unsigned wanted = 0;
     for (int k = 0, n = row->arity; k < n; k++)
-        if (in[k].tensor != NULL && tensor_needs_grad(in[k].tensor))
+        if (tensor_needs_grad(in[k].tensor))
             wanted |= 1u << k;
     return wanted & row->gradients ? wanted : 0;
 }
@@ -554,7 +554,7 @@ is_fast_inplace(const Row *row, const Operand *in, const Tensor *target)
     if (target != in[0].tensor || to_bool(row) || target->storage->readonly)
         return false;
     const Tensor *base = target->base;
-    if (grad_mode && (wants_gradients(row, in) || tensor_needs_grad(target) || (base && base->requires_grad)))
+    if (should_record(row->arity, in) || (grad_mode && base && base->requires_grad))
         return false;
     int64_t nbytes = target->numel * tensor_itemsize(target);
     for (int k = 1; k < row->arity; k++) {

@@ -50,6 +50,15 @@ power_kernel(double exponent, Dtype compute)
     return exponent == 0.5 ? OP_sqrt : exponent == -0.5 ? OP_rsqrt : exponent == -1 ? OP_reciprocal : OP_pow;
 }
 
+/* The slot of a pointwise row's node that holds what a letter (a b c, and y as the fourth) names: the output stands behind
+ * the operands. */
+enum { LETTER_OUTPUT = 3 };
+static inline int
+row_saved_slot(const Row *row, int letter)
+{
+    return letter == LETTER_OUTPUT ? row->arity : letter;
+}
+
 static inline bool
 row_is_pointwise(const Row *row)
 {
