@@ -2,11 +2,9 @@
 #ifndef CTORCH_AUTOGRAD_FORMULA_TEXT_H
 #define CTORCH_AUTOGRAD_FORMULA_TEXT_H
 
-#include "ctorch.h"
+#include "ops/rows.h"
 
 enum { NUMBER, LETTER, APPLY, CHOOSE };
-/* The first four are also the slots of Node.saved; x is a. */
-enum { LETTER_A, LETTER_B, LETTER_C, LETTER_Y, LETTER_G, LETTER_P, LETTER_Q, N_LETTERS };
 
 typedef struct Term {
     uint8_t kind;

@@ -162,7 +162,7 @@ node_saved_operand(Node *n, void *closure)
     static const char *const names[] = {"self", "other", "", "result"};
     int letter = (int)(intptr_t)closure;
     bool pointwise = n->op < OP_COUNT && row_is_pointwise(&rows[n->op]);
-    if (!pointwise || (letter != LETTER_OUTPUT && letter >= rows[n->op].arity))
+    if (!pointwise || (letter != LETTER_Y && letter >= rows[n->op].arity))
         return PyErr_Format(PyExc_AttributeError, "'%s' object has no attribute '_saved_%s'", node_name(n),
                             names[letter]);
     size_t mark = scope_begin();
@@ -184,7 +184,7 @@ PyGetSetDef node_getset[] = {
      (void *)0},
     {"_saved_other", (getter)node_saved_operand, NULL, "The second operand, if the gradient reads it.",
      (void *)1},
-    {"_saved_result", (getter)node_saved_operand, NULL, "The output, if the gradient reads it.", (void *)LETTER_OUTPUT},
+    {"_saved_result", (getter)node_saved_operand, NULL, "The output, if the gradient reads it.", (void *)LETTER_Y},
     {"__dict__", (getter)node_dict, PyObject_GenericSetDict, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };

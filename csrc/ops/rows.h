@@ -50,13 +50,14 @@ power_kernel(double exponent, Dtype compute)
     return exponent == 0.5 ? OP_sqrt : exponent == -0.5 ? OP_rsqrt : exponent == -1 ? OP_reciprocal : OP_pow;
 }
 
-/* The slot of a pointwise row's node that holds what a letter (a b c, and y as the fourth) names: the output stands behind
- * the operands. */
-enum { LETTER_OUTPUT = 3 };
+/* The letters of a gradient's text; x is a. */
+enum { LETTER_A, LETTER_B, LETTER_C, LETTER_Y, LETTER_G, LETTER_P, LETTER_Q, N_LETTERS };
+
+/* The slot of a pointwise row's node that holds what a, b, c or y names: the output stands behind the operands. */
 static inline int
 row_saved_slot(const Row *row, int letter)
 {
-    return letter == LETTER_OUTPUT ? row->arity : letter;
+    return letter == LETTER_Y ? row->arity : letter;
 }
 
 static inline bool
