@@ -325,6 +325,20 @@ for n in (8, 10, 13):
 """)
 
 
+def test_a_linear_and_its_relu_are_one_kernel():
+    check("""
+model, x = torch.nn.Sequential(torch.nn.Linear(20, 512), torch.nn.ReLU()), torch.randn(70, 20)
+expected = model(x)
+model.cuda()
+on = x.cuda()
+before = torch.cuda.memory_allocated()
+torch.cuda.reset_peak_memory_stats()
+y = model(on)
+assert torch.cuda.max_memory_allocated() - before == 70 * 512 * 4     # nothing between the two was allocated
+assert (y.cpu() - expected).abs().max() < 1e-5 and y.min() == 0
+""")
+
+
 def test_optimizers_step_over_parameters_of_all_widths():
     check("""
 for rule in (torch.optim.SGD, torch.optim.Adam):

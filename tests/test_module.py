@@ -515,6 +515,58 @@ def test_backward_hooks_are_of_one_kind():
 
 
 # ---------------------------------------------------------------- Sequential
+def passed_on(model, x):
+    """Output, gradients and the names of the graph's nodes."""
+    y = model(x)
+    names, node = [], y.grad_fn
+    while node is not None and node.name() != "torch::autograd::AccumulateGrad":
+        names.append(node.name())
+        node = next((below for below, _ in node.next_functions[::-1] if below is not None and below.next_functions), None)
+    wanted = [x, *model.parameters()]
+    return [y, *ctorch.autograd.grad((y * y).sum(), wanted)], names
+
+
+@pytest.mark.parametrize("dtype", [ctorch.float32, ctorch.float64, ctorch.float16])
+@pytest.mark.parametrize("shape", [(5, 7), (1, 7), (0, 7), (3, 5, 7), (7,)])
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_relu_behind_a_linear_changes_no_bit_and_no_node(dtype, shape, bias):
+    layers = [nn.Linear(7, 9, bias), nn.ReLU(), nn.Linear(9, 33, bias), nn.ReLU()]
+    model = nn.Sequential(*layers).to(dtype)
+    x = ctorch.randn(*shape).to(dtype).requires_grad_()
+    one_by_one = nn.Sequential(*[nn.Sequential(layer) for layer in layers])
+    (ours, names), (theirs, other_names) = passed_on(model, x), passed_on(one_by_one, x)
+    assert names == other_names and names.count("ReluBackward0") == 2
+    assert all(map(ctorch.equal, ours, theirs))
+    with ctorch.no_grad():
+        assert model(x).equal(theirs[0]) and model(x).grad_fn is None
+
+
+def test_a_relu_behind_a_linear_keeps_nan_and_is_seen_by_hooks():
+    model, seen = nn.Sequential(nn.Linear(2, 2), nn.ReLU()), []
+    with ctorch.no_grad():
+        model[0].bias.copy_(ctorch.tensor([float("nan"), -100.0]))
+    x = ctorch.ones(1, 2)
+    assert model(x)[0, 0].isnan() and model(x)[0, 1] == 0
+    for layer in model:
+        with_hook = layer.register_forward_hook(lambda layer, args, output: seen.append(output.tolist()[0][1]))
+        model(x)
+        with_hook.remove()
+    assert seen[0] < -90 and seen[1] == 0
+
+
+def test_a_relu_behind_a_linear_may_be_another():
+    class Loud(nn.ReLU):
+        def forward(self, x):
+            return super().forward(x) + 1
+
+    for change in (lambda m: setattr(m[1], "forward", lambda x: x), lambda m: m.__setitem__(1, Loud()),
+                   lambda m: setattr(m[0], "forward", lambda x: -x)):
+        model = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
+        change(model)
+        x = ctorch.randn(3, 2)
+        assert model(x).equal(model[1](model[0](x)))
+
+
 def test_sequential_is_a_list():
     model = nn.Sequential(nn.Linear(1, 2), nn.ReLU(), nn.Tanh())
     linear, relu, tanh = model

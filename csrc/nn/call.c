@@ -286,10 +286,24 @@ module_call(PyObject *self, PyObject *args, PyObject *kwargs)
     return result;
 }
 
+/* Calling it is calling its forward. */
+static bool
+is_plain_call(PyObject *module)
+{
+    return Py_TYPE(module)->tp_call == module_call && inherits_call_impl(module) && !is_hooked((Module *)module);
+}
+
+bool
+nn_runs(PyObject *module, PyCFunction function)
+{
+    return is_plain_call(module) && nn_inherits(module, S(forward), function)
+           && has_instance_forward((Module *)module) == 0;
+}
+
 PyObject *
 module_call_one(PyObject *module, PyObject *input)
 {
-    if (Py_TYPE(module)->tp_call != module_call || !inherits_call_impl(module) || is_hooked((Module *)module))
+    if (!is_plain_call(module))
         return PyObject_CallOneArg(module, input);
     if (Py_EnterRecursiveCall(" while calling a Module"))
         return NULL;

@@ -296,6 +296,17 @@ static PyMethodDef layer_methods[ROW_COUNT][3] = {
 #include "nn/layers.def"
 };
 
+bool
+nn_runs_relu(PyObject *module)
+{
+    if (!Py_IS_TYPE(module, layer_types[ROW_ReLU]) || !nn_runs(module, (PyCFunction)(void (*)(void))ReLU_forward))
+        return false;
+    int inplace = nn_is_true_attr(module, hyper_names[ROW_ReLU][0]);
+    if (inplace < 0)
+        PyErr_Clear();            /* its own forward will say so */
+    return inplace == 0;
+}
+
 static const initproc layer_inits[ROW_COUNT] = {
 #define LAYER(class, ...) [ROW_##class] = class##_init,
 #include "nn/layers.def"

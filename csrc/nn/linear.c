@@ -7,6 +7,8 @@
 
 #include "ops/ops.h"
 
+PyTypeObject *nn_LinearType;
+
 /* ---------------------------------------------------------------- parameters */
 /* The arguments device= and dtype= that every such layer takes; None and absence are the default. */
 typedef struct Factory {
@@ -166,29 +168,62 @@ explain_linear(PyObject *self, PyObject *input)
     Py_XDECREF(want);
 }
 
+/* max(0, result) */
+static PyObject *
+relu_of(PyObject *result)
+{
+    PyObject *positive = result == NULL ? NULL : PyObject_CallMethodNoArgs(result, S(relu));
+    Py_XDECREF(result);
+    return positive;
+}
+
 /* Exact tensors go to the op; anything else asks nn.functional, which honours subclasses. */
 static PyObject *
-linear(PyObject *input, PyObject *weight, PyObject *bias)
+linear(PyObject *input, PyObject *weight, PyObject *bias, bool relu)
 {
-    if (!tensor_exact(input) || !tensor_exact(weight) || !(bias == Py_None || tensor_exact(bias)))
-        return nn_call_functional(S(linear), (PyObject *[]){input, weight, bias}, 3, NULL);
+    if (!tensor_exact(input) || !tensor_exact(weight) || !(bias == Py_None || tensor_exact(bias))) {
+        PyObject *result = nn_call_functional(S(linear), (PyObject *[]){input, weight, bias}, 3, NULL);
+        return relu ? relu_of(result) : result;
+    }
     size_t mark = scope_begin();
-    Tensor *output = op_linear((Tensor *)input, (Tensor *)weight, bias == Py_None ? NULL : (Tensor *)bias);
+    Tensor *(*op)(Tensor *, Tensor *, Tensor *) = relu ? op_linear_relu : op_linear;
+    Tensor *output = op((Tensor *)input, (Tensor *)weight, bias == Py_None ? NULL : (Tensor *)bias);
     PyObject *result = output == NULL ? NULL : (PyObject *)scope_take(output);
     scope_end(mark);
     return result;
 }
 
 static PyObject *
-linear_forward(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwnames)
+forward_of(PyObject *self, PyObject *input, bool relu)
 {
-    PyObject *input = nn_one_argument(self, args, n, kwnames), *result = NULL;
-    PyObject *weight = input == NULL ? NULL : PyObject_GetAttr(self, S(weight));
+    PyObject *weight = PyObject_GetAttr(self, S(weight)), *result = NULL;
     PyObject *bias = weight == NULL ? NULL : PyObject_GetAttr(self, S(bias));
-    if (bias != NULL && (result = linear(input, weight, bias)) == NULL && tensor_check(input))
+    if (bias != NULL && (result = linear(input, weight, bias, relu)) == NULL && tensor_check(input))
         explain_linear(self, input);
     Py_XDECREF(weight);
     Py_XDECREF(bias);
+    return result;
+}
+
+static PyObject *
+linear_forward(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwnames)
+{
+    PyObject *input = nn_one_argument(self, args, n, kwnames);
+    return input == NULL ? NULL : forward_of(self, input, false);
+}
+
+bool
+nn_runs_linear(PyObject *module)
+{
+    return Py_IS_TYPE(module, nn_LinearType) && nn_runs(module, (PyCFunction)(void (*)(void))linear_forward);
+}
+
+PyObject *
+nn_linear_relu(PyObject *self, PyObject *input)
+{
+    PyObject *result = forward_of(self, input, true);
+    if (result == NULL)
+        nn_error_through(self);
     return result;
 }
 
@@ -311,7 +346,7 @@ int
 nn_linear_init(PyObject *module)
 {
     PyTypeObject *type;
-    return nn_add_type(module, &type, &linear_spec, nn_ModuleType) < 0
+    return nn_add_type(module, &nn_LinearType, &linear_spec, nn_ModuleType) < 0
                    || nn_add_type(module, &type, &prelu_spec, nn_ModuleType) < 0
                ? -1
                : 0;

@@ -37,7 +37,7 @@ typedef struct Module {
     bool exposed; /* __dict__ was handed out: it shows the slots too, and what it says counts */
 } Module;
 
-extern PyTypeObject *nn_ModuleType, *nn_SequentialType, *nn_RemovableHandleType;
+extern PyTypeObject *nn_ModuleType, *nn_SequentialType, *nn_LinearType, *nn_RemovableHandleType;
 #define module_check(o)    PyObject_TypeCheck((PyObject *)(o), nn_ModuleType)
 #define parameter_check(o) PyObject_TypeCheck((PyObject *)(o), ParameterType)
 
@@ -49,7 +49,7 @@ extern PyTypeObject *nn_ModuleType, *nn_SequentialType, *nn_RemovableHandleType;
     X(append) X(apply) X(args) X(assign_to_params_buffers) X(bias) X(call_super_init) X(copy_) X(data) \
     X(detach) X(device) X(dtype) X(extra_repr) X(forward) X(get_extra_state) X(grad) X(in_features) \
     X(init) X(is_floating_point) X(is_leaf) X(is_meta) X(keys) X(linear) X(memory_format) X(named_children) \
-    X(named_modules) X(num_parameters) X(out_features) X(parameters) X(prelu) X(register_parameter) \
+    X(named_modules) X(num_parameters) X(out_features) X(parameters) X(prelu) X(register_parameter) X(relu) \
     X(requires_grad) X(requires_grad_) X(reset_parameters) X(set_extra_state) X(shape) X(share_memory_) \
     X(state_dict) X(to) X(train) X(training) X(type) X(weight) X(zero_)
 /* clang-format on */
@@ -81,7 +81,14 @@ bool nn_inherits(PyObject *o, PyObject *name, PyCFunction function);
 /* call.c */
 PyObject *module_call(PyObject *self, PyObject *args, PyObject *kwargs); /* tp_call */
 PyObject *module_call_one(PyObject *module, PyObject *input);            /* module(input) */
+/* module(input) runs this C function and nothing else: no hook, no forward of the instance's or class's own. */
+bool nn_runs(PyObject *module, PyCFunction function);
 extern PyMethodDef nn_call_methods[];
+
+/* linear.c, layers.c: whether calling the module does what nn.Linear does, nn.ReLU out of place; the two in one. */
+bool nn_runs_linear(PyObject *module);
+bool nn_runs_relu(PyObject *module);
+PyObject *nn_linear_relu(PyObject *linear, PyObject *input);
 
 /* place.c: where in the model an error happened. */
 void nn_error_through(PyObject *module); /* the error that is set leaves module's forward */

@@ -17,6 +17,18 @@ sequential_length(PyObject *self)
 }
 
 /* ---------------------------------------------------------------- forward */
+/* The output of the module at *i, which then is the next one's index.  A Linear and the ReLU behind it are one kernel
+ * if nobody can see what passes between them. */
+static PyObject *
+forward_step(PyObject *chain, Py_ssize_t *i, PyObject *input)
+{
+    PyObject *module = PyList_GET_ITEM(chain, (*i)++);
+    if (*i == PyList_GET_SIZE(chain) || !nn_runs_relu(PyList_GET_ITEM(chain, *i)) || !nn_runs_linear(module))
+        return module_call_one(module, input);
+    ++*i;
+    return nn_linear_relu(module, input);
+}
+
 static PyObject *
 sequential_forward(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwnames)
 {
@@ -25,8 +37,8 @@ sequential_forward(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject
     if (chain == NULL)
         return NULL;
     PyObject *output = Py_NewRef(input);
-    for (Py_ssize_t i = 0; output != NULL && i < PyList_GET_SIZE(chain); i++)
-        Py_SETREF(output, module_call_one(PyList_GET_ITEM(chain, i), output));
+    for (Py_ssize_t i = 0; output != NULL && i < PyList_GET_SIZE(chain);)
+        Py_SETREF(output, forward_step(chain, &i, output));
     Py_DECREF(chain);
     return output;
 }

@@ -416,6 +416,15 @@ record(const Row *row, Op op, unsigned wanted, const Operand *in, const Param *p
     return PyErr_Occurred() ? NULL : node;
 }
 
+void
+pointwise_record(Op op, Tensor *out)
+{
+    Node *below = out->node;
+    record(&rows[op], op, 1, &(Operand){.tensor = out}, rows[op].defaults, out, false, NULL, (Dtype)out->dtype);
+    if (out->node != below)
+        Py_DECREF(below);         /* the edge of the new node holds it now */
+}
+
 static bool
 should_record(int n, const Operand *in)
 {

@@ -18,9 +18,9 @@ widened(Tensor *t)
     return wide == NULL || copy_data(wide, t) < 0 ? NULL : wide;
 }
 
-/* out (batch x m x n, or m x n) = a b [+ bias]; a and b may have any strides, out is dense. */
+/* out (batch x m x n, or m x n) = a b [+ bias], then max(0, .) if relu; a and b may have any strides, out is dense. */
 static int
-multiply(Tensor *out, Tensor *a, Tensor *b, Tensor *bias)
+multiply(Tensor *out, Tensor *a, Tensor *b, Tensor *bias, bool relu)
 {
     if (out->numel == 0)
         return 0;
@@ -36,7 +36,7 @@ multiply(Tensor *out, Tensor *a, Tensor *b, Tensor *bias)
         .m = out->dims[row], .n = out->dims[row + 1], .k = a->dims[a->ndim - 1],
         .a = wide_a->data, .a_row = wide_a->strides[a->ndim - 2], .a_col = wide_a->strides[a->ndim - 1],
         .b = wide_b->data, .b_row = wide_b->strides[b->ndim - 2], .b_col = wide_b->strides[b->ndim - 1],
-        .c = target->data, .c_row = target->dims[row + 1], .bias = wide_bias ? wide_bias->data : NULL,
+        .c = target->data, .c_row = target->dims[row + 1], .bias = wide_bias ? wide_bias->data : NULL, .relu = relu,
     };
     const Backend *backend = backend_of(out);
     if (backend->gemm == NULL)
@@ -77,7 +77,7 @@ op_mm(Tensor *a, Tensor *b)
     if (check_product_dtypes("mm", a, b) < 0)
         return NULL;
     Tensor *out = scope_keep(tensor_empty(2, (int64_t[]){a->dims[0], b->dims[1]}, (Dtype)a->dtype, a->device));
-    if (out == NULL || multiply(out, a, b, NULL) < 0)
+    if (out == NULL || multiply(out, a, b, NULL, false) < 0)
         return NULL;
     Node *n = RECORD(OP_mm, out, a, b);
     if (n != NULL) {
@@ -112,7 +112,7 @@ op_bmm(Tensor *a, Tensor *b)
         return NULL;
     int64_t dims[3] = {a->dims[0], a->dims[1], b->dims[2]};
     Tensor *out = scope_keep(tensor_empty(3, dims, (Dtype)a->dtype, a->device));
-    if (out == NULL || multiply(out, a, b, NULL) < 0)
+    if (out == NULL || multiply(out, a, b, NULL, false) < 0)
         return NULL;
     Node *n = RECORD(OP_bmm, out, a, b);
     node_save(n, 0, a);
@@ -155,7 +155,7 @@ op_mv(Tensor *a, Tensor *v)
         return NULL;
     Tensor *out = scope_keep(tensor_empty(1, a->dims, (Dtype)a->dtype, a->device));
     Tensor *column = raw_column(v), *target = out ? raw_column(out) : NULL;
-    if (column == NULL || target == NULL || multiply(target, a, column, NULL) < 0)
+    if (column == NULL || target == NULL || multiply(target, a, column, NULL, false) < 0)
         return NULL;
     Node *n = RECORD(OP_mv, out, a, v);
     node_save(n, 0, a);
@@ -190,7 +190,7 @@ op_dot(Tensor *a, Tensor *b)
         return NULL;
     int64_t one[2] = {1, 1}, row[2] = {1, a->dims[0]}, row_strides[2] = {1, a->strides[0]};
     Tensor *target = raw_view(out, 2, one, one), *left = raw_view(a, 2, row, row_strides), *right = raw_column(b);
-    if (target == NULL || left == NULL || right == NULL || multiply(target, left, right, NULL) < 0)
+    if (target == NULL || left == NULL || right == NULL || multiply(target, left, right, NULL, false) < 0)
         return NULL;
     Node *n = RECORD(OP_dot, out, a, b);
     node_save(n, 0, a);
@@ -451,15 +451,15 @@ check_linear(Tensor *x, Tensor *w, Tensor *bias)
     return x->dtype == DTYPE_BOOL ? not_implemented_dtype("linear", DTYPE_BOOL) : 0;
 }
 
-/* The product and its bias in one pass over the output. */
+/* The product, its bias and a ReLU in one pass over the output, recorded as the ops that they are. */
 static Tensor *
-linear_matrix(Tensor *x, Tensor *w, Tensor *bias)
+linear_matrix(Tensor *x, Tensor *w, Tensor *bias, bool relu)
 {
     if (x == NULL)
         return NULL;
     Tensor *out = scope_keep(tensor_empty(2, (int64_t[]){x->dims[0], w->dims[0]}, (Dtype)x->dtype, x->device));
     Tensor *wt = raw_view(w, 2, (int64_t[]){w->dims[1], w->dims[0]}, (int64_t[]){w->strides[1], w->strides[0]});
-    if (out == NULL || wt == NULL || multiply(out, x, wt, bias) < 0)
+    if (out == NULL || wt == NULL || multiply(out, x, wt, bias, relu) < 0)
         return NULL;
     Node *n = bias ? RECORD(OP_linear, out, bias, x, w) : RECORD(OP_linear_no_bias, out, x, w);
     if (n != NULL) {
@@ -469,7 +469,18 @@ linear_matrix(Tensor *x, Tensor *w, Tensor *bias)
         if (node_needs(n, first))
             node_save(n, 1, w);
     }
+    if (n != NULL && relu)
+        pointwise_record(OP_relu, out);
     return PyErr_Occurred() ? NULL : out;
+}
+
+Tensor *
+op_linear_relu(Tensor *x, Tensor *w, Tensor *bias)
+{
+    if (x == NULL || w == NULL || check_linear(x, w, bias) < 0)
+        return NULL;
+    bool one_kernel = x->ndim == 2 && (x->dtype == DTYPE_FLOAT || x->dtype == DTYPE_DOUBLE);
+    return one_kernel ? linear_matrix(x, w, bias, true) : op_relu(op_linear(x, w, bias));
 }
 
 Tensor *
@@ -478,16 +489,16 @@ op_linear(Tensor *x, Tensor *w, Tensor *bias)
     if (x == NULL || w == NULL || check_linear(x, w, bias) < 0)
         return NULL;
     if (x->ndim == 2)
-        return linear_matrix(x, w, bias);
+        return linear_matrix(x, w, bias, false);
     if (x->ndim == 1 && bias == NULL)
-        return op_squeeze_(linear_matrix(op_unsqueeze(x, 0), w, NULL), 1, (int64_t[]){0});
+        return op_squeeze_(linear_matrix(op_unsqueeze(x, 0), w, NULL, false), 1, (int64_t[]){0});
     int64_t dims[NDIM_MAX], k = x->dims[x->ndim - 1], rows = 1;
     for (int i = 0; i < x->ndim - 1; i++)
         rows *= dims[i] = x->dims[i];
     dims[x->ndim - 1] = w->dims[0];
     bool fused = bias != NULL && (x->contiguous || x->ndim == 1);
     Tensor *flat = op_reshape(x, 2, (int64_t[]){rows, k});
-    Tensor *out = linear_matrix(flat, w, fused ? bias : NULL);
+    Tensor *out = linear_matrix(flat, w, fused ? bias : NULL, false);
     if (out == NULL)
         return NULL;
     if (fused)

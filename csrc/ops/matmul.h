@@ -17,6 +17,8 @@ Tensor *op_addr(Tensor *input, Tensor *a, Tensor *b, double beta, double alpha);
 Tensor *op_baddbmm(Tensor *input, Tensor *a, Tensor *b, double beta, double alpha);
 /* x w^T + bias over the last dimension; bias may be NULL. */
 Tensor *op_linear(Tensor *x, Tensor *w, Tensor *bias);
+/* relu(linear(x, w, bias)) with the same graph; one kernel where x is a matrix of float32 or float64. */
+Tensor *op_linear_relu(Tensor *x, Tensor *w, Tensor *bias);
 
 static inline Tensor *
 op_mT(Tensor *t)
