@@ -92,7 +92,7 @@ inline_bytes(Storage *s)
     return ((Block *)s)->bytes;
 }
 
-static char *
+static inline char *
 memory_alloc(Storage *s, int64_t nbytes)
 {
     if (s->device.type != DEVICE_CPU)

@@ -271,7 +271,7 @@ int_from_object(PyObject *o, int64_t *out)
         return 0;
     if (tensor_check(o) && (((Tensor *)o)->numel != 1 || dtype_info[((Tensor *)o)->dtype].category != CATEGORY_INT))
         return 0;
-    PyObject *index = PyNumber_Index(o);
+    PyObject *index = PyLong_CheckExact(o) ? Py_NewRef(o) : PyNumber_Index(o);
     if (index == NULL) {
         if (!PyErr_ExceptionMatches(PyExc_TypeError))
             return -1;

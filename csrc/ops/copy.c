@@ -50,8 +50,12 @@ fill_data(Tensor *to, Scalar value)
     dtype_store(number, (Dtype)to->dtype, value.value);
     if (to->contiguous && to->numel <= FILL_NUMEL && to->device.type == DEVICE_CPU) {
         size_t itemsize = (size_t)tensor_itemsize(to);
-        for (int64_t i = 0; i < to->numel; i++)
-            memcpy(to->data + (size_t)i * itemsize, number, itemsize);
+        if (itemsize == sizeof(float))            /* a store of this size, not a call */
+            for (int64_t i = 0; i < to->numel; i++)
+                memcpy(to->data + (size_t)i * sizeof(float), number, sizeof(float));
+        else
+            for (int64_t i = 0; i < to->numel; i++)
+                memcpy(to->data + (size_t)i * itemsize, number, itemsize);
         return 0;
     }
     IterOperand operands[2] = {iter_operand(to), {number, 0, NULL, NULL, tensor_itemsize(to), true}};
