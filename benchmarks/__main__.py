@@ -3,7 +3,8 @@
 Every round starts one process of each module.  A row is first checked, its results compared, so that a fast
 wrong answer is called wrong; then the two processes time it in turn, A B A B.  A cell is least / median time
 of a call; a ratio is PyTorch's time over ctorch's, the median over the pairs of neighbouring visits, in
-brackets its bootstrap 95 % interval.  Without PyTorch only ctorch's column is printed.  The figures go to
+brackets its bootstrap 95 % interval.  A bar in time is met by the median over the processes of the least time in each.
+Without PyTorch only ctorch's column is printed.  The figures go to
 build/bench.json.
 """
 
@@ -12,6 +13,7 @@ import compileall
 import json
 import math
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -143,7 +145,7 @@ def run_fresh(results, names, options):
 def measure(rows, names, options):
     everything = []
     for position, threads in enumerate(options.threads):
-        mine = [Result(row, threads) for row in rows if position == 0 or row.group not in ONE_THREAD]
+        mine = [Result(row, threads, options.visits) for row in rows if position == 0 or row.group not in ONE_THREAD]
         everything += mine
         for number in range(options.rounds):
             start = time.perf_counter()
@@ -179,7 +181,8 @@ def arguments():
     parser.add_argument("--clock", choices=("wall", "cpu"), default="wall",
                         help="cpu: the process's own time, for one thread on a machine that others use too")
     parser.add_argument("--level", choices=LEVELS, default="best", help="instruction set of both modules")
-    parser.add_argument("--write", action="store_true", help="renew BENCHMARKS.md")
+    parser.add_argument("--write", nargs="?", const="BENCHMARKS.md", metavar="FILE",
+                        help="write the report to a file (BENCHMARKS.md)")
     options = parser.parse_args()
     options.threads = [1] if options.clock == "cpu" else [int(count) for count in options.threads.split(",")]
     if options.quick:
@@ -221,9 +224,9 @@ def main():
     machine.BUILD.mkdir(exist_ok=True)
     (machine.BUILD / "bench.json").write_text(json.dumps(record(results, limits, head), indent=1))
     if options.write:
-        title = ["# Benchmarks", "", "Written by `make bench ARGS=--write`.",
+        title = ["# Benchmarks", "", f"Written by `make bench ARGS=\"{shlex.join(sys.argv[1:])}\"`.",
                  " ".join(__doc__.split("\n\n")[1].split()), ""]
-        (ROOT / "BENCHMARKS.md").write_text("\n".join(title + lines) + "\n")
+        (ROOT / options.write).write_text("\n".join(title + lines) + "\n")
 
 
 if __name__ == "__main__":

@@ -4,14 +4,18 @@ import math
 import random
 import statistics
 
+from benchmarks.targets import TARGETS
+
 BAR = 0.95
 
 
 class Result:
-    """One row at one number of threads: the figures of every visit, of either module."""
+    """One row at one number of threads: the figures of every visit, of either module; `visits` of one process follow
+    one another."""
 
-    def __init__(self, row, threads):
+    def __init__(self, row, threads, visits=1):
         self.row, self.threads = row, threads
+        self.visits = 1 if row.fresh or row.exact else visits
         self.figures = {"ctorch": [], "torch": []}
         self.problem = ""  # why there is no time, or why it means nothing
 
@@ -21,6 +25,11 @@ class Result:
     def median(self, name):
         medians = [statistics.median(visit) for visit in self.figures[name]]
         return statistics.median(medians) if medians else math.nan
+
+    def typical(self, name):
+        """The median over the processes of the least figure of each: what others do only adds to a time."""
+        leasts = [min(visit) for visit in self.figures[name]]
+        return statistics.median(min(leasts[k:k + self.visits]) for k in range(0, len(leasts), self.visits))
 
     def ratios(self):
         """PyTorch's figure over ctorch's, of each pair of neighbouring visits, from their minima."""
@@ -95,6 +104,42 @@ def slow_lines(results):
         yield f"- {ratio:.2f}x [{low:.2f}, {high:.2f}] {name}, {threads} thread{plural}{mark}"
 
 
+def verdict(target, results, limits):
+    """A target's line of the table; None if no row of it was measured."""
+    mine = [result for result in results
+            if target.rows(result.row) and result.figures["ctorch"] and not result.problem]
+    ratios = {result.row.name: interval[0] for result in mine if (interval := result.interval())}
+    shares = {result.row.name: share for result in mine
+              if (share := limits.share(result.row, result.minimum("ctorch"))) is not None}
+    wanted, reached, excess = [], [], []
+    if math.isfinite(target.most) and mine:
+        figure, unit = max(result.typical("ctorch") for result in mine), mine[0].row.unit
+        wanted.append(f"at most {shown(target.most, unit)}")
+        reached.append(shown(figure, unit))
+        excess.append(figure / target.most)
+    if target.ratio and ratios:
+        worst = min(ratios, key=ratios.get)
+        ratio = math.exp(statistics.fmean(map(math.log, ratios.values()))) if target.mean else ratios[worst]
+        wanted.append(f"{target.ratio:g}x")
+        reached.append(f"{ratio:.2f}x" + (f" (least: {ratios[worst]:.2f}x, {worst})" if len(ratios) > 1 else ""))
+        excess.append(target.ratio / ratio)
+    if target.share and shares:
+        worst = min(shares, key=shares.get)
+        wanted.append(f"{target.share:.0%}")
+        reached.append(f"{shares[worst]:.0%} ({worst})")
+        excess.append(target.share / shares[worst])
+    if not wanted:
+        return None
+    short = max(excess) - 1
+    held = f"short by {short:.0%}" if short > 0 else "yes"
+    return f"| {target.name} | {', '.join(wanted)} | {', '.join(reached)} | {held} |"
+
+
+def target_lines(results, limits):
+    lines = [text for target in TARGETS if (text := verdict(target, results, limits))]
+    return ["", "### Targets", "", "| target | wanted | reached | held |", "|---|---|---|---|", *lines] if lines else []
+
+
 def report(results, limits, head):
     """The whole text, as lines of Markdown."""
     lines = list(head)
@@ -108,6 +153,7 @@ def report(results, limits, head):
         groups = list(dict.fromkeys(result.row.group for result in mine))
         of_group = {group: [result for result in mine if result.row.group == group] for group in groups}
         lines += ["- " + text for group in groups if (text := mean_line(group, of_group[group]))]
+        lines += target_lines(mine, limit)
         for group in groups:
             lines += ["", f"### {group}", "", "| row | ctorch | PyTorch | ratio | of limit |",
                       "|---|---|---|---|---|"]

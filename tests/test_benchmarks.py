@@ -6,8 +6,9 @@ import pytest
 
 import ctorch
 from benchmarks.__main__ import same
-from benchmarks.report import Result, mean_line, report, slow_lines
+from benchmarks.report import Result, mean_line, report, slow_lines, verdict
 from benchmarks.row import Row, all_rows
+from benchmarks.targets import TARGETS, Target
 from benchmarks.worker import Server, numbers
 
 pytestmark = pytest.mark.cpu
@@ -59,11 +60,25 @@ def test_below_the_bar_only_when_the_interval_is():
     assert mean_line("class", [good]) == "class: 2.00x over 1 rows"
 
 
+def test_targets_are_about_rows_and_their_verdicts_about_figures():
+    assert all(any(target.rows(row) for row in ROWS.values()) for target in TARGETS)
+    target = Target("calls", lambda row: True, ratio=2, most=60)
+    slow = result([100.0, 50.0, 90.0, 70.0], [400.0] * 4, "slow")
+    slow.visits = 2  # two processes, whose leasts are 50 and 70
+    assert verdict(target, [slow], NoLimits()) == "| calls | at most 60 ns, 2x | 60 ns, 4.86x | yes |"
+    slow.visits = 1
+    assert "| 80 ns, 4.86x | short by 33% |" in verdict(target, [slow], NoLimits())
+    other = result([1.0] * 4, [1.0] * 4, "other")
+    ratio_only = target._replace(most=math.inf)
+    assert "1.00x (least: 1.00x, other) | short by 100%" in verdict(ratio_only, [slow, other], NoLimits())
+    assert "2.20x (least: 1.00x, other) | yes" in verdict(ratio_only._replace(mean=True), [slow, other], NoLimits())
+
+
 def test_wrong_result_has_no_ratio():
     wrong = result([1.0], [9.0], "wrong")
     wrong.problem = "WRONG RESULT"
     text = "\n".join(report([wrong, result([1.0], [9.0], "right")], {1: NoLimits()}, []))
-    assert "- wrong: WRONG RESULT" in text and text.count("9.00x") == 2
+    assert "- wrong: WRONG RESULT" in text and text.count("9.00x") == 3
     assert wrong.interval() is None
 
 
