@@ -65,13 +65,13 @@ def test_targets_are_about_rows_and_their_verdicts_about_figures():
     target = Target("calls", lambda row: True, ratio=2, most=60)
     slow = result([100.0, 50.0, 90.0, 70.0], [400.0] * 4, "slow")
     slow.visits = 2  # two processes, whose leasts are 50 and 70
-    assert verdict(target, [slow], NoLimits()) == "| calls | at most 60 ns, 2x | 60 ns, 4.86x | yes |"
+    assert verdict(target, [slow], NoLimits()) == "| calls | at most 60 ns, 2x | 60 ns, 5.08x | yes |"
     slow.visits = 1
-    assert "| 80 ns, 4.86x | short by 33% |" in verdict(target, [slow], NoLimits())
+    assert "| 80 ns, 5.08x | short by 33% |" in verdict(target, [slow], NoLimits())
     other = result([1.0] * 4, [1.0] * 4, "other")
     ratio_only = target._replace(most=math.inf)
     assert "1.00x (least: 1.00x, other) | short by 100%" in verdict(ratio_only, [slow, other], NoLimits())
-    assert "2.20x (least: 1.00x, other) | yes" in verdict(ratio_only._replace(mean=True), [slow, other], NoLimits())
+    assert "2.25x (least: 1.00x, other) | yes" in verdict(ratio_only._replace(mean=True), [slow, other], NoLimits())
 
 
 def test_wrong_result_has_no_ratio():
