@@ -375,6 +375,15 @@ finish_leaf(Run *run, Task *t)
     return result < 0 ? -1 : hooks_call_post_accumulate(leaf);
 }
 
+static inline Meta
+meta_of(const Edge *e)
+{
+    if (e->nr != EDGE_LEAF)
+        return node_meta((Node *)e->to, e->nr);
+    const Tensor *leaf = (Tensor *)e->to;
+    return (Meta){.dtype = leaf->dtype, .device = leaf->device, .ndim = leaf->ndim, .dims = leaf->dims};
+}
+
 /* Hands the inputs' gradients on; ready tasks enter the queue. */
 static int
 deliver(Run *run, Node *n, Tensor **out)
@@ -385,15 +394,8 @@ deliver(Run *run, Node *n, Tensor **out)
             continue;
         Task *t = task_find(run, e);
         if (out[k] != NULL && (run->call->inputs == NULL || t->needed)) {
-            Meta own;
-            const Meta *meta;
-            if (e->nr == EDGE_LEAF) {
-                Tensor *leaf = (Tensor *)e->to;
-                own = (Meta){.dtype = leaf->dtype, .device = leaf->device, .ndim = leaf->ndim, .dims = leaf->dims};
-                meta = &own;
-            } else
-                meta = node_meta((Node *)e->to, e->nr);
-            Tensor *g = conforms(out[k], meta) ? out[k] : engine_conform(out[k], meta, node_name(n), k);
+            Meta meta = meta_of(e);
+            Tensor *g = conforms(out[k], &meta) ? out[k] : engine_conform(out[k], &meta, node_name(n), k);
             if (g == NULL || arrive(&t->grads[e->nr == EDGE_LEAF ? 0 : e->nr], g) < 0)
                 return -1;
         }

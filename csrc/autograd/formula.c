@@ -50,9 +50,9 @@ letter(Binding *b, int k)
     Quantity *q = &b->letters[k];
     int slot = row_saved_slot(&rows[b->node->op], k);
     if (k >= LETTER_P)
-        q->number = b->node->params[k - LETTER_P].f;
+        q->number = node_params(b->node)[k - LETTER_P].f;
     else if ((q->tensor = node_saved(b->node, slot)) == NULL) {
-        q->number = b->node->saved[slot].number;
+        q->number = node_slot(b->node, slot)->number;
         b->failed |= PyErr_Occurred() != NULL;
     } else if (k != rows[b->node->op].bool_operand)
         *q = kept(b, op_to_dtype(q->tensor, b->compute));

@@ -84,7 +84,7 @@ ctx_set_materialize_grads(Node *n, PyObject *value)
     int truth = PyObject_IsTrue(value);
     if (truth < 0)
         return NULL;
-    n->ints[n->n_edges] = truth;
+    node_ints(n)[n->n_edges] = truth;
     Py_RETURN_NONE;
 }
 
@@ -121,7 +121,7 @@ ctx_needs_input_grad(Node *n, void *Py_UNUSED(closure))
 static PyObject *
 ctx_materialize_grads(Node *n, void *Py_UNUSED(closure))
 {
-    return PyBool_FromLong(n->ints[n->n_edges] != 0);
+    return PyBool_FromLong(node_ints(n)[n->n_edges] != 0);
 }
 
 /* An attribute may hold an output, and the output holds ctx: the collector must see both.  Numbers and
@@ -131,11 +131,27 @@ ctx_setattro(PyObject *self, PyObject *name, PyObject *value)
 {
     bool plain = value == NULL || value == Py_None || PyLong_Check(value) || PyFloat_Check(value)
                  || PyUnicode_Check(value);
-    if (PyObject_GenericSetAttr(self, name, value) < 0)
+    Node *n = (Node *)self;
+    Rare *rare = node_rare(n);
+    if (rare == NULL || (rare->dict == NULL && (rare->dict = PyDict_New()) == NULL)
+        || _PyObject_GenericSetAttrWithDict(self, name, value, rare->dict) < 0)
         return -1;
     if (!plain)
         gc_publish(self);
     return 0;
+}
+
+static PyObject *
+ctx_getattro(PyObject *self, PyObject *name)
+{
+    const Rare *rare = ((Node *)self)->rare;
+    return _PyObject_GenericGetAttrWithDict(self, name, rare ? rare->dict : NULL, 0);
+}
+
+static PyObject *
+ctx_dict(Node *n, void *Py_UNUSED(closure))
+{
+    return node_dict(n);
 }
 
 static PyMethodDef ctx_methods[] = {
@@ -162,6 +178,7 @@ static PyGetSetDef ctx_getset[] = {
      "For each argument of apply: is its gradient needed?", NULL},
     {"materialize_grads", (getter)ctx_materialize_grads, NULL,
      "Whether unused outputs' gradients come as zeros.", NULL},
+    {"__dict__", (getter)ctx_dict, NULL, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -170,16 +187,17 @@ static PyGetSetDef ctx_getset[] = {
 static PyTypeObject *
 node_subclass(const char *name, PyTypeObject *base, unsigned flags, PyMethodDef *methods, PyGetSetDef *getset)
 {
-    PyType_Slot slots[8] = {
+    PyType_Slot slots[9] = {
         {Py_tp_dealloc, NodeType.tp_dealloc},
         {Py_tp_traverse, NodeType.tp_traverse},
         {Py_tp_clear, NodeType.tp_clear},
+        {Py_tp_getattro, ctx_getattro},
         {Py_tp_setattro, ctx_setattro},
         {0, NULL},
     };
     if (methods != NULL) {
-        slots[4] = (PyType_Slot){Py_tp_methods, methods};
-        slots[5] = (PyType_Slot){Py_tp_getset, getset};
+        slots[5] = (PyType_Slot){Py_tp_methods, methods};
+        slots[6] = (PyType_Slot){Py_tp_getset, getset};
     }
     PyType_Spec spec = {name, sizeof(Node), sizeof(int64_t), Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | flags, slots};
     PyObject *bases = PyTuple_Pack(1, base);
@@ -408,17 +426,6 @@ wrap_output(Node *n, PyObject *o, int k, PyObject *const *args, Py_ssize_t nargs
     return differentiable && t != NULL ? with_history(n, t, k) : (PyObject *)t;
 }
 
-static int
-set_output_count(Node *n, Py_ssize_t count)
-{
-    n->output.dtype = DTYPE_NONE; /* stays so for what is not a tensor */
-    if (node_set_output_count(n, (int)count) < 0)
-        return -1;
-    for (int k = 1; k < (int)count; k++)
-        node_meta(n, k)->dtype = DTYPE_NONE;
-    return 0;
-}
-
 /* An output is kept as an alias without history, else it and the node would hold each other. */
 static int
 save_tensors(Node *n)
@@ -429,7 +436,7 @@ save_tensors(Node *n)
         error(PyExc_RuntimeError, "save_for_backward: %zd tensors are too many for one Function", count);
         return -1;
     }
-    if (node_saved_slots(n, (int)count) < 0)
+    if (node_saved_slots(n, 0, (int)count) < 0)
         return -1;
     for (int k = 0; k < (int)count; k++) {
         PyObject *o = PyTuple_GET_ITEM(tuple, k);
@@ -453,7 +460,7 @@ finish(Node *n, PyObject *output, PyObject *const *args, Py_ssize_t nargs, bool 
         return NULL;
     Py_ssize_t count = PyTuple_GET_SIZE(outputs);
     PyObject *results = PyTuple_New(count), *result = NULL;
-    if (results == NULL || check_dirty(n, outputs) < 0 || (recorded && set_output_count(n, count) < 0))
+    if (results == NULL || check_dirty(n, outputs) < 0 || (recorded && node_set_output_count(n, (int)count) < 0))
         goto done;
     for (Py_ssize_t k = 0; k < count; k++) {
         PyObject *o = wrap_output(n, PyTuple_GET_ITEM(outputs, k), (int)k, args, nargs, recorded);
@@ -539,12 +546,12 @@ function_apply(PyObject *cls, PyObject *const *args, Py_ssize_t nargs, PyObject 
 static PyObject *
 incoming(Node *n, int k, Tensor *g)
 {
-    const Meta *meta = node_meta(n, k);
+    const Meta meta = node_meta(n, k);
     if (g != NULL)
         return Py_NewRef((PyObject *)g);
-    if (!n->ints[n->n_edges] || meta->dtype == DTYPE_NONE)
+    if (!node_ints(n)[n->n_edges] || meta.dtype == DTYPE_NONE)
         return Py_NewRef(Py_None);
-    Tensor *zeros = tensor_empty(meta->ndim, meta->dims, (Dtype)meta->dtype, meta->device);
+    Tensor *zeros = tensor_empty(meta.ndim, meta.dims, (Dtype)meta.dtype, meta.device);
     if (zeros != NULL && fill_data(zeros, (Scalar){{0, 0}, CATEGORY_FLOAT}) < 0)
         Py_CLEAR(zeros);
     return (PyObject *)zeros;
@@ -601,7 +608,7 @@ take_gradients(Node *n, PyObject *tuple, Tensor **out)
                   Py_TYPE(o)->tp_name, k + 1, node_name(n));
             return -1;
         }
-        if (!n->ints[k]) {
+        if (!node_ints(n)[k]) {
             error(PyExc_RuntimeError,
                   "function %s returned a gradient different than None at position %d, but the "
                   "corresponding forward input was not a Variable",

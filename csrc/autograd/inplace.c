@@ -181,7 +181,7 @@ in_layout(Tensor *g, const Geometry *base)
 BACKWARD(as_strided)
 {
     Geometry base, view;
-    read_geometry(read_geometry(n->ints, &base), &view);
+    read_geometry(read_geometry(node_ints(n), &base), &view);
     GRAD(0, op_as_strided_backward(g, base.ndim, base.dims, base.strides, view.ndim, view.dims, view.strides,
                                    view.offset - base.offset));
 }
@@ -190,7 +190,7 @@ void
 backward_copy_slices(Node *n, Tensor **grads, Tensor **out, void (*run)(Node *, Tensor **, Tensor **))
 {
     Geometry base, view;
-    read_geometry(read_geometry(n->ints, &base), &view);
+    read_geometry(read_geometry(node_ints(n), &base), &view);
     Tensor *whole = in_layout(grads[0], &base);
     if (whole == NULL)
         return;

@@ -4,7 +4,6 @@
 #include "autograd/node.h"
 
 #include <string.h>
-#include <structmember.h>
 
 #include "autograd/blame.h"
 #include "core/allocator.h"
@@ -27,7 +26,6 @@ enum { FREELIST_MAX = 4096 };
 static Node *freelists[ROOM_KEPT / 2 + 1];       /* by words of room, which are even; linked through tasks */
 static int freelist_length;
 static uint8_t room_asked[NODE_KINDS];           /* most words that a node of the kind wanted for all but its edges */
-static const Param no_params[2];
 
 /* ---------------------------------------------------------------- types */
 static int node_traverse(Node *n, visitproc visit, void *arg);
@@ -42,12 +40,6 @@ node_repr(Node *n)
     return PyUnicode_FromFormat("<%s object at %p>", node_name(n), n);
 }
 
-static PyMemberDef node_members[] = {
-    {"__dictoffset__", T_PYSSIZET, offsetof(Node, dict), READONLY, NULL},
-    {"__weaklistoffset__", T_PYSSIZET, offsetof(Node, weakrefs), READONLY, NULL},
-    {NULL, 0, 0, 0, NULL},
-};
-
 PyTypeObject NodeType = {
     PyVarObject_HEAD_INIT(NULL, 0)
     .tp_name = "torch.autograd.graph.Node",
@@ -59,8 +51,6 @@ PyTypeObject NodeType = {
     .tp_traverse = (traverseproc)node_traverse,
     .tp_clear = (inquiry)node_clear,
     .tp_repr = (reprfunc)node_repr,
-    .tp_weaklistoffset = offsetof(Node, weakrefs),
-    .tp_dictoffset = offsetof(Node, dict),
     .tp_getattro = PyObject_GenericGetAttr,
     .tp_setattro = PyObject_GenericSetAttr,
 };
@@ -85,7 +75,7 @@ node_type_make(int op, int variant)
     strcpy(kept, name);
     PyType_Slot slots[] = {
         {Py_tp_dealloc, node_dealloc}, {Py_tp_traverse, node_traverse}, {Py_tp_clear, node_clear},
-        {Py_tp_members, node_members}, {0, NULL},
+        {0, NULL},
     };
     PyType_Spec spec = {kept, sizeof(Node), sizeof(int64_t),
                         Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
@@ -134,10 +124,9 @@ node_make(PyTypeObject *type, int op, int n_edges, int n_outputs)
     n->op = (int16_t)op;
     n->n_edges = n_edges;
     n->n_outputs = 1;
-    n->used = (int32_t)edge_words;
     n->sequence = next_sequence++;
-    n->params = no_params;
-    n->ints = n->output.dims = n->room;          /* of length 0, but not NULL: memcpy takes no NULL */
+    n->at[HELD_PARAMS] = ABSENT;
+    n->out_dtype = DTYPE_NONE;
     if (n_outputs > 1 && node_set_output_count(n, n_outputs) < 0)
         Py_CLEAR(n);
     return n;
@@ -187,65 +176,66 @@ node_set_output_count(Node *n, int count)
         PyErr_NoMemory();
         return -1;
     }
+    for (int k = 0; k < count - 1; k++)
+        rare->more_outputs[k].dtype = DTYPE_NONE;
     n->n_outputs = count;
     return 0;
 }
 
-static bool
-in_room(const Node *n, const void *words)
-{
-    return words == n->room || ((const int64_t *)words > n->room && (const int64_t *)words < n->room + Py_SIZE(n));
-}
-
-/* Words on the heap; the next node of the kind will be long enough. */
+/* On the heap; the next node of the kind will be long enough. */
 static __attribute__((noinline)) void *
-spilled_words(Node *n, Py_ssize_t count)
+held_spilled(Node *n, Held kind, int count)
 {
-    Py_ssize_t asked = n->used + count - n->n_edges * (Py_ssize_t)(sizeof(Edge) / sizeof(int64_t));
-    if (asked <= ROOM_ASKED && asked > room_asked[n->op])
-        room_asked[n->op] = (uint8_t)asked;
-    int64_t *words = PyMem_New(int64_t, count);
+    int asked = n->used + count;
+    Rare *rare = node_rare(n);
+    void *words = rare ? PyMem_New(int64_t, count) : NULL;
     if (words == NULL)
         return PyErr_NoMemory();
-    n->spilled = true;
-    return words;
+    if (asked <= ROOM_ASKED && asked > room_asked[n->op])
+        room_asked[n->op] = (uint8_t)asked;
+    n->at[kind] = ON_HEAP;
+    return rare->heap[kind] = words;
 }
 
+/* Room for what the node does not hold yet, or needs no longer; NULL with an error. */
 static inline void *
-node_words(Node *n, Py_ssize_t count)
+held_alloc(Node *n, Held kind, int count)
 {
-    Py_ssize_t end = n->used + count;
-    if (end > Py_SIZE(n))
-        return spilled_words(n, count);
-    int64_t *words = n->room + n->used;
-    n->used = (int32_t)end;
-    return words;
+    int edge_words = n->n_edges * (int)(sizeof(Edge) / sizeof(int64_t));
+    if (edge_words + n->used + count > Py_SIZE(n))
+        return held_spilled(n, kind, count);
+    n->at[kind] = n->used;
+    n->used = (uint8_t)(n->used + count);
+    return n->room + edge_words + n->at[kind];
 }
 
 static inline __attribute__((always_inline)) int
-set_meta(Node *n, Meta *meta, const Tensor *t)
+set_first_meta(Node *n, const Tensor *t)
 {
-    meta->dims = t->ndim > 0 ? node_words(n, t->ndim) : n->room;
-    if (meta->dims == NULL)
+    int64_t *dims = held_alloc(n, HELD_DIMS, t->ndim);
+    if (dims == NULL)
         return -1;
-    meta->dtype = t->dtype;
-    meta->device = t->device;
-    meta->ndim = t->ndim;
+    n->out_dtype = t->dtype;
+    n->out_device = t->device;
+    n->out_ndim = t->ndim;
     for (int i = 0; i < t->ndim; i++)
-        meta->dims[i] = t->dims[i];
+        dims[i] = t->dims[i];
     return 0;
 }
 
 int
 node_set_meta(Node *n, int output, const Tensor *t)
 {
-    return set_meta(n, node_meta(n, output), t);
-}
-
-Meta *
-node_meta(Node *n, int output)
-{
-    return output == 0 ? &n->output : &n->rare->more_outputs[output - 1];
+    if (output == 0)
+        return set_first_meta(n, t);
+    int64_t *dims = PyMem_New(int64_t, t->ndim);
+    if (dims == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    memcpy(dims, t->dims, t->ndim * sizeof dims[0]);
+    n->rare->more_outputs[output - 1] = (Meta){t->dtype, t->device, t->ndim, dims};
+    return 0;
 }
 
 /* The input's gradient function and output, or the input itself if it is a leaf. */
@@ -299,7 +289,7 @@ node_attach(int op, int variant, Tensor *out, int n_inputs, Tensor *const *input
     for (int k = 0; k < n_inputs; k++)
         if (inputs[k] != NULL)
             set_edge(n, k, inputs[k]);
-    if (set_meta(n, &n->output, out) < 0) {
+    if (set_first_meta(n, out) < 0) {
         n->tracked = false;
         Py_DECREF(n);
         return NULL;
@@ -351,38 +341,45 @@ node_record_many(Op op, int n_outs, Tensor *const *outs, int n_inputs, Tensor *c
 
 /* ---------------------------------------------------------------- saved operands */
 int
-node_saved_slots(Node *n, int count)
+node_saved_slots(Node *n, int first, int end)
 {
-    int have = n->n_saved, words = (int)(sizeof(Saved) / sizeof(int64_t));
-    if (count <= have)
+    const int words = sizeof(Saved) / sizeof(int64_t);
+    int have = n->n_saved - n->first_saved, below = 0;
+    if (have > 0) {
+        first = first < n->first_saved ? first : n->first_saved;
+        end = end > n->n_saved ? end : n->n_saved;
+        below = n->first_saved - first;
+    }
+    if (end - first == have)
         return 0;
-    Saved *old = n->saved;
-    bool last = old != NULL && (int64_t *)(old + have) == n->room + n->used;
+    Saved *old = have > 0 ? node_slot(n, n->first_saved) : NULL;
+    uint8_t old_at = n->at[HELD_SAVED];
+    bool last = have > 0 && old_at + have * words == n->used;
     if (last)
-        n->used -= have * words;
-    Saved *slots = node_words(n, (Py_ssize_t)count * words);
+        n->used = old_at;                        /* grows where it is */
+    Saved *slots = held_alloc(n, HELD_SAVED, (end - first) * words);
     if (slots == NULL) {
-        n->used += last ? have * words : 0;
+        n->used = (uint8_t)(last ? old_at + have * words : n->used);
         return -1;
     }
-    if (slots != old && old != NULL) {
-        memcpy(slots, old, (size_t)have * sizeof *old);
-        if (!in_room(n, old))
-            PyMem_Free(old);
-    }
-    for (int k = have; k < count; k++)
-        slots[k].tensor = NULL;
-    n->saved = slots;
-    n->n_saved = (uint16_t)count;
+    if (have > 0)
+        memmove(slots + below, old, (size_t)have * sizeof *old);
+    if (have > 0 && old_at == ON_HEAP)
+        PyMem_Free(old);
+    for (int k = 0; k < end - first; k++)
+        if (k < below || k >= below + have)
+            slots[k].tensor = NULL;
+    n->first_saved = (uint16_t)first;
+    n->n_saved = (uint16_t)end;
     return 0;
 }
 
 void
 node_save(Node *n, int slot, Tensor *t)
 {
-    if (n == NULL || t == NULL || node_saved_slots(n, slot + 1) < 0)
+    if (n == NULL || t == NULL || node_saved_slots(n, slot, slot + 1) < 0)
         return;
-    Saved *s = &n->saved[slot];
+    Saved *s = node_slot(n, slot);
     s->tensor = (Tensor *)Py_NewRef((PyObject *)t);
     s->version = t->storage->version;
     s->output_nr = SAVED_OPERAND;
@@ -394,16 +391,16 @@ node_save(Node *n, int slot, Tensor *t)
 void
 node_save_number(Node *n, int slot, double number)
 {
-    if (node_saved_slots(n, slot + 1) == 0)
-        n->saved[slot].number = number;
+    if (node_saved_slots(n, slot, slot + 1) == 0)
+        node_slot(n, slot)->number = number;
 }
 
 void
 node_save_output(Node *n, int slot, Tensor *out)
 {
-    if (n == NULL || node_saved_slots(n, slot + 1) < 0)
+    if (n == NULL || node_saved_slots(n, slot, slot + 1) < 0)
         return;
-    Saved *s = &n->saved[slot];
+    Saved *s = node_slot(n, slot);
     s->tensor = tensor_alias(out);
     if (s->tensor == NULL)
         return;
@@ -417,18 +414,18 @@ node_save_ints(Node *n, int count, const int64_t *values)
 {
     if (n == NULL || count == 0)
         return;
-    int64_t *ints = node_words(n, count);
+    int64_t *ints = held_alloc(n, HELD_INTS, count);
     if (ints == NULL)
         return;
     memcpy(ints, values, (size_t)count * sizeof values[0]);
-    n->ints = ints;
     n->n_ints = count;
 }
 
-static bool
-owns_params(const Node *n)
+const Param *
+node_default_params(const Node *n)
 {
-    return n->params != no_params && (n->op >= OP_COUNT || n->params != rows[n->op].defaults);
+    static const Param none[2];
+    return n->op < OP_COUNT ? rows[n->op].defaults : none;
 }
 
 void
@@ -436,12 +433,12 @@ node_save_params(Node *n, Param p, Param q)
 {
     if (n == NULL)
         return;
-    Param *params = owns_params(n) ? (Param *)n->params : node_words(n, 2 * sizeof(Param) / sizeof(int64_t));
+    Param *params = n->at[HELD_PARAMS] == ABSENT ? held_alloc(n, HELD_PARAMS, 2 * sizeof(Param) / sizeof(int64_t))
+                                                 : node_held(n, HELD_PARAMS);
     if (params == NULL)
         return;
     params[0] = p;
     params[1] = q;
-    n->params = params;
 }
 
 void
@@ -474,7 +471,7 @@ changed_in_place(Node *n, const Saved *s)
                  "[torch.%sTensor %s], which is %s %d of %s, is at version %u; expected version %u instead%s%s. "
                  "Hint: use the out-of-place form of the op that changed it, or clone() the tensor before.",
                  dtype_info[t->dtype].type_name, shape_text(t->ndim, t->dims), s->output_nr != SAVED_OPERAND ? "output" : "operand",
-                 s->output_nr != SAVED_OPERAND ? (int)s->output_nr : (int)(s - n->saved), node_name(n), (unsigned)t->storage->version,
+                 s->output_nr != SAVED_OPERAND ? (int)s->output_nr : n->first_saved + (int)(s - node_slot(n, n->first_saved)), node_name(n), (unsigned)t->storage->version,
                  (unsigned)s->version, line ? "; it was changed at " : "", line ? line : "");
 }
 
@@ -487,9 +484,9 @@ node_peek(Node *n, int slot)
                      "have already been freed). Saved intermediate values of the graph are freed when you call "
                      ".backward() or autograd.grad(); specify retain_graph=True the first time to keep them (at %s)",
                      node_name(n));
-    if (slot >= n->n_saved || n->saved[slot].tensor == NULL)
+    if (slot < n->first_saved || slot >= n->n_saved || node_slot(n, slot)->tensor == NULL)
         return NULL;
-    Saved *s = &n->saved[slot];
+    Saved *s = node_slot(n, slot);
     return s->version == s->tensor->storage->version ? s->tensor : changed_in_place(n, s);
 }
 
@@ -499,7 +496,7 @@ node_saved(Node *n, int slot)
     Tensor *kept = node_peek(n, slot);
     if (kept == NULL)
         return NULL;
-    Saved *s = &n->saved[slot];
+    Saved *s = node_slot(n, slot);
     if (s->output_nr == SAVED_OPERAND)
         return scope_keep((Tensor *)Py_NewRef((PyObject *)kept));
     Tensor *t = scope_keep(tensor_alias(kept));
@@ -515,9 +512,9 @@ void
 node_release_saved(Node *n)
 {
     bool had = false;
-    for (int k = 0; k < n->n_saved; k++) {
-        had |= n->saved[k].tensor != NULL;
-        Py_CLEAR(n->saved[k].tensor);
+    for (int k = n->first_saved; k < n->n_saved; k++) {
+        had |= node_slot(n, k)->tensor != NULL;
+        Py_CLEAR(node_slot(n, k)->tensor);
     }
     if (had)
         n->released = true;
@@ -533,15 +530,16 @@ node_traverse(Node *n, visitproc visit, void *arg)
         Py_VISIT(Py_TYPE(n));
     for (int k = 0; k < n->n_edges; k++)
         Py_VISIT(node_edges(n)[k].to);
-    for (int k = 0; k < n->n_saved; k++)
-        Py_VISIT(n->saved[k].tensor);
+    for (int k = n->first_saved; k < n->n_saved; k++)
+        Py_VISIT(node_slot(n, k)->tensor);
     if (n->rare != NULL) {
         Py_VISIT(n->rare->hooks);
         Py_VISIT(n->rare->pre_hooks);
         Py_VISIT(n->rare->retains);
         Py_VISIT(n->rare->payload);
+        Py_VISIT(n->rare->metadata);
+        Py_VISIT(n->rare->dict);
     }
-    Py_VISIT(n->dict);
     return 0;
 }
 
@@ -550,50 +548,40 @@ node_clear(Node *n)
 {
     for (Edge *e = node_edges(n), *end = e + n->n_edges; e < end; e++)
         Py_CLEAR(e->to);
-    for (int k = 0; k < n->n_saved; k++)
-        Py_CLEAR(n->saved[k].tensor);
+    for (int k = n->first_saved; k < n->n_saved; k++)
+        Py_CLEAR(node_slot(n, k)->tensor);
     if (n->rare != NULL) {
+        if (n->rare->found_by != NULL)           /* before the leaf may die and its address be another's */
+            PyCapsule_SetContext(n->rare->found_by, NULL);
+        Py_CLEAR(n->rare->found_by);
         Py_CLEAR(n->rare->hooks);
         Py_CLEAR(n->rare->pre_hooks);
         Py_CLEAR(n->rare->retains);
         Py_CLEAR(n->rare->payload);
+        Py_CLEAR(n->rare->metadata);
+        Py_CLEAR(n->rare->dict);
     }
-    Py_CLEAR(n->dict);
     return 0;
 }
 
 static void
-free_words(const Node *n, void *words)
+rare_free(Node *n)
 {
-    if (words != NULL && !in_room(n, words))
-        PyMem_Free(words);
-}
-
-static void
-free_spilled(Node *n)
-{
-    free_words(n, n->saved);
-    free_words(n, n->ints);
-    free_words(n, n->output.dims);
-    if (owns_params(n))
-        free_words(n, (void *)n->params);
+    for (int k = 0; k < HELD_KINDS; k++)
+        PyMem_Free(n->rare->heap[k]);
     for (int k = 1; k < n->n_outputs; k++)
-        free_words(n, node_meta(n, k)->dims);
+        PyMem_Free(n->rare->more_outputs[k - 1].dims);
+    PyMem_Free(n->rare->more_outputs);
+    PyMem_Free(n->rare);
 }
 
 static void
 node_free(Node *n)
 {
     PyTypeObject *type = Py_TYPE(n);
-    if (n->weakrefs != NULL)
-        PyObject_ClearWeakRefs((PyObject *)n);
     node_clear(n);
-    if (n->spilled)
-        free_spilled(n);
-    if (n->rare != NULL) {
-        PyMem_Free(n->rare->more_outputs);
-        PyMem_Free(n->rare);
-    }
+    if (n->rare != NULL)
+        rare_free(n);
     node_live_count--;
     Py_ssize_t words = Py_SIZE(n);
     if (freelist_length < FREELIST_MAX && words <= ROOM_KEPT && type->tp_basicsize == sizeof(Node)) {

@@ -33,41 +33,52 @@ typedef struct Meta {
     int64_t *dims;
 } Meta;
 
+/* What a node holds besides its edges: runs of words. */
+typedef enum Held {
+    HELD_DIMS,                    /* of the first output */
+    HELD_SAVED,                   /* operands */
+    HELD_INTS,                    /* dims, sizes, flags of a structural op */
+    HELD_PARAMS,                  /* two */
+    HELD_KINDS
+} Held;
+
 /* What few nodes have. */
 typedef struct Rare {
     PyObject *hooks;              /* dict id -> callable(grad_inputs, grad_outputs) */
     PyObject *pre_hooks;          /* dict id -> callable(grad_outputs) */
     PyObject *retains;            /* list of (output nr, weak reference to a tensor that retains its grad) */
     PyObject *payload;            /* CopySlices: the in-place op's node; Function: saved attributes' owner */
-    Meta *more_outputs;           /* metas of outputs 1.. when n_outputs > 1 */
+    PyObject *metadata;           /* dict for whatever the user attaches */
+    PyObject *dict;               /* a Function's ctx has attributes */
+    PyObject *found_by;           /* AccumulateGrad: capsule whose context is this node while it holds its leaf */
+    Meta *more_outputs;           /* metas of outputs 1.. when n_outputs > 1, with dims on the heap */
+    void *heap[HELD_KINDS];            /* what found no room */
 } Rare;
 
 /* A long graph is made of nodes above all, so each is as long as what it holds: `room` begins with the edges, and the
- * output's dims, saved operands, ints and params follow as they are asked for; what finds no room there is on the
- * heap (node.c, node_words). */
+ * rest follows as it is asked for; what finds no room there is on the heap (node.c, held_alloc). */
 struct Node {
     PyObject_VAR_HEAD             /* ob_size: words of room */
     uint64_t sequence;            /* creation order: the engine runs the newest first, as PyTorch does */
     struct Task *tasks;           /* the runs that have this node in hand, innermost first */
     int16_t op;                   /* row, or OP_FUNCTION ... */
-    uint16_t n_saved;
+    uint16_t n_saved;             /* one past the last slot in use */
+    uint16_t first_saved;         /* the slots below hold nothing and have no room */
     int8_t dtype;                 /* compute dtype of a pointwise row */
     bool tracked;
-    bool released;                /* saved operands were freed by a backward without retain_graph */
-    bool spilled;                 /* some words are on the heap */
     int32_t n_edges;
     int32_t n_outputs;
     int32_t n_ints;
-    int32_t used;                 /* words of room */
-    Saved *saved;
-    int64_t *ints;                /* dims, sizes, flags of a structural op */
-    const Param *params;          /* two */
-    Meta output;
+    uint8_t at[HELD_KINDS];            /* in words behind the edges, or one of those below */
+    uint8_t used;                 /* words behind the edges */
+    bool released;                /* saved operands were freed by a backward without retain_graph */
+    int8_t out_dtype;             /* of the first output, as in its Meta */
+    uint8_t out_ndim;
+    Device out_device;
     Rare *rare;                   /* or NULL */
-    PyObject *dict;
-    PyObject *weakrefs;
     int64_t room[];
 };
+enum { ON_HEAP = 255, ABSENT = 254 };
 
 extern PyTypeObject NodeType;
 enum { NODE_VARIANTS = 6 };
@@ -81,16 +92,53 @@ node_type(int op, int variant)
     return type ? type : node_type_make(op, variant);
 }
 
-static inline PyObject *
-node_payload(const Node *n)
-{
-    return n->rare ? n->rare->payload : NULL;
-}
-
 static inline Edge *
 node_edges(const Node *n)
 {
     return (Edge *)n->room;
+}
+
+/* Points behind the edges if it holds none. */
+static inline void *
+node_held(const Node *n, Held kind)
+{
+    if (n->at[kind] == ON_HEAP)
+        return n->rare->heap[kind];
+    return (int64_t *)n->room + n->n_edges * (int)(sizeof(Edge) / sizeof(int64_t)) + n->at[kind];
+}
+
+static inline int64_t *
+node_ints(const Node *n)
+{
+    return node_held(n, HELD_INTS);
+}
+
+/* The saved operand of a slot from first_saved to n_saved. */
+static inline Saved *
+node_slot(const Node *n, int slot)
+{
+    return (Saved *)node_held(n, HELD_SAVED) + (slot - n->first_saved);
+}
+
+const Param *node_default_params(const Node *n);
+static inline const Param *
+node_params(const Node *n)
+{
+    return n->at[HELD_PARAMS] == ABSENT ? node_default_params(n) : node_held(n, HELD_PARAMS);
+}
+
+static inline Meta
+node_meta(const Node *n, int output)
+{
+    if (output > 0)
+        return n->rare->more_outputs[output - 1];
+    return (Meta){n->out_dtype, n->out_device, n->out_ndim, node_held(n, HELD_DIMS)};
+}
+
+static inline PyObject *
+node_payload(const Node *n)
+{
+    return n->rare ? n->rare->payload : NULL;
 }
 
 extern _Thread_local bool grad_mode __attribute__((tls_model("initial-exec")));
@@ -127,7 +175,7 @@ Node *node_record_many(Op op, int n_outs, Tensor *const *outs, int n_inputs, Ten
 void node_save(Node *n, int slot, Tensor *t);            /* slot 0..; keeps t; n == NULL is allowed and does nothing */
 void node_save_number(Node *n, int slot, double number); /* an operand that was no tensor */
 void node_save_output(Node *n, int slot, Tensor *out);   /* keeps an alias of out without history */
-int node_saved_slots(Node *n, int count);                /* at least count slots; the new ones are empty; -1: error */
+int node_saved_slots(Node *n, int first, int end);        /* at least slots first .. end - 1, empty if new; -1: error */
 void node_save_ints(Node *n, int count, const int64_t *values);
 /* ints of a node whose view is written or read by strides: the base's geometry, then the view's. */
 void node_save_geometry(Node *n, Tensor *base, Tensor *view);
@@ -166,9 +214,9 @@ Node *node_new(int op, int n_edges, int n_outputs);      /* edges NULL, no meta 
 Node *node_new_of(PyTypeObject *type, int n_edges);      /* of a class of function.c's */
 Rare *node_rare(Node *n);                                /* made on first use; NULL with an error */
 int node_set_payload(Node *n, PyObject *payload);        /* takes a reference of its own */
-int node_set_output_count(Node *n, int count);
+int node_set_output_count(Node *n, int count);           /* new outputs have no dtype yet */
 int node_set_meta(Node *n, int output, const Tensor *t);
-Meta *node_meta(Node *n, int output);
+PyObject *node_dict(Node *n);                            /* new reference, made on first use */
 void node_set_edge(Node *n, int k, Tensor *input);
 void node_release_saved(Node *n);                        /* after a backward that does not keep the graph */
 

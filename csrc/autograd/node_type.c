@@ -10,8 +10,15 @@ extern PyGetSetDef node_getset[];
 
 /* ---------------------------------------------------------------- AccumulateGrad */
 /* The engine needs no node for a leaf; Python is shown one.  Asking twice gives the same object while one
- * lives: the map from the leaf's address to a weak reference is right as long as the node holds the leaf. */
+ * lives: the map from the leaf's address to a capsule is right as long as the node holds the leaf.  The capsule's
+ * context is the node until that dies. */
 static PyObject *accumulators;
+
+static Node *
+node_in(PyObject *capsule)
+{
+    return PyCapsule_GetContext(capsule);
+}
 
 static int
 forget_dead(void)
@@ -25,7 +32,7 @@ forget_dead(void)
     int result = 0;
     for (Py_ssize_t i = 0; result == 0 && i < PyList_GET_SIZE(items); i++) {
         PyObject *item = PyList_GET_ITEM(items, i);
-        if (PyWeakref_GET_OBJECT(PyTuple_GET_ITEM(item, 1)) == Py_None)
+        if (node_in(PyTuple_GET_ITEM(item, 1)) == NULL)
             result = PyDict_DelItem(accumulators, PyTuple_GET_ITEM(item, 0));
     }
     Py_DECREF(items);
@@ -39,12 +46,11 @@ accumulator_new(PyObject *key, Tensor *leaf)
     Node *n = forget_dead() < 0 ? NULL : node_new(OP_ACCUMULATE, 0, 1);
     if (n == NULL)
         return NULL;
-    PyObject *reference = NULL;
+    PyObject *found_by = NULL;
     if (node_set_payload(n, (PyObject *)leaf) == 0 && node_set_meta(n, 0, leaf) == 0)
-        reference = PyWeakref_NewRef((PyObject *)n, NULL);
-    if (reference == NULL || PyDict_SetItem(accumulators, key, reference) < 0)
+        found_by = n->rare->found_by = PyCapsule_New(&accumulators, NULL, NULL);
+    if (found_by == NULL || PyCapsule_SetContext(found_by, n) < 0 || PyDict_SetItem(accumulators, key, found_by) < 0)
         Py_CLEAR(n);
-    Py_XDECREF(reference);
     if (n != NULL && leaf->tracked)
         gc_publish((PyObject *)n);
     return n;
@@ -54,11 +60,9 @@ static Node *
 accumulator_of(Tensor *leaf)
 {
     PyObject *key = PyLong_FromVoidPtr(leaf);
-    PyObject *reference = key ? PyDict_GetItemWithError(accumulators, key) : NULL;
-    Node *n = NULL;
-    if (reference != NULL && PyWeakref_GET_OBJECT(reference) != Py_None)
-        n = (Node *)Py_NewRef(PyWeakref_GET_OBJECT(reference));
-    else if (key != NULL && !PyErr_Occurred())
+    PyObject *capsule = key ? PyDict_GetItemWithError(accumulators, key) : NULL;
+    Node *n = capsule ? (Node *)Py_XNewRef((PyObject *)node_in(capsule)) : NULL;
+    if (n == NULL && key != NULL && !PyErr_Occurred())
         n = accumulator_new(key, leaf);
     Py_XDECREF(key);
     return n;
@@ -113,7 +117,7 @@ node_next_functions(Node *n, void *Py_UNUSED(closure))
 {
     PyObject *list = PyList_New(0);
     for (int k = 0; list != NULL && k < n->n_edges; k++) {
-        if (n->op == OP_FUNCTION && !n->ints[k])
+        if (n->op == OP_FUNCTION && !node_ints(n)[k])
             continue;
         PyObject *item = next_function(&node_edges(n)[k]);
         if (item == NULL || PyList_Append(list, item) < 0)
@@ -125,26 +129,28 @@ node_next_functions(Node *n, void *Py_UNUSED(closure))
     return tuple;
 }
 
-/* Whoever gets the dict may store what leads back here. */
+/* Whoever gets a dict may store what leads back here. */
 static PyObject *
-node_dict(Node *n, void *closure)
+dict_of(Node *n, PyObject **slot)
 {
+    if (*slot == NULL && (*slot = PyDict_New()) == NULL)
+        return NULL;
     gc_publish((PyObject *)n);
-    return PyObject_GenericGetDict((PyObject *)n, closure);
+    return Py_NewRef(*slot);
+}
+
+PyObject *
+node_dict(Node *n)
+{
+    Rare *rare = node_rare(n);
+    return rare ? dict_of(n, &rare->dict) : NULL;
 }
 
 static PyObject *
 node_metadata(Node *n, void *Py_UNUSED(closure))
 {
-    PyObject *dict = node_dict(n, NULL), *key = PyUnicode_InternFromString("metadata"), *fresh = PyDict_New(),
-             *found = NULL;
-    if (dict != NULL && key != NULL && fresh != NULL)
-        found = PyDict_SetDefault(dict, key, fresh);
-    Py_XINCREF(found);
-    Py_XDECREF(fresh);
-    Py_XDECREF(key);
-    Py_XDECREF(dict);
-    return found;
+    Rare *rare = node_rare(n);
+    return rare ? dict_of(n, &rare->metadata) : NULL;
 }
 
 static PyObject *
@@ -185,7 +191,6 @@ PyGetSetDef node_getset[] = {
     {"_saved_other", (getter)node_saved_operand, NULL, "The second operand, if the gradient reads it.",
      (void *)1},
     {"_saved_result", (getter)node_saved_operand, NULL, "The output, if the gradient reads it.", (void *)LETTER_Y},
-    {"__dict__", (getter)node_dict, PyObject_GenericSetDict, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

@@ -61,7 +61,7 @@ allocate(const Gradient *d)
 static Op
 kernel_of(const Gradient *d)
 {
-    bool square = d->node->op == OP_pow && d->input == 0 && d->is_number[1] && d->node->saved[1].number == 2;
+    bool square = d->node->op == OP_pow && d->input == 0 && d->is_number[1] && node_slot(d->node, 1)->number == 2;
     return square ? OP_square : (Op)d->node->op;
 }
 
@@ -113,10 +113,10 @@ run_fast(const Gradient *d, Tensor *out)
         if (d->letters[k] != NULL)
             at[letter_operand[k]] = d->letters[k]->data;
         else if (d->is_number[k]) {
-            fill(numbers[k], dtype, d->node->saved[k].number, d->g->numel);
+            fill(numbers[k], dtype, node_slot(d->node, k)->number, d->g->numel);
             at[letter_operand[k]] = numbers[k];
         }
-    cpu_loops[kernel_of(d)][PART_GRADIENT_A + d->input][dtype](at, strides, d->g->numel, d->node->params);
+    cpu_loops[kernel_of(d)][PART_GRADIENT_A + d->input][dtype](at, strides, d->g->numel, node_params(d->node));
 }
 
 /* ---------------------------------------------------------------- any shapes, dtypes and devices */
@@ -140,14 +140,14 @@ run_general(const Gradient *d, Tensor *out)
             operands[i] = iter_operand(d->letters[k]);
             iter.dtype[i] = d->letters[k]->dtype;
         } else if (d->is_number[k]) {
-            dtype_store(numbers[k], wide, (Param){.f = d->node->saved[k].number});
+            dtype_store(numbers[k], wide, (Param){.f = node_slot(d->node, k)->number});
             operands[i] = (IterOperand){numbers[k], 0, NULL, NULL, dtype_info[wide].itemsize, true};
             iter.dtype[i] = (int8_t)wide;
         }
     }
     iter_build(&iter, GRAD_OPERANDS, operands, g->ndim, g->dims);
     const Backend *backend = backend_of(g);
-    return backend->pointwise(kernel_of(d), PART_GRADIENT_A + d->input, compute, &iter, d->node->params);
+    return backend->pointwise(kernel_of(d), PART_GRADIENT_A + d->input, compute, &iter, node_params(d->node));
 }
 
 static Tensor *

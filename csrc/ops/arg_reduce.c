@@ -70,14 +70,14 @@ spread_picked(Node *n, Tensor *g)
 {
     Tensor *indices = node_saved(n, 0);
     int ndim = n->n_ints - 2;
-    int64_t d = n->ints[ndim];
+    int64_t d = node_ints(n)[ndim];
     if (indices == NULL || ndim == 0)
         return indices ? g : NULL;
-    if (!n->ints[ndim + 1]) {
+    if (!node_ints(n)[ndim + 1]) {
         g = op_unsqueeze(g, d);
         indices = op_unsqueeze(indices, d);
     }
-    Tensor *zeros = g ? index_zeros(ndim, n->ints, (Dtype)g->dtype, g->device) : NULL;
+    Tensor *zeros = g ? index_zeros(ndim, node_ints(n), (Dtype)g->dtype, g->device) : NULL;
     return zeros && indices ? op_scatter_add(zeros, d, indices, g, false) : NULL;
 }
 

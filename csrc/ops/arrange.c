@@ -70,10 +70,10 @@ op_repeat(Tensor *t, int n, const int64_t *repeats)
 
 BACKWARD(repeat)
 {
-    int count = (int)n->params[0].i, own = n->n_ints - count, ndim = 0;
+    int count = (int)node_params(n)[0].i, own = n->n_ints - count, ndim = 0;
     int64_t dims[2 * NDIM_MAX], sums[NDIM_MAX];
     int n_sums = 0;
-    const int64_t *repeats = n->ints, *size = n->ints + count;
+    const int64_t *repeats = node_ints(n), *size = node_ints(n) + count;
     for (int i = 0; i < count; i++) {
         int64_t s = i - (count - own) >= 0 ? size[i - (count - own)] : 1;
         sums[n_sums++] = ndim;
@@ -187,7 +187,7 @@ op_flip(Tensor *t, int n, const int64_t *dims)
 
 BACKWARD(flip)
 {
-    GRAD(0, op_flip(g, n->n_ints, n->ints));
+    GRAD(0, op_flip(g, n->n_ints, node_ints(n)));
 }
 
 Tensor *
@@ -286,8 +286,8 @@ op_roll(Tensor *t, const Value *shifts, const Value *dims)
 
 BACKWARD(roll)
 {
-    int count = (int)n->params[0].i;
-    GRAD(0, roll_all(g, count, n->ints, n->n_ints > count ? n->ints + count : NULL, -1));
+    int count = (int)node_params(n)[0].i;
+    GRAD(0, roll_all(g, count, node_ints(n), n->n_ints > count ? node_ints(n) + count : NULL, -1));
 }
 
 /* ---------------------------------------------------------------- triangles and diagonals */
@@ -358,12 +358,12 @@ op_triu(Tensor *t, int64_t diagonal)
 
 BACKWARD(tril)
 {
-    GRAD(0, op_tril(g, n->ints[0]));
+    GRAD(0, op_tril(g, node_ints(n)[0]));
 }
 
 BACKWARD(triu)
 {
-    GRAD(0, op_triu(g, n->ints[0]));
+    GRAD(0, op_triu(g, node_ints(n)[0]));
 }
 
 /* ints: offset and the two dims, then the dims of t. */
@@ -427,10 +427,10 @@ op_diagonal_copy(Tensor *t, int64_t offset, int64_t dim1, int64_t dim2)
 
 BACKWARD(diagonal)
 {
-    const int64_t *dims = n->ints + 3;
+    const int64_t *dims = node_ints(n) + 3;
     int ndim = n->n_ints - 3;
     int64_t dense[NDIM_MAX], strides[NDIM_MAX], sizes[NDIM_MAX], start = 0;
-    int a = (int)n->ints[1], b = (int)n->ints[2], k = 0;
+    int a = (int)node_ints(n)[1], b = (int)node_ints(n)[2], k = 0;
     shape_contiguous_strides(ndim, dims, dense);
     for (int i = 0; i < ndim; i++)
         if (i != a && i != b) {
@@ -440,7 +440,7 @@ BACKWARD(diagonal)
     sizes[k] = g->dims[g->ndim - 1];
     strides[k++] = dense[a] + dense[b];
     if (sizes[k - 1] > 0)
-        start = n->ints[0] >= 0 ? n->ints[0] * dense[b] : -n->ints[0] * dense[a];
+        start = node_ints(n)[0] >= 0 ? node_ints(n)[0] * dense[b] : -node_ints(n)[0] * dense[a];
     GRAD(0, op_as_strided_backward(g, ndim, dims, dense, k, sizes, strides, start));
 }
 
@@ -481,7 +481,7 @@ op_diag_embed(Tensor *t, int64_t offset, int64_t dim1, int64_t dim2)
 
 BACKWARD(diag_embed)
 {
-    GRAD(0, op_diagonal(g, n->ints[0], n->ints[1], n->ints[2]));
+    GRAD(0, op_diagonal(g, node_ints(n)[0], node_ints(n)[1], node_ints(n)[2]));
 }
 
 Tensor *

@@ -145,8 +145,8 @@ op_to(Tensor *t, Dtype dtype, const Device *device, bool copy)
 
 BACKWARD(to_copy)
 {
-    Device device = {(int8_t)n->ints[1], (int8_t)n->ints[2]};
-    GRAD(0, op_to(g, (Dtype)n->ints[0], &device, false));
+    Device device = {(int8_t)node_ints(n)[1], (int8_t)node_ints(n)[2]};
+    GRAD(0, op_to(g, (Dtype)node_ints(n)[0], &device, false));
 }
 
 /* ---------------------------------------------------------------- in-place */

@@ -76,7 +76,7 @@ reversed_cumsum(Tensor *g, int64_t d)
 
 BACKWARD(cumsum)
 {
-    GRAD(0, reversed_cumsum(g, n->ints[0]));
+    GRAD(0, reversed_cumsum(g, node_ints(n)[0]));
 }
 
 /* ---------------------------------------------------------------- cumprod */
@@ -120,7 +120,7 @@ BACKWARD(cumprod)
     Tensor *x = node_saved(n, 0), *y = node_saved(n, 1), *nonzero = x ? op_all(x, 0, NULL, false) : NULL;
     if (x == NULL || y == NULL || nonzero == NULL)
         return;
-    int64_t d = n->ints[0];
+    int64_t d = node_ints(n)[0];
     if (x->ndim == 0)
         GRAD(0, g);
     else if (tensor_is_meta(x) || tensor_item(nonzero).i != 0)
@@ -181,7 +181,7 @@ log_part(Tensor *g, Tensor *y, bool positive, int64_t d)
 BACKWARD(logcumsumexp)
 {
     Tensor *x = node_saved(n, 0), *y = node_saved(n, 1);
-    int64_t d = n->ints[0];
+    int64_t d = node_ints(n)[0];
     if (x == NULL || y == NULL)
         return;
     if (x->ndim == 0) {

@@ -127,7 +127,7 @@ op_embedding(Tensor *indices, Tensor *weight, const int64_t *padding_idx, const 
 
 BACKWARD(embedding)
 {
-    GRAD(0, op_embedding_backward(g, node_saved(n, 0), n->ints[0], n->ints[1], n->ints[2]));
+    GRAD(0, op_embedding_backward(g, node_saved(n, 0), node_ints(n)[0], node_ints(n)[1], node_ints(n)[2]));
 }
 
 /* ---------------------------------------------------------------- the gradient of the table */
@@ -169,8 +169,8 @@ BACKWARD(embedding_backward)
 {
     Tensor *index = node_saved(n, 0);
     Tensor *picked = op_embedding(index, g, NULL, &(Value){0}, 2, false, false);
-    if (n->ints[1] >= 0 && picked != NULL) {
-        Tensor *padding = op_unsqueeze(op_scalar(OP_eq, index, (double)n->ints[1]), -1);
+    if (node_ints(n)[1] >= 0 && picked != NULL) {
+        Tensor *padding = op_unsqueeze(op_scalar(OP_eq, index, (double)node_ints(n)[1]), -1);
         Tensor *zero = scope_keep(tensor_from_scalar(PARAM(0), (Dtype)g->dtype, g->device));
         picked = op_masked_fill(picked, padding, zero);
     }

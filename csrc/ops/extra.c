@@ -101,11 +101,11 @@ static void
 unclamp(Node *n, Tensor **out, Tensor *g)
 {
     Tensor *mask = node_saved(n, 0);
-    int ndim = (int)n->ints[0];
-    GRAD(0, op_sum_to_size(replaced(mask, 0, g), ndim, n->ints + 1));
+    int ndim = (int)node_ints(n)[0];
+    GRAD(0, op_sum_to_size(replaced(mask, 0, g), ndim, node_ints(n) + 1));
     if (n->n_edges > 1)
         GRAD(1,
-             op_sum_to_size(replaced(op_logical_not(mask), 0, g), n->n_ints - 1 - ndim, n->ints + 1 + ndim));
+             op_sum_to_size(replaced(op_logical_not(mask), 0, g), n->n_ints - 1 - ndim, node_ints(n) + 1 + ndim));
 }
 
 Tensor *
@@ -177,7 +177,7 @@ op_logit(Tensor *t, double eps)
 
 BACKWARD(logit)
 {
-    double eps = n->params[0].f, low = eps < 0 ? 0 : eps;
+    double eps = node_params(n)[0].f, low = eps < 0 ? 0 : eps;
     Tensor *x = node_saved(n, 0);
     Tensor *outside = op_logical_or(with_scalar(OP_lt, x, real(low)), with_scalar(OP_gt, x, real(1 - low)));
     Tensor *slope = op_div(g, op_mul(x, op_scalar_left(OP_sub, 1, x)));
@@ -278,8 +278,8 @@ BACKWARD(linalg_cross)
     Tensor *a = node_saved(n, 0), *b = node_saved(n, 1);
     if (a == NULL || b == NULL)
         return;
-    GRAD(0, op_sum_to_size(op_linalg_cross(b, g, n->ints[0]), a->ndim, a->dims));
-    GRAD(1, op_sum_to_size(op_linalg_cross(g, a, n->ints[0]), b->ndim, b->dims));
+    GRAD(0, op_sum_to_size(op_linalg_cross(b, g, node_ints(n)[0]), a->ndim, a->dims));
+    GRAD(1, op_sum_to_size(op_linalg_cross(g, a, node_ints(n)[0]), b->ndim, b->dims));
 }
 
 Tensor *

@@ -400,7 +400,6 @@ record(const Row *row, Op op, unsigned wanted, const Operand *in, const Param *p
     if (inplace)
         node_set_variant(node, variant_of(op, in));
     node->dtype = (int8_t)compute;
-    node->params = row->defaults;
     if (params != row->defaults && memcmp(params, row->defaults, sizeof row->defaults) != 0)
         node_save_params(node, params[0], params[1]);
     for (int k = 0; k < n && saves != 0; k++) {

@@ -144,8 +144,8 @@ op_gather(Tensor *t, int64_t dim, Tensor *index)
 
 BACKWARD(gather)
 {
-    Tensor *zeros = index_zeros(n->n_ints, n->ints, (Dtype)g->dtype, g->device);
-    GRAD(0, op_scatter_add(zeros, n->params[0].i, node_saved(n, 0), g, false));
+    Tensor *zeros = index_zeros(n->n_ints, node_ints(n), (Dtype)g->dtype, g->device);
+    GRAD(0, op_scatter_add(zeros, node_params(n)[0].i, node_saved(n, 0), g, false));
 }
 
 Tensor *
@@ -253,19 +253,19 @@ padded(Tensor *part, int ndim, const int64_t *wanted)
 static Tensor *
 source_gradient(Node *n, Tensor *g, Tensor *index)
 {
-    return padded(op_gather(g, n->params[0].i, index), n->n_ints, n->ints);
+    return padded(op_gather(g, node_params(n)[0].i, index), n->n_ints, node_ints(n));
 }
 
 BACKWARD(scatter)
 {
     Tensor *index = node_saved(n, 0);
-    GRAD(0, without_written(g, n->params[0].i, index));
+    GRAD(0, without_written(g, node_params(n)[0].i, index));
     GRAD(1, source_gradient(n, g, index));
 }
 
 BACKWARD(scatter_value)
 {
-    GRAD(0, without_written(g, n->params[0].i, node_saved(n, 0)));
+    GRAD(0, without_written(g, node_params(n)[0].i, node_saved(n, 0)));
 }
 
 BACKWARD(scatter_add)
@@ -442,9 +442,9 @@ mean_gradients(const Reduced *r, Tensor **out)
 
 BACKWARD(scatter_reduce)
 {
-    int reduction = (int)n->params[1].i / 2;
-    Reduced r = {n->params[0].i, node_saved(n, 0), node_saved(n, 1), node_saved(n, 2), node_saved(n, 3), g,
-                 n->params[1].i % 2};
+    int reduction = (int)node_params(n)[1].i / 2;
+    Reduced r = {node_params(n)[0].i, node_saved(n, 0), node_saved(n, 1), node_saved(n, 2), node_saved(n, 3), g,
+                 node_params(n)[1].i % 2};
     Tensor *both[2] = {g, NULL};
     if (PyErr_Occurred())
         return;
@@ -457,5 +457,5 @@ BACKWARD(scatter_reduce)
     else
         extreme_gradients(&r, both);
     GRAD(0, r.include_self ? both[0] : without_written(both[0], r.dim, r.index));
-    GRAD(1, padded(both[1], n->n_ints, n->ints));
+    GRAD(1, padded(both[1], n->n_ints, node_ints(n)));
 }

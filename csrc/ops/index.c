@@ -294,7 +294,7 @@ op_index(Tensor *t, int n, Tensor *const *indices)
 
 BACKWARD(index)
 {
-    Tensor *indices[NDIM_MAX], *zeros = index_zeros(n->n_ints, n->ints, (Dtype)g->dtype, g->device);
+    Tensor *indices[NDIM_MAX], *zeros = index_zeros(n->n_ints, node_ints(n), (Dtype)g->dtype, g->device);
     int count = saved_indices(n, indices);
     if (count >= 0)
         GRAD(0, op_index_put(zeros, count, indices, g, true, true));
@@ -382,6 +382,6 @@ BACKWARD(index_put)
     int count = saved_indices(n, indices);
     if (count < 0)
         return;
-    GRAD(0, n->params[0].i ? g : op_index_put(g, count, indices, zero, false, false));
+    GRAD(0, node_params(n)[0].i ? g : op_index_put(g, count, indices, zero, false, false));
     GRAD(1, op_index(g, count, indices));
 }

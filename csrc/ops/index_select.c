@@ -121,8 +121,8 @@ op_index_select(Tensor *t, int64_t dim, Tensor *index)
 
 BACKWARD(index_select)
 {
-    Tensor *zeros = index_zeros(n->n_ints, n->ints, (Dtype)g->dtype, g->device);
-    GRAD(0, op_index_add(zeros, n->params[0].i, node_saved(n, 0), g, 1, false));
+    Tensor *zeros = index_zeros(n->n_ints, node_ints(n), (Dtype)g->dtype, g->device);
+    GRAD(0, op_index_add(zeros, node_params(n)[0].i, node_saved(n, 0), g, 1, false));
 }
 
 /* ---------------------------------------------------------------- index_add, index_copy */
@@ -189,10 +189,10 @@ op_index_add(Tensor *t, int64_t dim, Tensor *index, Tensor *source, double alpha
 
 BACKWARD(index_add)
 {
-    double alpha = n->params[1].f;
+    double alpha = node_params(n)[1].f;
     GRAD(0, g);
     if (node_needs(n, 1)) {
-        out[1] = op_index_select(g, n->params[0].i, node_saved(n, 0));
+        out[1] = op_index_select(g, node_params(n)[0].i, node_saved(n, 0));
         if (alpha != 1)
             out[1] = op_scalar(OP_mul, out[1], alpha);
     }
@@ -227,8 +227,8 @@ static const Value zero_value = {.given = true, .is_scalar = true, .scalar = {{0
 BACKWARD(index_copy)
 {
     Tensor *index = node_saved(n, 0);
-    GRAD(0, op_index_fill(g, n->params[0].i, index, &zero_value, false));
-    GRAD(1, op_index_select(g, n->params[0].i, index));
+    GRAD(0, op_index_fill(g, node_params(n)[0].i, index, &zero_value, false));
+    GRAD(1, op_index_select(g, node_params(n)[0].i, index));
 }
 
 /* ---------------------------------------------------------------- index_fill */
@@ -279,9 +279,9 @@ distinct(Tensor *index)
 BACKWARD(index_fill)
 {
     Tensor *index = node_saved(n, 0);
-    GRAD(0, op_index_fill(g, n->params[0].i, index, &zero_value, false));
+    GRAD(0, op_index_fill(g, node_params(n)[0].i, index, &zero_value, false));
     if (n->n_edges > 1)
-        GRAD(1, op_sum_to_size(op_index_select(g, n->params[0].i, distinct(index)), 0, NULL));
+        GRAD(1, op_sum_to_size(op_index_select(g, node_params(n)[0].i, distinct(index)), 0, NULL));
 }
 
 /* ---------------------------------------------------------------- take, put */
@@ -349,7 +349,7 @@ op_take(Tensor *t, Tensor *index)
 
 BACKWARD(take)
 {
-    Tensor *zeros = index_zeros(n->n_ints, n->ints, (Dtype)g->dtype, g->device);
+    Tensor *zeros = index_zeros(n->n_ints, node_ints(n), (Dtype)g->dtype, g->device);
     GRAD(0, op_put(zeros, node_saved(n, 0), g, true, false));
 }
 
@@ -388,6 +388,6 @@ BACKWARD(put)
     if (index == NULL)
         return;
     Tensor *zeros = index_zeros(index->ndim, index->dims, (Dtype)g->dtype, g->device);
-    GRAD(0, n->params[0].i ? g : op_put(g, index, zeros, false, false));
-    GRAD(1, op_reshape(op_take(g, index), n->n_ints, n->ints));
+    GRAD(0, node_params(n)[0].i ? g : op_put(g, index, zeros, false, false));
+    GRAD(1, op_reshape(op_take(g, index), n->n_ints, node_ints(n)));
 }

@@ -9,13 +9,13 @@ static int
 keep_operand(Node *n, Tensor *self)
 {
     Tensor *old = NULL;
-    for (int k = 0; n != NULL && k < n->n_saved; k++) {
-        if (n->saved[k].tensor != self)
+    for (int k = n ? n->first_saved : 0; n != NULL && k < n->n_saved; k++) {
+        if (node_slot(n, k)->tensor != self)
             continue;
         if (old == NULL && (old = copy_before_write(self)) == NULL)
             return -1;
         Py_DECREF(self);
-        n->saved[k].tensor = NULL;
+        node_slot(n, k)->tensor = NULL;
         node_save(n, k, old);
     }
     Py_XDECREF((PyObject *)old);

@@ -123,9 +123,9 @@ op_cat(int64_t n, Tensor *const *tensors, int64_t dim)
 
 BACKWARD(cat)
 {
-    int64_t dim = n->ints[0], start = 0;
+    int64_t dim = node_ints(n)[0], start = 0;
     for (int k = 0; k < n->n_edges; k++) {
-        int64_t size = n->ints[k + 1];
+        int64_t size = node_ints(n)[k + 1];
         if (size < 0)
             GRAD(k, op_narrow(op_reshape(g, 1, (int64_t[]){-1}), 0, 0, 0));
         else
@@ -180,7 +180,7 @@ op_stack(int64_t n, Tensor *const *tensors, int64_t dim)
 BACKWARD(stack)
 {
     for (int k = 0; k < n->n_edges; k++)
-        GRAD(k, op_select(g, n->ints[0], k));
+        GRAD(k, op_select(g, node_ints(n)[0], k));
 }
 
 static Tensor *
@@ -269,8 +269,8 @@ done:
 static Tensor *
 zeros_for(Node *n, int k)
 {
-    Meta *meta = node_meta(n, k);
-    Tensor *zeros = scope_keep(tensor_empty(meta->ndim, meta->dims, (Dtype)meta->dtype, meta->device));
+    Meta meta = node_meta(n, k);
+    Tensor *zeros = scope_keep(tensor_empty(meta.ndim, meta.dims, (Dtype)meta.dtype, meta.device));
     return zeros == NULL || fill_data(zeros, (Scalar){PARAM(0), CATEGORY_INT}) < 0 ? NULL : zeros;
 }
 
@@ -287,7 +287,7 @@ rejoin(Node *n, Tensor **grads, bool stacked)
         ok = parts[k] != NULL;
     }
     if (ok)
-        whole = stacked ? op_stack(count, parts, n->ints[0]) : op_cat(count, parts, n->ints[0]);
+        whole = stacked ? op_stack(count, parts, node_ints(n)[0]) : op_cat(count, parts, node_ints(n)[0]);
     PyMem_Free(parts);
     return whole;
 }

@@ -116,8 +116,8 @@ weighted(Node *n, Tensor *g)
 static Tensor *
 gradient(Node *n, Op row, Tensor *g, double sign)
 {
-    return op_pointwise(row, 3, node_saved(n, 0), node_saved(n, 1), weighted(n, g), n->params[0],
-                        factor(sign * n->params[1].f));
+    return op_pointwise(row, 3, node_saved(n, 0), node_saved(n, 1), weighted(n, g), node_params(n)[0],
+                        factor(sign * node_params(n)[1].f));
 }
 
 /* ---------------------------------------------------------------- losses of input - target */
@@ -210,8 +210,8 @@ op_soft_margin_loss(Tensor *x, Tensor *target, LOSS_ARGS)
 BACKWARD(soft_margin_loss)
 {
     Tensor *x = node_saved(n, 0), *target = node_saved(n, 1);
-    GRAD(0, op_pointwise(OP_soft_margin_gradient, 3, x, target, g, factor(1), n->params[1]));
-    GRAD(1, op_pointwise(OP_soft_margin_gradient, 3, target, x, g, factor(1), n->params[1]));
+    GRAD(0, op_pointwise(OP_soft_margin_gradient, 3, x, target, g, factor(1), node_params(n)[1]));
+    GRAD(1, op_pointwise(OP_soft_margin_gradient, 3, target, x, g, factor(1), node_params(n)[1]));
 }
 
 /* ---------------------------------------------------------------- binary cross-entropy */
@@ -254,7 +254,7 @@ BACKWARD(binary_cross_entropy)
 {
     GRAD(0, gradient(n, OP_bce_gradient, g, 1));
     if (node_needs(n, 1)) {
-        Tensor *x = node_saved(n, 0), *scaled = op_scalar(OP_mul, weighted(n, g), n->params[1].f);
+        Tensor *x = node_saved(n, 0), *scaled = op_scalar(OP_mul, weighted(n, g), node_params(n)[1].f);
         out[1] = op_mul(scaled, op_sub(op_log1p(op_neg(x)), op_log(x)));
     }
 }
@@ -289,7 +289,7 @@ BACKWARD(bce_with_logits)
     if (PyErr_Occurred())
         return;
     Tensor *scaled =
-        pos_weight || node_needs(n, 1) ? op_scalar(OP_mul, weighted(n, g), n->params[1].f) : NULL;
+        pos_weight || node_needs(n, 1) ? op_scalar(OP_mul, weighted(n, g), node_params(n)[1].f) : NULL;
     if (pos_weight == NULL)
         GRAD(0, gradient(n, OP_bce_logits_gradient, g, 1));
     else

@@ -148,7 +148,7 @@ op_masked_select(Tensor *t, Tensor *mask)
 
 BACKWARD(masked_select)
 {
-    Tensor *zeros = index_zeros(n->n_ints, n->ints, (Dtype)g->dtype, g->device);
+    Tensor *zeros = index_zeros(n->n_ints, node_ints(n), (Dtype)g->dtype, g->device);
     GRAD(0, op_masked_scatter(zeros, node_saved(n, 0), g, false));
 }
 
@@ -197,12 +197,12 @@ static Tensor *
 source_gradient(Node *n, Tensor *g)
 {
     Tensor *used = op_masked_select(g, node_saved(n, 0));
-    int64_t total = shape_numel(n->n_ints, n->ints);
+    int64_t total = shape_numel(n->n_ints, node_ints(n));
     if (used == NULL)
         return NULL;
     if (used->numel != total)
         used = op_slice_backward(used, 1, &total, 0, 0, 1);
-    return op_reshape(used, n->n_ints, n->ints);
+    return op_reshape(used, n->n_ints, node_ints(n));
 }
 
 BACKWARD(masked_scatter)

@@ -345,7 +345,7 @@ add_product(Op op, Tensor *input, Tensor *(*product)(Tensor *, Tensor *), Tensor
 static void
 sum_gradients(Node *n, Tensor *g, Tensor **out, Tensor *(*product)(Tensor *, Tensor *))
 {
-    double beta = n->params[0].f, alpha = n->params[1].f;
+    double beta = node_params(n)[0].f, alpha = node_params(n)[1].f;
     GRAD(0, scaled(g, beta));
     GRAD(1, scaled(product(g, op_mT(node_saved(n, 1))), alpha));
     GRAD(2, scaled(product(op_mT(node_saved(n, 0)), g), alpha));
@@ -370,7 +370,7 @@ op_addmv(Tensor *input, Tensor *a, Tensor *v, double beta, double alpha)
 
 BACKWARD(addmv)
 {
-    double beta = n->params[0].f, alpha = n->params[1].f;
+    double beta = node_params(n)[0].f, alpha = node_params(n)[1].f;
     GRAD(0, scaled(g, beta));
     GRAD(1, scaled(op_outer(g, node_saved(n, 1)), alpha));
     GRAD(2, scaled(op_mv(op_mT(node_saved(n, 0)), g), alpha));
@@ -398,7 +398,7 @@ op_addr(Tensor *input, Tensor *a, Tensor *b, double beta, double alpha)
 
 BACKWARD(addr)
 {
-    double beta = n->params[0].f, alpha = n->params[1].f;
+    double beta = node_params(n)[0].f, alpha = node_params(n)[1].f;
     GRAD(0, scaled(g, beta));
     GRAD(1, scaled(op_mv(g, node_saved(n, 1)), alpha));
     GRAD(2, scaled(op_mv(op_mT(g), node_saved(n, 0)), alpha));

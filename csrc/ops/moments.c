@@ -88,7 +88,7 @@ var_gradient(Node *n, Tensor *g)
     int64_t dims[NDIM_MAX];
     int count = span_dims(n, dims);
     Tensor *mean = count > 0 ? op_mean_dims(x, count, dims, true) : x;
-    double divisor = divisor_of((double)span_count(n), n->params[0].f);
+    double divisor = divisor_of((double)span_count(n), node_params(n)[0].f);
     return op_mul(op_scalar(OP_mul, span_restore(n, g), 2 / divisor), op_sub(x, mean));
 }
 

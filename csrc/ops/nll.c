@@ -287,7 +287,7 @@ op_nll_loss_backward(Tensor *g, int ndim, const int64_t *dims, Tensor *target, T
 /* The transposed map of a linear one: the loss itself, of the gradient that comes in. */
 BACKWARD(nll_loss_backward)
 {
-    GRAD(0, op_nll_loss(g, node_saved(n, 0), node_saved(n, 1), n->ints[0], (LossReduction)n->ints[1]));
+    GRAD(0, op_nll_loss(g, node_saved(n, 0), node_saved(n, 1), node_ints(n)[0], (LossReduction)node_ints(n)[1]));
 }
 
 static Tensor *
@@ -296,7 +296,7 @@ nll_gradient(Node *n, Tensor *g)
     Tensor *weight = node_saved(n, 2);
     if (weight == NULL && PyErr_Occurred())
         return NULL;
-    return nll_backward(g, node_saved(n, 0), node_saved(n, 1), weight, n->ints[0], (LossReduction)n->ints[1],
+    return nll_backward(g, node_saved(n, 0), node_saved(n, 1), weight, node_ints(n)[0], (LossReduction)node_ints(n)[1],
                         node_saved(n, 3));
 }
 
@@ -323,9 +323,9 @@ cross_entropy_gradient(Node *n, Tensor *g)
         int64_t dim = x->ndim > 1;
         return op_log_softmax_backward(nll_gradient(n, g), op_log_softmax(x, dim), dim);
     }
-    if (classes_of(&c, x, target, weight, n->ints[0]) < 0)
+    if (classes_of(&c, x, target, weight, node_ints(n)[0]) < 0)
         return NULL;
-    return op_to_dtype(run_backward(&c, g, state, true, (LossReduction)n->ints[1]), (Dtype)x->dtype);
+    return op_to_dtype(run_backward(&c, g, state, true, (LossReduction)node_ints(n)[1]), (Dtype)x->dtype);
 }
 
 BACKWARD(cross_entropy)

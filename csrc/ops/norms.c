@@ -133,10 +133,10 @@ BACKWARD(linalg_vector_norm)
 {
     int64_t dims[NDIM_MAX];
     int count = span_dims(n, dims);
-    if (n->params[0].f == 0)
+    if (node_params(n)[0].f == 0)
         return;
     GRAD(0, norm_gradient(node_saved(n, 0), span_restore(n, node_saved(n, 1)), span_restore(n, g),
-                          n->params[0].f, count, dims));
+                          node_params(n)[0].f, count, dims));
 }
 
 /* ---------------------------------------------------------------- dist */
@@ -164,11 +164,11 @@ BACKWARD(dist)
     Tensor *a = node_saved(n, 0), *b = node_saved(n, 1), *difference = op_sub(a, b);
     int64_t dims[NDIM_MAX];
     int ndim = difference ? difference->ndim : 0;
-    if (n->params[0].f == 0)
+    if (node_params(n)[0].f == 0)
         return;
     for (int i = 0; i < ndim; i++)
         dims[i] = i;
-    Tensor *d = norm_gradient(difference, node_saved(n, 2), g, n->params[0].f, ndim, dims);
+    Tensor *d = norm_gradient(difference, node_saved(n, 2), g, node_params(n)[0].f, ndim, dims);
     if (d == NULL)
         return;
     GRAD(0, op_sum_to_size(d, a->ndim, a->dims));

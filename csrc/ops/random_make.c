@@ -133,9 +133,9 @@ drawn(Op op, int variant, Tensor *out, Tensor *a, Tensor *b)
 static void
 zero_gradients(Node *n, Tensor **out, const Tensor *g)
 {
-    int first = (int)n->ints[0];
-    GRAD(0, index_zeros(first, n->ints + 1, (Dtype)g->dtype, g->device));
-    GRAD(1, index_zeros(n->n_ints - 1 - first, n->ints + 1 + first, (Dtype)g->dtype, g->device));
+    int first = (int)node_ints(n)[0];
+    GRAD(0, index_zeros(first, node_ints(n) + 1, (Dtype)g->dtype, g->device));
+    GRAD(1, index_zeros(n->n_ints - 1 - first, node_ints(n) + 1 + first, (Dtype)g->dtype, g->device));
 }
 
 BACKWARD(normal)

@@ -64,14 +64,14 @@ span_restore(Node *n, Tensor *y)
     if (y == NULL || y->ndim == ndim)
         return y;
     for (int i = 0; i < ndim; i++)
-        full[i] = n->ints[ndim + i] ? 1 : n->ints[i];
+        full[i] = node_ints(n)[ndim + i] ? 1 : node_ints(n)[i];
     return op_reshape(y, ndim, full);
 }
 
 Tensor *
 span_spread(Node *n, Tensor *y)
 {
-    return op_expand(y && y->ndim == 0 ? y : span_restore(n, y), n->n_ints / 2, n->ints);
+    return op_expand(y && y->ndim == 0 ? y : span_restore(n, y), n->n_ints / 2, node_ints(n));
 }
 
 int
@@ -79,7 +79,7 @@ span_dims(Node *n, int64_t *dims)
 {
     int count = 0, ndim = n->n_ints / 2;
     for (int i = 0; i < ndim; i++)
-        if (n->ints[ndim + i])
+        if (node_ints(n)[ndim + i])
             dims[count++] = i;
     return count;
 }
@@ -89,8 +89,8 @@ span_count(Node *n)
 {
     int64_t count = 1, ndim = n->n_ints / 2;
     for (int i = 0; i < ndim; i++)
-        if (n->ints[ndim + i])
-            count *= n->ints[i];
+        if (node_ints(n)[ndim + i])
+            count *= node_ints(n)[i];
     return count;
 }
 
@@ -399,7 +399,7 @@ prod_gradient(Node *n, Tensor *g)
         return op_mul(span_restore(n, g), product_of_others(x, dims[0]));
     }
     Tensor *others = product_of_others(op_reshape(x, 1, (int64_t[]){-1}), 0);
-    return op_mul(g, op_reshape(others, x->ndim, n->ints));
+    return op_mul(g, op_reshape(others, x->ndim, node_ints(n)));
 }
 
 BACKWARD(prod)
@@ -500,7 +500,7 @@ op_trace(Tensor *t)
 
 BACKWARD(trace)
 {
-    int64_t rows = n->ints[0], columns = n->ints[1], length = rows < columns ? rows : columns;
-    GRAD(0, op_as_strided_backward(op_expand(g, 1, &length), 2, n->ints, (int64_t[]){columns, 1}, 1, &length,
+    int64_t rows = node_ints(n)[0], columns = node_ints(n)[1], length = rows < columns ? rows : columns;
+    GRAD(0, op_as_strided_backward(op_expand(g, 1, &length), 2, node_ints(n), (int64_t[]){columns, 1}, 1, &length,
                                    (int64_t[]){columns + 1}, 0));
 }

@@ -135,8 +135,8 @@ op_slice_backward(Tensor *g, int ndim, const int64_t *dims, int64_t dim, int64_t
 
 BACKWARD(slice_backward)
 {
-    const int64_t *part = n->ints + n->n_ints - 3;
-    int64_t length = n->params[0].i, end = length ? part[1] + (length - 1) * part[2] + 1 : part[1];
+    const int64_t *part = node_ints(n) + n->n_ints - 3;
+    int64_t length = node_params(n)[0].i, end = length ? part[1] + (length - 1) * part[2] + 1 : part[1];
     GRAD(0, op_slice(g, part[0], part[1], end, part[2]));
 }
 
@@ -167,7 +167,7 @@ op_strided_add(Tensor *flat, Tensor *g, int ndim, const int64_t *dims, const int
 BACKWARD(strided_add)
 {
     int ndim = n->n_ints / 2;
-    GRAD(0, op_as_strided(op_contiguous(g), ndim, n->ints, n->ints + ndim, n->ints[2 * ndim]));
+    GRAD(0, op_as_strided(op_contiguous(g), ndim, node_ints(n), node_ints(n) + ndim, node_ints(n)[2 * ndim]));
 }
 
 /* ---------------------------------------------------------------- alias */

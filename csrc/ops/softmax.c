@@ -133,12 +133,12 @@ op_log_softmax_backward(Tensor *g, Tensor *y, int64_t dim)
 
 BACKWARD(softmax)
 {
-    GRAD(0, op_softmax_backward(g, node_saved(n, 0), n->ints[0]));
+    GRAD(0, op_softmax_backward(g, node_saved(n, 0), node_ints(n)[0]));
 }
 
 BACKWARD(log_softmax)
 {
-    GRAD(0, op_log_softmax_backward(g, node_saved(n, 0), n->ints[0]));
+    GRAD(0, op_log_softmax_backward(g, node_saved(n, 0), node_ints(n)[0]));
 }
 
 static Tensor *
@@ -151,7 +151,7 @@ sum_along(Tensor *t, int64_t d)
 BACKWARD(softmax_backward_data)
 {
     Tensor *h = g, *first = node_saved(n, 0), *y = node_saved(n, 1);
-    int64_t d = n->ints[0];
+    int64_t d = node_ints(n)[0];
     GRAD(0, op_softmax_backward(h, y, d));
     GRAD(1, op_sub(op_mul(h, op_sub(first, sum_along(op_mul(first, y), d))),
                    op_mul(first, sum_along(op_mul(h, y), d))));
@@ -161,7 +161,7 @@ BACKWARD(softmax_backward_data)
 BACKWARD(log_softmax_backward_data)
 {
     Tensor *h = g, *first = node_saved(n, 0), *p = op_exp(node_saved(n, 1));
-    int64_t d = n->ints[0];
+    int64_t d = node_ints(n)[0];
     GRAD(0, op_sub(h, sum_along(op_mul(h, p), d)));
     GRAD(1, op_neg(op_mul(op_mul(h, p), sum_along(first, d))));
 }
@@ -239,7 +239,7 @@ op_glu(Tensor *t, int64_t dim)
 BACKWARD(glu)
 {
     Tensor *a, *b;
-    int64_t d = n->ints[0];
+    int64_t d = node_ints(n)[0];
     if (halves(node_saved(n, 0), d, &a, &b) < 0)
         return;
     Tensor *s = op_sigmoid(b), *g_a = op_mul(g, s);

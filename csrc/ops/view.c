@@ -217,7 +217,7 @@ op_view(Tensor *t, int ndim, const int64_t *dims)
 
 BACKWARD(view)
 {
-    GRAD(0, op_reshape(g, n->n_ints, n->ints));
+    GRAD(0, op_reshape(g, n->n_ints, node_ints(n)));
 }
 
 Tensor *
@@ -235,7 +235,7 @@ op_unsafe_view(Tensor *t, int ndim, const int64_t *dims)
 
 BACKWARD(unsafe_view)
 {
-    GRAD(0, op_reshape(g, n->n_ints, n->ints));
+    GRAD(0, op_reshape(g, n->n_ints, node_ints(n)));
 }
 
 Tensor *
@@ -372,7 +372,7 @@ op_expand(Tensor *t, int ndim, const int64_t *dims)
 
 BACKWARD(expand)
 {
-    GRAD(0, op_sum_to_size(g, n->n_ints, n->ints));
+    GRAD(0, op_sum_to_size(g, n->n_ints, node_ints(n)));
 }
 
 /* ---------------------------------------------------------------- orders of dims */
@@ -397,7 +397,7 @@ unpermuted(Node *n, Tensor *g)
 {
     int64_t inverse[NDIM_MAX];
     for (int i = 0; i < n->n_ints; i++)
-        inverse[n->ints[i]] = i;
+        inverse[node_ints(n)[i]] = i;
     return op_permute(g, n->n_ints, inverse);
 }
 
@@ -501,12 +501,12 @@ op_squeeze(Tensor *t, const int64_t *dims, int n)
 
 BACKWARD(squeeze)
 {
-    GRAD(0, op_reshape(g, n->n_ints, n->ints));
+    GRAD(0, op_reshape(g, n->n_ints, node_ints(n)));
 }
 
 BACKWARD(squeeze_dim)
 {
-    GRAD(0, op_reshape(g, n->n_ints, n->ints));
+    GRAD(0, op_reshape(g, n->n_ints, node_ints(n)));
 }
 
 Tensor *
@@ -534,7 +534,7 @@ op_unsqueeze(Tensor *t, int64_t dim)
 
 BACKWARD(unsqueeze)
 {
-    GRAD(0, op_reshape(g, n->n_ints, n->ints));
+    GRAD(0, op_reshape(g, n->n_ints, node_ints(n)));
 }
 
 /* ---------------------------------------------------------------- parts */
@@ -582,8 +582,8 @@ op_select(Tensor *t, int64_t dim, int64_t index)
 BACKWARD(select)
 {
     int ndim = n->n_ints - 3;
-    int64_t dim = n->ints[ndim];
-    GRAD(0, op_slice_backward(op_unsqueeze(g, dim), ndim, n->ints, dim, n->ints[ndim + 1], 1));
+    int64_t dim = node_ints(n)[ndim];
+    GRAD(0, op_slice_backward(op_unsqueeze(g, dim), ndim, node_ints(n), dim, node_ints(n)[ndim + 1], 1));
 }
 
 Tensor *
@@ -618,7 +618,7 @@ op_slice(Tensor *t, int64_t dim, int64_t start, int64_t end, int64_t step)
 BACKWARD(slice)
 {
     int ndim = n->n_ints - 3;
-    GRAD(0, op_slice_backward(g, ndim, n->ints, n->ints[ndim], n->ints[ndim + 1], n->ints[ndim + 2]));
+    GRAD(0, op_slice_backward(g, ndim, node_ints(n), node_ints(n)[ndim], node_ints(n)[ndim + 1], node_ints(n)[ndim + 2]));
 }
 
 Tensor *
