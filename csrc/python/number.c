@@ -192,8 +192,9 @@ check_one_element(Tensor *t, PyObject *class, const char *phrase)
 PyObject *
 tensor_number(Tensor *t)
 {
-    char phrase[80];
-    snprintf(phrase, sizeof phrase, "a Tensor with %lld elements cannot be converted to Scalar", (long long)t->numel);
+    char phrase[80] = "";
+    if (t->numel != 1)
+        snprintf(phrase, sizeof phrase, "a Tensor with %lld elements cannot be converted to Scalar", (long long)t->numel);
     if (check_one_element(t, PyExc_RuntimeError, phrase) < 0)
         return NULL;
     Param value = tensor_item(t);
@@ -242,9 +243,9 @@ slot_float(PyObject *self)
     if (check_one_element((Tensor *)self, PyExc_ValueError, only_one) < 0)
         return NULL;
     PyObject *number = tensor_number((Tensor *)self);
-    PyObject *result = number ? PyNumber_Float(number) : NULL;
-    Py_XDECREF(number);
-    return result;
+    if (number != NULL && !PyFloat_CheckExact(number))
+        Py_SETREF(number, PyNumber_Float(number));
+    return number;
 }
 
 static PyObject *

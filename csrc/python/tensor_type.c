@@ -434,12 +434,12 @@ method_item(PyObject *self, PyObject *unused)
 
 /* size() / size(dim), stride() / stride(dim) */
 static PyObject *
-sizes_or_one(Tensor *t, PyObject *args, PyObject *kwargs, const int64_t *values, bool as_size)
+sizes_or_one(Tensor *t, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, const int64_t *values, bool as_size)
 {
-    static char *names[] = {"dim", NULL};
-    PyObject *dim = Py_None;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O", names, &dim))
-        return NULL;
+    Py_ssize_t given = nargs + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0);
+    if (given > 1 || (given > nargs && PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(kwnames, 0), "dim") != 0))
+        return (PyObject *)error(PyExc_TypeError, "%s() takes at most one argument, dim", as_size ? "size" : "stride");
+    PyObject *dim = given == 1 ? args[0] : Py_None;
     if (dim == Py_None && as_size)
         return size_object(t->ndim, values);
     if (dim == Py_None) {
@@ -458,15 +458,15 @@ sizes_or_one(Tensor *t, PyObject *args, PyObject *kwargs, const int64_t *values,
 }
 
 static PyObject *
-method_size(PyObject *self, PyObject *args, PyObject *kwargs)
+method_size(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
-    return sizes_or_one((Tensor *)self, args, kwargs, ((Tensor *)self)->dims, true);
+    return sizes_or_one((Tensor *)self, args, nargs, kwnames, ((Tensor *)self)->dims, true);
 }
 
 static PyObject *
-method_stride(PyObject *self, PyObject *args, PyObject *kwargs)
+method_stride(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
-    return sizes_or_one((Tensor *)self, args, kwargs, ((Tensor *)self)->strides, false);
+    return sizes_or_one((Tensor *)self, args, nargs, kwnames, ((Tensor *)self)->strides, false);
 }
 
 static PyObject *
@@ -584,10 +584,11 @@ module_add_methods(PyObject *module, PyObject *methods)
 }
 
 #define KEYWORDS(function) (PyCFunction)(void (*)(void))function, METH_VARARGS | METH_KEYWORDS
+#define FASTCALL(function) (PyCFunction)(void (*)(void))function, METH_FASTCALL | METH_KEYWORDS
 static PyMethodDef tensor_methods[] = {
     {"item", method_item, METH_NOARGS, "The value of a one-element tensor as a Python number."},
-    {"size", KEYWORDS(method_size), "size(dim=None): all sizes as torch.Size, or one as int."},
-    {"stride", KEYWORDS(method_stride), "stride(dim=None): steps in elements, a tuple or one int."},
+    {"size", FASTCALL(method_size), "size(dim=None): all sizes as torch.Size, or one as int."},
+    {"stride", FASTCALL(method_stride), "stride(dim=None): steps in elements, a tuple or one int."},
     {"dim", method_dim, METH_NOARGS, "Number of dimensions."},
     {"ndimension", method_dim, METH_NOARGS, "Number of dimensions."},
     {"numel", method_numel, METH_NOARGS, "Number of elements."},
