@@ -40,7 +40,7 @@ def build(leg):
     setup, folder = load_setup(leg), Path("build", "hostile", leg)
     package = folder / "ctorch"
     package.mkdir(parents=True, exist_ok=True)
-    cc, version = setup.compiler()
+    cc, version, _ = setup.compiler()
     host = setup.setup_cuda.Host(cc, version, setup.LANGUAGE + setup.WARNINGS, setup.NUMERICS, setup.finishing_flags, False,
                                  SANITIZED[leg])
     made = setup.setup_cuda.sim_library(host)

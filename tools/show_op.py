@@ -38,7 +38,7 @@ def row_of(name):
 
 def expansions(name):
     """(suffix, text) of every function in the preprocessed kernels that a row of that name gave."""
-    cc, _ = build.compiler()
+    cc, _, _ = build.compiler()
     for source in sorted((ROOT / "csrc/kernels").glob("*.c")):
         command = [*cc, *build.flags_of(source.relative_to(ROOT), "baseline"), "-E", "-P", str(source)]
         done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)

@@ -374,12 +374,27 @@ node_saved_slots(Node *n, int first, int end)
     return 0;
 }
 
+/* A slot to write into, NULL with an error; the first one is had at little cost. */
+static inline Saved *
+slot_for(Node *n, int slot)
+{
+    if (n->n_saved > 0)
+        return node_saved_slots(n, slot, slot + 1) < 0 ? NULL : node_slot(n, slot);
+    Saved *s = held_alloc(n, HELD_SAVED, sizeof(Saved) / sizeof(int64_t));
+    if (s == NULL)
+        return NULL;
+    s->tensor = NULL;
+    n->first_saved = (uint16_t)slot;
+    n->n_saved = (uint16_t)(slot + 1);
+    return s;
+}
+
 void
 node_save(Node *n, int slot, Tensor *t)
 {
-    if (n == NULL || t == NULL || node_saved_slots(n, slot, slot + 1) < 0)
+    Saved *s = n == NULL || t == NULL ? NULL : slot_for(n, slot);
+    if (s == NULL)
         return;
-    Saved *s = node_slot(n, slot);
     s->tensor = (Tensor *)Py_NewRef((PyObject *)t);
     s->version = t->storage->version;
     s->output_nr = SAVED_OPERAND;
@@ -391,18 +406,16 @@ node_save(Node *n, int slot, Tensor *t)
 void
 node_save_number(Node *n, int slot, double number)
 {
-    if (node_saved_slots(n, slot, slot + 1) == 0)
-        node_slot(n, slot)->number = number;
+    Saved *s = slot_for(n, slot);
+    if (s != NULL)
+        s->number = number;
 }
 
 void
 node_save_output(Node *n, int slot, Tensor *out)
 {
-    if (n == NULL || node_saved_slots(n, slot, slot + 1) < 0)
-        return;
-    Saved *s = node_slot(n, slot);
-    s->tensor = tensor_alias(out);
-    if (s->tensor == NULL)
+    Saved *s = n == NULL ? NULL : slot_for(n, slot);
+    if (s == NULL || (s->tensor = tensor_alias(out)) == NULL)
         return;
     s->version = out->storage->version;
     s->output_nr = out->output_nr;

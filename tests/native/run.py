@@ -45,7 +45,7 @@ def compile_test(setup, cc, folder, objects, name, isa):
 def main(wanted):
     os.chdir(ROOT)
     setup = setup_py()
-    cc, _ = setup.compiler()
+    cc, _, _ = setup.compiler()
     objects = setup.objects_folder(cc)
     folder = objects / "native"
     folder.mkdir(parents=True, exist_ok=True)

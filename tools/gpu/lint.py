@@ -117,7 +117,7 @@ def library(archs):
     spec = importlib.util.spec_from_file_location("ctorch_setup", ROOT / "setup.py")
     setup = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(setup)
-    cc, version = setup.compiler()
+    cc, version, _ = setup.compiler()
     host = setup.setup_cuda.Host(cc, version, setup.LANGUAGE + setup.WARNINGS, setup.NUMERICS,
                                  lambda sanitize=True: ["-DNDEBUG", "-Werror"], True, "")
     return setup, setup.setup_cuda.cuda_library(host)
