@@ -473,3 +473,48 @@ def test_a_node_with_many_edges_and_outputs():
     w = torch.ones(300, 2, requires_grad=True)
     sum(part.sum() * k for k, part in enumerate(w.unbind())).backward()
     assert w.grad[:, 1].tolist() == list(range(300))
+
+
+# ---------------------------------------------------------------- what a node holds
+class KeepsAll(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, *tensors):
+        ctx.save_for_backward(*tensors)
+        ctx.factor = 2.0
+        return sum(tensors) * ctx.factor
+
+    @staticmethod
+    def backward(ctx, g):
+        assert len(ctx.saved_tensors) == len(ctx.needs_input_grad)
+        return tuple(g * ctx.factor * (saved - saved + 1) for saved in ctx.saved_tensors)
+
+
+@pytest.mark.parametrize("count", [1, 3, 40, 300])
+def test_a_node_holds_as_much_as_its_op_needs(count):
+    for _ in range(3):  # the first of a kind is too short for it, the next ones are not
+        x = torch.randn(*[1] * (count % 60), 2, requires_grad=True)
+        (x * x.detach() + x ** 3).sum().backward()
+        assert (x.grad - (x.detach() + 3 * x.detach() ** 2)).abs().max() < 1e-5
+        leaves = [torch.full((2,), float(k), requires_grad=True) for k in range(count)]
+        whole = torch.cat([leaf * leaf for leaf in leaves])
+        parts = whole.reshape(count, 2).unbind()
+        sum(part * k for k, part in enumerate(parts)).sum().backward()
+        assert all(leaf.grad.tolist() == [2.0 * k * k] * 2 for k, leaf in enumerate(leaves))
+        kept = [torch.ones(2, requires_grad=True) for _ in range(count)]
+        KeepsAll.apply(*kept).sum().backward()
+        assert all(leaf.grad.tolist() == [2.0, 2.0] for leaf in kept)
+
+
+def test_only_a_ctx_takes_attributes():
+    w = torch.ones(2, requires_grad=True)
+    y = w * 2
+    with pytest.raises(AttributeError, match="has no attribute 'note'"):
+        y.grad_fn.note = 1
+    y.grad_fn.metadata["note"] = y  # a cycle, which the collector finds
+    assert y.grad_fn.metadata == {"note": y} and not hasattr(y.grad_fn, "__dict__")
+    node = KeepsAll.apply(w, y).grad_fn
+    node.note = 5
+    assert node.__dict__ == {"factor": 2.0, "note": 5} and node.note == 5
+    del node.note
+    with pytest.raises(AttributeError, match="has no attribute 'note'"):
+        node.note

@@ -52,7 +52,7 @@ typedef struct Rare {
     PyObject *dict;               /* a Function's ctx has attributes */
     PyObject *found_by;           /* AccumulateGrad: capsule whose context is this node while it holds its leaf */
     Meta *more_outputs;           /* metas of outputs 1.. when n_outputs > 1, with dims on the heap */
-    void *heap[HELD_KINDS];            /* what found no room */
+    void *heap[HELD_KINDS];       /* what found no room */
 } Rare;
 
 /* A long graph is made of nodes above all, so each is as long as what it holds: `room` begins with the edges, and the
@@ -69,7 +69,7 @@ struct Node {
     int32_t n_edges;
     int32_t n_outputs;
     int32_t n_ints;
-    uint8_t at[HELD_KINDS];            /* in words behind the edges, or one of those below */
+    uint8_t at[HELD_KINDS];       /* in words behind the edges, or one of those below */
     uint8_t used;                 /* words behind the edges */
     bool released;                /* saved operands were freed by a backward without retain_graph */
     int8_t out_dtype;             /* of the first output, as in its Meta */
