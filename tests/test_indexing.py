@@ -429,3 +429,44 @@ def test_reversed():
     assert reversed(x.view(2, 3)).tolist() == [[3, 4, 5], [0, 1, 2]]
     assert type(reversed(x).grad_fn).__name__ == "FlipBackward0"
     assert reversed(torch.tensor(1)).item() == 1
+
+
+@pytest.mark.kernels
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.int64, torch.int32, torch.int16, torch.bfloat16])
+@pytest.mark.parametrize("length", [1, 5, 64, 1031, 5000])
+def test_long_rows_of_indices(dtype, length):
+    """Every index, and the same one again and again, is used in order; the layouts take different loops."""
+    rng = np.random.default_rng(length)
+    k, source = rng.integers(0, 7, (3, length)), rng.integers(-9, 9, (3, length))
+    small = rng.integers(-9, 9, (3, 7))
+    index, values, table = torch.tensor(k), torch.tensor(source).to(dtype), torch.tensor(small).to(dtype)
+    assert table.gather(1, index).tolist() == np.take_along_axis(small, k, 1).tolist()
+    assert table.t().contiguous().gather(0, index.t()).t().tolist() == np.take_along_axis(small, k, 1).tolist()
+    last, summed = small.copy(), small.copy()
+    for row in range(3):
+        for column in range(length):
+            last[row, k[row, column]] = source[row, column]
+        np.add.at(summed[row], k[row], source[row])
+    assert table.scatter(1, index, values).tolist() == last.tolist()
+    assert table.t().contiguous().t().scatter(1, index.t().contiguous().t(), values).tolist() == last.tolist()
+    if dtype != torch.bfloat16:
+        assert table.scatter_add(1, index, values).tolist() == summed.tolist()
+
+
+@pytest.mark.kernels
+@pytest.mark.parametrize("bad", [7, -1, 1 << 62, -(1 << 63)])
+@pytest.mark.parametrize("place", [0, 3, 2047, 2048, 4999])
+def test_one_index_out_of_range(bad, place):
+    index, table, values = torch.zeros(5000, dtype=torch.int64), torch.arange(7.), torch.ones(5000)
+    index[place] = bad
+    for call in (lambda: table.gather(0, index), lambda: table.scatter(0, index, values),
+                 lambda: table.scatter_add(0, index, values), lambda: table.scatter_(0, index, values),
+                 lambda: table.scatter_add_(0, index, values), lambda: table.scatter_(0, index, 5.0),
+                 lambda: table.scatter_reduce(0, index, values, "prod")):
+        with pytest.raises(RuntimeError, match=f"index {bad} is out of bounds for dimension 0 with size 7"):
+            call()
+    assert table.tolist() == [0, 1, 2, 3, 4, 5, 6]
+    wide = torch.zeros(5000, 2, dtype=torch.int64)
+    wide[:, 1] = index
+    with pytest.raises(RuntimeError, match=f"index {bad} is out of bounds"):
+        table.gather(0, wide[:, 1])

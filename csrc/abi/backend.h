@@ -18,7 +18,7 @@
 #include "abi/softmax.h"
 #include "abi/sort.h"
 
-enum { BACKEND_ABI = 3 };
+enum { BACKEND_ABI = 4 };
 
 typedef struct Backend {
     int abi;

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "abi/dtype.h"
+#include "abi/isa.h"
 #include "abi/iter.h"
 
 enum { PICK_INDICES = ITER_OPERANDS - 2 };
@@ -14,12 +15,14 @@ enum { PICK_INDICES = ITER_OPERANDS - 2 };
 typedef enum PickMode { PICK_GET, PICK_SET, PICK_ADD, PICK_MUL, PICK_MAX, PICK_MIN, PICK_MODES } PickMode;
 
 /* Operands of the iterator: 0 values, 1 data (stride 0 where an index speaks for the dimension), 2... int64 indices,
- * each in [-size, size): the element is step * index bytes further on.  Several writes to one element happen in the
+ * each in [-size, size) unless `outside` asks: the element is step * index bytes further on.  Several writes to one element happen in the
  * iterator's order. */
 typedef struct PickArgs {
     PickMode mode;
     int8_t dtype;
     bool data_overlaps;                /* data's own strides may reach one element twice: no two threads */
+    bool wraps;                        /* else no index is negative */
+    bool *outside;                     /* NULL, or set where an index is not in [0, size): what was written is void */
     int n_indices;
     int64_t step[PICK_INDICES];
     int64_t size[PICK_INDICES];
@@ -44,5 +47,9 @@ typedef struct NonzeroArgs {
     int64_t n, count;
     int64_t *out;
 } NonzeroArgs;
+
+/* Of dense indices: whether all are in [0, size); what is less than *low or more than *high. */
+bool ISA_NAME(indices_inside)(const int64_t *at, int64_t n, int64_t size);
+void ISA_NAME(index_extremes)(const int64_t *at, int64_t n, int64_t *low, int64_t *high);
 
 #endif

@@ -37,6 +37,8 @@ typedef struct Kernels {
     void (*sort_keys)(uint64_t *keys, const char *row, Dtype dtype, int64_t n, uint64_t flip);      /* abi/sort.h */
     void (*copy_strided)(char *to, int64_t to_stride, const char *from, int64_t from_stride, int64_t n,
                          int64_t itemsize);                                                     /* abi/convert.h */
+    bool (*indices_inside)(const int64_t *at, int64_t n, int64_t size);                         /* abi/index.h */
+    void (*index_extremes)(const int64_t *at, int64_t n, int64_t *low, int64_t *high);
     const struct GemmKernels *gemm;
     const struct RandomKernels *random;
     const struct ReduceKernels *reduce;

@@ -11,7 +11,7 @@
 #include "core/parallel.h"
 #include "ctorch.h"
 
-enum { BLOCK = 256, RELEASE_GIL_ABOVE = 1 << 15, GRAIN = 1 << 13, CHUNKS = 8 };
+enum { BLOCK = 256, RELEASE_GIL_ABOVE = 1 << 15, GRAIN = 1 << 13, CHUNKS = 8, CHECKED = 2048 };
 
 /* ---------------------------------------------------------------- where values and elements meet */
 /* Element i of the values and the one of data that it belongs to. */
@@ -123,10 +123,34 @@ pick_elements(const PickArgs *a, int k, char *const *ptr, char *data, const int6
     }
 }
 
-#define DENSE_LOOP(T, statement) \
-    for (int64_t i = 0; i < n; i++) { \
-        T *d = (T *)(void *)data + at[i], *v = (T *)(void *)values + i; \
-        statement; \
+/* Four at a time: what is read, then what is written, which could stand in its way.  Sums follow one another, for an
+ * index may be there twice. */
+#define DENSE_GET(T) \
+    { \
+        const T *d = (const T *)(void *)data; \
+        T *v = (T *)(void *)values; \
+        int64_t i = 0; \
+        for (; i + 4 <= n; i += 4) { \
+            const T v0 = d[at[i]], v1 = d[at[i + 1]], v2 = d[at[i + 2]], v3 = d[at[i + 3]]; \
+            v[i] = v0, v[i + 1] = v1, v[i + 2] = v2, v[i + 3] = v3; \
+        } \
+        for (; i < n; i++) \
+            v[i] = d[at[i]]; \
+    } \
+    return true
+
+#define DENSE_PUT(T, put) \
+    { \
+        T *d = (T *)(void *)data; \
+        const T *v = (const T *)(void *)values; \
+        int64_t i = 0; \
+        for (; i + 4 <= n; i += 4) { \
+            const int64_t k0 = at[i], k1 = at[i + 1], k2 = at[i + 2], k3 = at[i + 3]; \
+            const T v0 = v[i], v1 = v[i + 1], v2 = v[i + 2], v3 = v[i + 3]; \
+            d[k0] put v0, d[k1] put v1, d[k2] put v2, d[k3] put v3; \
+        } \
+        for (; i < n; i++) \
+            d[at[i]] put v[i]; \
     } \
     return true
 
@@ -137,26 +161,22 @@ pick_dense(const PickArgs *a, int k, char *const *ptr, char *data, const int64_t
 {
     const int64_t *at = (const int64_t *)(const void *)ptr[k + 2];
     char *values = ptr[0];
-    int64_t signs = 0;
     const int64_t itemsize = dtype_info[a->dtype].itemsize;
-    if (stride[0] != itemsize || stride[1] != 0 || stride[k + 2] != (int64_t)sizeof *at || a->step[k] != itemsize)
-        return false;
-    for (int64_t i = 0; i < n; i++)
-        signs |= at[i];
-    if (signs < 0)
+    if (stride[0] != itemsize || stride[1] != 0 || stride[k + 2] != (int64_t)sizeof *at || a->step[k] != itemsize
+        || (a->wraps && !cpu_kernels->indices_inside(at, n, INT64_MAX)))
         return false;
     if (a->mode == PICK_ADD)
         switch (a->dtype) {
-        case DTYPE_INT64: DENSE_LOOP(int64_t, *d += *v);
-        case DTYPE_FLOAT: DENSE_LOOP(float, *d += *v);
-        case DTYPE_DOUBLE: DENSE_LOOP(double, *d += *v);
+        case DTYPE_INT64: DENSE_PUT(int64_t, +=);
+        case DTYPE_FLOAT: DENSE_PUT(float, +=);
+        case DTYPE_DOUBLE: DENSE_PUT(double, +=);
         default: return false;
         }
     switch (a->mode == PICK_GET ? itemsize : -itemsize) {
-    case 4: DENSE_LOOP(uint32_t, *v = *d);
-    case 8: DENSE_LOOP(uint64_t, *v = *d);
-    case -4: DENSE_LOOP(uint32_t, *d = *v);
-    case -8: DENSE_LOOP(uint64_t, *d = *v);
+    case 4: DENSE_GET(uint32_t);
+    case 8: DENSE_GET(uint64_t);
+    case -4: DENSE_PUT(uint32_t, =);
+    case -8: DENSE_PUT(uint64_t, =);
     default: return false;
     }
 }
@@ -196,10 +216,43 @@ pick_loop(char *const *ptr, const int64_t *stride, int64_t n, const Param *param
     }
 }
 
+/* Whether n indices at a stride are in [0, size). */
+static bool
+are_inside(const char *at, int64_t stride, int64_t n, int64_t size)
+{
+    if (stride == (int64_t)sizeof(int64_t))
+        return cpu_kernels->indices_inside((const int64_t *)(const void *)at, n, size);
+    for (int64_t i = 0; i < n; i++, at += stride)
+        if ((uint64_t)*(const int64_t *)(const void *)at >= (uint64_t)size)
+            return false;
+    return true;
+}
+
+/* Blocks of indices are checked and then used while they are in the cache: long ones come from memory once. */
+static void
+checked_loop(char *const *ptr, const int64_t *stride, int64_t n, const Param *params)
+{
+    const PickArgs *a = (const PickArgs *)(const void *)params;
+    for (int64_t i = 0; i < n; i += CHECKED) {
+        int64_t m = n - i < CHECKED ? n - i : CHECKED;
+        char *at[ITER_OPERANDS];
+        bool inside = true;
+        for (int k = 0; k < a->n_indices + 2; k++)
+            at[k] = ptr[k] + i * stride[k];
+        for (int k = 0; k < a->n_indices; k++)
+            inside &= are_inside(at[k + 2], stride[k + 2], stride[k + 2] == 0 ? 1 : m, a->size[k]);
+        if (inside)
+            pick_loop(at, stride, m, params);
+        else
+            __atomic_store_n(a->outside, true, __ATOMIC_RELAXED);
+    }
+}
+
 /* ---------------------------------------------------------------- threads */
 typedef struct Split {
     const PickArgs *args;
     const Iter *iter;
+    Loop loop;
     int dim;
 } Split;
 
@@ -212,20 +265,20 @@ run_split(void *context, int64_t begin, int64_t end)
         part.ptr[k] += begin * part.strides[s->dim][k];
     part.numel = part.numel / part.dims[s->dim] * (end - begin);
     part.dims[s->dim] = end - begin;
-    iter_run(&part, pick_loop, (const Param *)(const void *)s->args);
+    iter_run(&part, s->loop, (const Param *)(const void *)s->args);
 }
 
 /* Threads that write must not meet: they split a dimension that no index moves in, the longest one, in at most
  * CHUNKS, for each walks all the others. */
 static int
-write_parallel(const PickArgs *args, const Iter *iter)
+write_parallel(const PickArgs *args, const Iter *iter, Loop loop)
 {
-    Split s = {args, iter, -1};
+    Split s = {args, iter, loop, -1};
     for (int d = 0; d < iter->ndim; d++)
         if (iter->strides[d][1] != 0 && iter->dims[d] > 1 && (s.dim < 0 || iter->dims[d] > iter->dims[s.dim]))
             s.dim = d;
     if (s.dim < 0 || args->data_overlaps || parallel_get_num_threads() == 1) {
-        iter_run(iter, pick_loop, (const Param *)(const void *)args);
+        iter_run(iter, loop, (const Param *)(const void *)args);
         return 0;
     }
     int64_t each = iter->numel / iter->dims[s.dim], grain = GRAIN / each, least = iter->dims[s.dim] / CHUNKS + 1;
@@ -236,13 +289,14 @@ int
 cpu_pick(const PickArgs *args, const Iter *iter)
 {
     const Param *params = (const Param *)(const void *)args;
+    const Loop loop = args->outside ? checked_loop : pick_loop;
     int result;
     if (iter->numel < RELEASE_GIL_ABOVE) {
-        iter_run(iter, pick_loop, params);
+        iter_run(iter, loop, params);
         return 0;
     }
     Py_BEGIN_ALLOW_THREADS result =
-        args->mode == PICK_GET ? iter_parallel(iter, pick_loop, params, GRAIN) : write_parallel(args, iter);
+        args->mode == PICK_GET ? iter_parallel(iter, loop, params, GRAIN) : write_parallel(args, iter, loop);
     Py_END_ALLOW_THREADS
     if (result < 0 && !PyErr_Occurred())
         PyErr_CheckSignals();
@@ -259,19 +313,16 @@ static void
 range_loop(char *const *ptr, const int64_t *stride, int64_t n, const Param *params)
 {
     const Range *range = (const Range *)(const void *)params;
-    int64_t low = *range->low, high = *range->high, low_odd = low, high_odd = high;
-    for (int64_t i = 0; i < n; i++) {              /* two chains: a comparison waits for the one before */
+    if (stride[0] == (int64_t)sizeof(int64_t)) {
+        cpu_kernels->index_extremes((const int64_t *)(const void *)ptr[0], n, range->low, range->high);
+        return;
+    }
+    int64_t low = *range->low, high = *range->high;
+    for (int64_t i = 0; i < n; i++) {
         int64_t x = *(const int64_t *)(ptr[0] + i * stride[0]);
-        if (++i < n) {
-            int64_t odd = *(const int64_t *)(ptr[0] + i * stride[0]);
-            low_odd = odd < low_odd ? odd : low_odd;
-            high_odd = odd > high_odd ? odd : high_odd;
-        }
         low = x < low ? x : low;
         high = x > high ? x : high;
     }
-    low = low_odd < low ? low_odd : low;
-    high = high_odd > high ? high_odd : high;
     *range->low = low;
     *range->high = high;
 }

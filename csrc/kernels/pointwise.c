@@ -6,6 +6,7 @@
 #include "abi/convert.h"
 #include "abi/formula.h"
 #include "abi/gemm.h"
+#include "abi/index.h"
 #include "abi/kernels.h"
 #include "abi/optim.h"
 #include "abi/random.h"
@@ -250,6 +251,8 @@ const Kernels ISA_NAME(kernels) = {
     .half_store = {f16_store, bf16_store},
     .sort_keys = ISA_NAME(sort_keys),
     .copy_strided = ISA_NAME(copy_strided),
+    .indices_inside = ISA_NAME(indices_inside),
+    .index_extremes = ISA_NAME(index_extremes),
     .gemm = &ISA_NAME(gemm_kernels),
     .random = &ISA_NAME(random_kernels),
     .reduce = &ISA_NAME(reduce_kernels),

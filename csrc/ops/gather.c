@@ -56,12 +56,12 @@ check_gather(Tensor *t, int64_t dim, Tensor *index)
                   i, shape_text(index->ndim, index->dims), shape_text(t->ndim, t->dims), d);
             return -1;
         }
-    return check_range("gather", t, d, index) < 0 ? -1 : d;
+    return d;
 }
 
-/* src may be NULL: a number. */
+/* src may be NULL: a number.  Before anything is written in place, every index is checked. */
 static int
-check_scatter(const char *op, Tensor *t, int64_t dim, Tensor *index, Tensor *src)
+check_scatter(const char *op, Tensor *t, int64_t dim, Tensor *index, Tensor *src, bool inplace)
 {
     int d = shape_wrap_dim(dim, t->ndim);
     if (d < 0 || check_same_device(op, 3, (Tensor *[]){t, index, src}) < 0)
@@ -86,13 +86,15 @@ check_scatter(const char *op, Tensor *t, int64_t dim, Tensor *index, Tensor *src
               src ? " and to be no larger size than src " : "", src ? shape_text(src->ndim, src->dims) : "");
         return -1;
     }
-    return check_range(op, t, d, index) < 0 ? -1 : d;
+    return inplace && check_range(op, t, d, index) < 0 ? -1 : d;
 }
 
 /* ---------------------------------------------------------------- the pick */
+/* fresh: what is written is nobody's yet, so the indices are checked while they are at hand. */
 static int
-run(const char *op, PickMode mode, Tensor *data, int dim, Tensor *index, Tensor *values)
+run(const char *op, PickMode mode, Tensor *data, int dim, Tensor *index, Tensor *values, bool fresh)
 {
+    bool outside = false;
     int64_t data_strides[NDIM_MAX] = {0}, value_strides[NDIM_MAX] = {0};
     int64_t step = data->ndim ? data->strides[dim] : 1, size = size_at(data, dim);
     if (tensor_is_meta(data))
@@ -113,8 +115,10 @@ run(const char *op, PickMode mode, Tensor *data, int dim, Tensor *index, Tensor 
         .index_strides = (const int64_t *[]){index->strides},
         .steps = &step,
         .sizes = &size,
+        .outside = fresh ? &outside : NULL,
     };
-    return pick_run(op, mode, &pick);
+    int result = pick_run(op, mode, &pick);
+    return outside ? check_range(op, data, dim, index) : result;
 }
 
 static Node *
@@ -136,7 +140,7 @@ op_gather(Tensor *t, int64_t dim, Tensor *index)
     if (d < 0)
         return NULL;
     Tensor *out = scope_keep(tensor_empty(index->ndim, index->dims, (Dtype)t->dtype, t->device));
-    if (out == NULL || (index->numel > 0 && run("gather", PICK_GET, t, d, index, out) < 0))
+    if (out == NULL || (index->numel > 0 && run("gather", PICK_GET, t, d, index, out, true) < 0))
         return NULL;
     node_save_ints(save(RECORD(OP_gather, out, t), d, index), t->ndim, t->dims);
     return PyErr_Occurred() ? NULL : out;
@@ -192,13 +196,13 @@ static Tensor *scatter(Op op, const char *name, PickMode mode, Tensor *t, int64_
     index = index_as_int64(index, name);
     int d = t == NULL || index == NULL || src == NULL
                 ? -1
-                : check_scatter(name, t, dim, index, number ? NULL : src);
+                : check_scatter(name, t, dim, index, number ? NULL : src, inplace);
     Tensor *out = d < 0 ? NULL : index_target(t, name, inplace);
     if (out == NULL)
         return NULL;
     if (inplace && src->storage == t->storage && (src = op_clone(src)) == NULL)
         return NULL;
-    if (run(name, mode, out, d, index, src) < 0)
+    if (run(name, mode, out, d, index, src, !inplace) < 0)
         return NULL;
     Node *n = index_record(op, out, inplace, number ? 1 : 2, (Tensor *[]){t, src});
     save(n, d, index);
@@ -351,13 +355,13 @@ divide_by_counts(Tensor *sum, Tensor *n)
 static Tensor *
 reduced(Tensor *t, int64_t dim, Tensor *index, Tensor *src, int r, bool include_self)
 {
-    int d = check_scatter("scatter", t, dim, index, src);
+    int d = check_scatter("scatter", t, dim, index, src, false);
     Tensor *source = d < 0 ? NULL : op_detach(src),
            *out = source ? index_target(t, "scatter_reduce", false) : NULL;
     if (out == NULL ||
         (!include_self && !op_scatter_value(out, d, index, identity(r, (Dtype)t->dtype), true)))
         return NULL;
-    if (run("scatter_reduce", reductions[r].mode, out, d, index, source) < 0)
+    if (run("scatter_reduce", reductions[r].mode, out, d, index, source, true) < 0)
         return NULL;
     if (r == REDUCE_MEAN && (out = divide_by_counts(out, counts(out, d, index, include_self))) == NULL)
         return NULL;

@@ -242,6 +242,7 @@ run(Advanced *a, PickMode mode, Tensor *data, Tensor *values)
         .index_strides = index_at,
         .steps = steps,
         .sizes = sizes,
+        .wraps = true,
     };
     return pick_run("index", mode, &pick);
 }

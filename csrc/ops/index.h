@@ -58,7 +58,7 @@ Node *index_record(Op op, Tensor *out, bool inplace, int n_inputs, Tensor *const
 /* index as int64; IndexError for another dtype than int64 and int32. */
 Tensor *index_as_int64(Tensor *index, const char *op);
 
-/* One pick: out-of-range indices were refused before.  dims is the index space; each operand's strides are for it. */
+/* One pick: out-of-range indices were refused before, unless `outside` asks.  dims is the index space; each operand's strides are for it. */
 typedef struct Pick {
     int ndim;
     const int64_t *dims;
@@ -71,6 +71,8 @@ typedef struct Pick {
     const int64_t *const *index_strides;
     const int64_t *steps;              /* elements of data that one more of an index moves */
     const int64_t *sizes;
+    bool wraps;                        /* negative indices count from the end; else there are none */
+    bool *outside;                     /* may be NULL; see PickArgs */
 } Pick;
 
 int pick_run(const char *op, PickMode mode, const Pick *pick);

@@ -328,6 +328,7 @@ run_flat(const char *op, PickMode mode, Tensor *data, Tensor *index, Tensor *val
         .index_strides = (const int64_t *[]){index->strides},
         .steps = &step,
         .sizes = &data->numel,
+        .wraps = true,
     };
     return pick_run(op, mode, &pick);
 }

@@ -81,7 +81,8 @@ int
 pick_run(const char *op, PickMode mode, const Pick *p)
 {
     const Backend *backend = backend_of(p->data);
-    PickArgs args = {.mode = mode, .dtype = p->data->dtype, .n_indices = p->n_indices};
+    PickArgs args = {.mode = mode, .dtype = p->data->dtype, .n_indices = p->n_indices,
+                     .wraps = p->wraps, .outside = p->outside};
     int64_t itemsize = tensor_itemsize(p->data);
     if (backend->pick == NULL)
         return not_implemented_device(op, p->data);
