@@ -287,3 +287,25 @@ def test_nothing_is_left_behind(nothing_left):
     for wrong in ("x.sum((0, 0))", "x.max(7)", "x.argmax(-9)"):
         with pytest.raises((RuntimeError, IndexError)):
             eval(wrong, {"x": x})
+
+
+@pytest.mark.kernels
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "int32"])
+@pytest.mark.parametrize("length", [1, 31, 33, 64, 257, 2048, 5003])
+def test_extremes_of_long_rows_and_columns(dtype, length):
+    """Ties, NaN in any place, and infinities: NumPy finds the same first place."""
+    rng = np.random.default_rng(length)
+    x = rng.integers(-3, 4, (40, length)).astype(dtype)
+    if x.dtype.kind == "f":
+        x[:10] = -np.inf
+        x[10:20, rng.integers(0, length)] = np.inf
+        x[np.arange(20, 30), rng.integers(0, length, 10)] = np.nan
+        x[25:28, rng.integers(0, length)] = np.nan
+    t = torch.from_numpy(x)
+    for values, places, largest in ((np.max, np.argmax, "max"), (np.min, np.argmin, "min")):
+        for layout, dim in ((t, 1), (t.t().contiguous(), 0)):
+            found = getattr(layout, largest)(dim)
+            assert found.indices.tolist() == places(x, 1).tolist()
+            np.testing.assert_array_equal(found.values.numpy(), values(x, 1))
+            np.testing.assert_array_equal(getattr(layout, "a" + largest)(dim).numpy(), values(x, 1))
+            assert getattr(layout, "arg" + largest)(dim).tolist() == places(x, 1).tolist()

@@ -44,7 +44,7 @@ typedef struct ArgReduce {
 } ArgReduce;
 
 /* The most results that a loop makes at once: the length of acc and p below. */
-enum { REDUCE_TILE = 256 };
+enum { REDUCE_TILE = 1024 };
 
 /* acc[j] = acc[j] folded with the n elements of result j < m <= REDUCE_TILE.  acc: double or int64; strides
  * in bytes. */

@@ -14,7 +14,8 @@
 #include "core/parallel.h"
 #include "ctorch.h"
 
-enum { PIECE = 1 << 15, PIECES_MAX = 64, WIDE_BLOCK = 2048, RELEASE_GIL_ABOVE = 1 << 16 };
+/* ROWS: results of a tile whose elements lie row by row: short rows are read across. */
+enum { ROWS = 256, PIECE = 1 << 15, LONG_PIECE = 1 << 17, PIECES_MAX = 64, WIDE_BLOCK = 2048, RELEASE_GIL_ABOVE = 1 << 16 };
 
 typedef union Acc {
     double f;
@@ -62,26 +63,30 @@ fold_start(Fold fold, bool is_float)
                                                   : (int64_t)start};
 }
 
-#define FOLD(name, class, lane, start, map, fold) \
-    static inline double name##_f(double acc, double v) \
+#define FOLDED(name, type, fold) \
+    static inline type name(type acc, type v) \
     { \
-        return fold; \
-    } \
-    static inline int64_t name##_i(int64_t acc, int64_t v) \
-    { \
+        const type MORE = v > acc ? v : acc, LESS = v < acc ? v : acc; \
+        (void)MORE, (void)LESS; \
         return fold; \
     }
+#define FOLD(name, class, lane, start, map, fold) FOLDED(name##_f, double, fold) FOLDED(name##_i, int64_t, fold)
 #include "abi/folds.def"
 
-static Acc
-fold_merge(Fold fold, bool is_float, Acc acc, Acc v)
+static void
+fold_merge(Fold fold, bool is_float, Acc *acc, const Acc *v, int64_t n)
 {
-    switch (fold) {
+    switch (2 * (int)fold + is_float) {
 #define FOLD(name, ...) \
-    case FOLD_##name: \
-        return is_float ? (Acc){.f = name##_f(acc.f, v.f)} : (Acc){.i = name##_i(acc.i, v.i)};
+    case 2 * FOLD_##name: \
+        for (int64_t j = 0; j < n; j++) \
+            acc[j].i = name##_i(acc[j].i, v[j].i); \
+        break; \
+    case 2 * FOLD_##name + 1: \
+        for (int64_t j = 0; j < n; j++) \
+            acc[j].f = name##_f(acc[j].f, v[j].f); \
+        break;
 #include "abi/folds.def"
-    default: return acc;
     }
 }
 
@@ -170,11 +175,13 @@ static void
 cut(Plan *p)
 {
     bool rows = p->reduced[p->n_reduced - 1].stride < p->tiled.stride;
-    p->tile = p->tiled.n < REDUCE_TILE ? p->tiled.n : REDUCE_TILE;
+    p->tile = rows ? ROWS : REDUCE_TILE;
+    if (p->tile > p->tiled.n)
+        p->tile = p->tiled.n;
     if (rows && p->n_elements > 0 && p->tile > PIECE / p->n_elements)
         p->tile = PIECE / p->n_elements > 0 ? PIECE / p->n_elements : 1;
     p->n_tiles = (p->tiled.n + p->tile - 1) / p->tile;
-    int64_t tiles = outer_count(p) * p->n_tiles, pieces = p->n_elements * p->tile / PIECE;
+    int64_t tiles = outer_count(p) * p->n_tiles, pieces = p->n_elements * p->tile / LONG_PIECE;
     p->n_pieces = 1;
     if (tiles < PIECES_MAX && pieces > 1)
         p->n_pieces = pieces < PIECES_MAX / tiles ? pieces : PIECES_MAX / tiles;
@@ -308,14 +315,16 @@ locate_tile(const Plan *p, int64_t tile, const char **x, int64_t *out)
     return p->tiled.n - first < p->tile ? p->tiled.n - first : p->tile;
 }
 
-static void
-load_shift(const Plan *p, int64_t out, int64_t m, double *shift)
+/* The numbers p of m results, brought side by side in buffer if there are any. */
+static const double *
+load_shift(const Plan *p, int64_t out, int64_t m, double *buffer)
 {
+    static double zeros[REDUCE_TILE];
     if (p->r->p == NULL)
-        memset(shift, 0, (size_t)m * sizeof shift[0]);
-    else
-        for (int64_t j = 0; j < m; j++)
-            shift[j] = p->r->p[out + j * p->tiled.out];
+        return zeros;
+    for (int64_t j = 0; j < m; j++)
+        buffer[j] = p->r->p[out + j * p->tiled.out];
+    return buffer;
 }
 
 static void
@@ -326,10 +335,10 @@ run_tasks(void *context, int64_t begin, int64_t end)
     for (int64_t task = begin; task < end; task++) {
         const char *x;
         Acc acc[REDUCE_TILE];
-        double shift[REDUCE_TILE];
+        double buffer[REDUCE_TILE];
         int64_t out, piece = task % p->n_pieces, m = locate_tile(p, task / p->n_pieces, &x, &out);
         int64_t last = (piece + 1) * p->piece;
-        load_shift(p, out, m, shift);
+        const double *shift = load_shift(p, out, m, buffer);
         for (int64_t j = 0; j < m; j++)
             acc[j] = start;
         fold_range(p, acc, x, piece * p->piece, last < p->n_elements ? last : p->n_elements, m, shift);
@@ -345,14 +354,12 @@ merge_pieces(const Plan *p, int64_t tiles)
 {
     for (int64_t tile = 0; tile < tiles; tile++) {
         const char *x;
-        double shift[REDUCE_TILE];
+        double buffer[REDUCE_TILE];
         int64_t out, m = locate_tile(p, tile, &x, &out);
         Acc *acc = p->partial + tile * p->n_pieces * p->tile;
         for (int64_t piece = 1; piece < p->n_pieces; piece++)
-            for (int64_t j = 0; j < m; j++)
-                acc[j] = fold_merge(p->r->fold, p->is_float, acc[j], acc[piece * p->tile + j]);
-        load_shift(p, out, m, shift);
-        store_tile(p, acc, out, m, shift);
+            fold_merge(p->r->fold, p->is_float, acc, acc + piece * p->tile, m);
+        store_tile(p, acc, out, m, load_shift(p, out, m, buffer));
     }
 }
 

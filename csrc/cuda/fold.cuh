@@ -1,6 +1,10 @@
 /* The rows of abi/folds.def for elements T, lanes L and accumulators A, as types with static functions: included by
  * reduce.cu with these, S (the suffix), LOAD, LOWEST, HIGHEST, IN_FLOAT, IN_LANE_T and IN_LANE_A set. */
 #define IN_ANY(...) __VA_ARGS__
+#define FOLDED(type, fold) \
+    const type MORE = v > acc ? v : acc, LESS = v < acc ? v : acc; \
+    (void)MORE, (void)LESS; \
+    return (type)(fold);
 #define FOLD(name, class_, lane, start_, map, fold) \
     IN_##class_(IN_LANE_##lane(struct JOIN2(name, S) { \
         typedef A Acc; \
@@ -22,15 +26,16 @@
         { \
             const L x = (L)element, p = (L)shift, v = (L)(map); \
             (void)p, (void)x; \
-            return (L)(fold); \
+            FOLDED(L, fold) \
         } \
         static __device__ __forceinline__ A merge(A acc, A v) \
         { \
-            return (A)(fold); \
+            FOLDED(A, fold) \
         } \
     };))
 #include "abi/folds.def"
 
+#undef FOLDED
 #undef T
 #undef L
 #undef A

@@ -27,7 +27,7 @@
 /* DEPTH: rows folded in the lane type before they join the accumulator.  SHORT: runs that are not worth LANES lanes;
  * SIDE: those of a short run; ROWS: short runs that finish together.
  * NARROW: columns that are not worth a row of their own. */
-enum { LANES = 32, DEPTH = 32, SHORT = 32, SIDE = 16, ROWS = 16, NARROW = 64, BLOCK = 2048 };
+enum { LANES = 32, DEPTH = 32, SHORT = 32, SIDE = 16, ROWS = 16, NARROW = 64, WIDE = 128, BLOCK = 2048 };
 
 /* Integers have lanes as wide as their accumulators: one pass serves both kinds of row. */
 #define T int64_t
@@ -91,6 +91,12 @@ WIDEN(bf16, uint16_t, float, bf16_to_float, ISA_NAME(bfloat16_to_float)(x, y, n)
 /* IS_BETTER: NaN is extreme, and the first of equals stays.  The index lanes are as wide as the elements, so that one
  * mask serves both: a call has fewer than 2^31 rows. */
 #define IS_BETTER(v, b) (((LARGEST) ? (v) > (b) : (v) < (b)) | (((v) != (v)) & ((b) == (b))))
+#define TAKE(best, x) \
+    { \
+        const __typeof__(best) v = x, more = ((LARGEST) ? v > best : v < best) ? v : best; \
+        best = v != v ? v : more; \
+    }
+#define TAKE_HALF(width) TOGETHER for (int j = 0; j < width; j++) TAKE(part[j], part[j + width])
 #define ARG_LOOPS(name, T, I) \
     static void name##_columns(void *best_, int64_t *index, const char *x, int64_t n, int64_t n_stride, int64_t m, \
                                int64_t first) \
@@ -109,7 +115,8 @@ WIDEN(bf16, uint16_t, float, bf16_to_float, ISA_NAME(bfloat16_to_float)(x, y, n)
         for (int64_t j = 0; j < m; j++) \
             index[j] = found[j] >= 0 ? first + (int64_t)found[j] : index[j]; \
     } \
-    /* The extreme of a dense block, then the place of its first occurrence if it beats the best so far. */ \
+    /* The extreme of a dense block, then, if it beats the best so far, the place of its first occurrence: where it is no \
+     * NaN, there is none. */ \
     static void name##_block(T *best, int64_t *index, const T *x, int64_t n, int64_t first) \
     { \
         T part[LANES]; \
@@ -117,25 +124,20 @@ WIDEN(bf16, uint16_t, float, bf16_to_float, ISA_NAME(bfloat16_to_float)(x, y, n)
             part[j] = *best; \
         for (int64_t i = 0; i + LANES <= n; i += LANES) \
             VECTORIZE for (int j = 0; j < LANES; j++) \
-                part[j] = IS_BETTER(x[i + j], part[j]) ? x[i + j] : part[j]; \
+                TAKE(part[j], x[i + j]) \
         PLAIN for (int64_t i = n / LANES * LANES; i < n; i++) \
-            part[0] = IS_BETTER(x[i], part[0]) ? x[i] : part[0]; \
-        T top = part[0]; \
-        for (int j = 1; j < LANES; j++) \
-            top = IS_BETTER(part[j], top) ? part[j] : top; \
+            TAKE(part[0], x[i]) \
+        TAKE_HALF(16) TAKE_HALF(8) TAKE_HALF(4) TAKE_HALF(2) TAKE_HALF(1) \
+        const T top = part[0]; \
         if (!IS_BETTER(top, *best)) \
             return; \
         *best = top; \
-        int64_t at = 0; \
-        for (bool found = false; at + LANES <= n; at += LANES) { \
-            VECTORIZE for (int j = 0; j < LANES; j++) \
-                found |= (x[at + j] == top) | ((x[at + j] != x[at + j]) & (top != top)); \
-            if (found) \
-                break; \
+        I at = (I)n; \
+        VECTORIZE for (I i = 0; i < (I)n; i++) { \
+            const I here = (x[i] == top) | (x[i] != x[i]) ? i : (I)n; \
+            at = here < at ? here : at; \
         } \
-        while (!(x[at] == top || (x[at] != x[at] && top != top))) \
-            at++; \
-        *index = first + at; \
+        *index = first + (int64_t)at; \
     } \
     static void name##_rows(void *best_, int64_t *index, const char *x, int64_t n, int64_t n_stride, int64_t m, \
                             int64_t m_stride, int64_t first) \
