@@ -301,7 +301,7 @@ def test_extremes_of_long_rows_and_columns(dtype, length):
         x[10:20, rng.integers(0, length)] = np.inf
         x[np.arange(20, 30), rng.integers(0, length, 10)] = np.nan
         x[25:28, rng.integers(0, length)] = np.nan
-    t = torch.from_numpy(x)
+    t = ctorch.from_numpy(x)
     for values, places, largest in ((np.max, np.argmax, "max"), (np.min, np.argmin, "min")):
         for layout, dim in ((t, 1), (t.t().contiguous(), 0)):
             found = getattr(layout, largest)(dim)
