@@ -81,15 +81,6 @@ CT_FN bool signbit_d(double x)
 }
 
 /* a * b + c where c is a product too: which of the two is fused is not left to the compiler. */
-CT_FN float mul_add_f(float a, float b, float c)
-{
-#ifdef CT_FMA
-    return fmaf(a, b, c);
-#else
-    return a * b + c;
-#endif
-}
-
 CT_FN double mul_add_d(double a, double b, double c)
 {
 #ifdef CT_FMA

@@ -136,6 +136,20 @@ CT_FN float exp_plus_f(float x, float y)
     return exp_core_f(r) * from_bits_f(bits_f(t) << 23) + y;
 }
 
+/* exp(2x) + y in the same way, r being half of what is left: the coefficients hold the powers of 2. */
+CT_FN float exp_twice_plus_f(float x, float y)
+{
+    const float t = x * (2 * LOG2E_F) + (ROUND_F + 127);
+    const float r = x - (t - (ROUND_F + 127)) * (LN2_F / 2);
+    float p = 0.00138402788f * 64;
+    p = p * r + 0.00836934708f * 32;
+    p = p * r + 0.0416680835f * 16;
+    p = p * r + 0.166665152f * 8;
+    p = p * r + 0.49999994f * 4;
+    p = p * r + 2;
+    return (p * r + 1) * from_bits_f(bits_f(t) << 23) + y;
+}
+
 /* 2^x = 2^k (1 + r q(r)), q off by at most 2^-27.5 of the result for |r| <= 0.5. */
 CT_VECTOR_FN float exp2_f(float x)
 {
@@ -207,10 +221,14 @@ CT_FN float log_limits_f(float x, float y)
     return x == 0 ? -INFINITY : positive;
 }
 
-/* log(2^k (1 + f)) */
+/* log(2^k (1 + f)).  A fused product leaves nothing to the second part of ln 2, whose first is within 2^-28. */
 CT_FN float log_sum_f(float k, float f)
 {
-    return k * LN2_HI_F + (f + mul_add_f(k, LN2_LO_F, log_tail_f(f)));
+#ifdef CT_FMA
+    return k * LN2_F + (f + log_tail_f(f));
+#else
+    return k * LN2_HI_F + (f + (k * LN2_LO_F + log_tail_f(f)));
+#endif
 }
 
 CT_FN float log_f(float x)
@@ -278,8 +296,9 @@ CT_FN float tanh_f(float x)
     p = p * z - 0.0537291318f;
     p = p * z + 0.133313209f;
     p = p * z - 0.333332777f;
-    const float large = 1 - 2 / exp_plus_f(2 * (a > 9.5f ? 9.5f : a), 1);
-    return copysign_f(a < 0.63f ? a + a * z * p : large, x);
+    const float large = 1 - 2 / exp_twice_plus_f(9.5f < a ? 9.5f : a, 1);
+    const float y = a < 0.63f ? a + a * z * p : large;
+    return from_bits_f(bits_f(y) | (bits_f(x) & 0x80000000u));
 }
 
 /* Up to 1: x + x^3 P(x^2), P off by at most 2^-25.3 of sinh. */

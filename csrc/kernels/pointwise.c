@@ -46,7 +46,8 @@ typedef KernelEntry Entry;
 #define SHORTER_ROWS_i16
 #define SHORTER_ROWS_i32
 #define SHORTER_ROWS_i64
-/* The last three: operands whose bits, masked and less `first`, are below `count` are not special. */
+/* The last three: operands whose bits, masked and less `first`, are below `count` are not special.  The shorter loop
+ * sees as it goes along whether all were such: a look beforehand, which only one in place has to take, reads them twice. */
 #define SHORTER_ROWS_f \
     SHORTER(exp, exp_mid_f(x), whole, EXCEPT_SIGN_F, 0, 0x42ae0000u) \
     SHORTER(log, log_mid_f(x), whole, UINT32_MAX, 0x00800000u, 0x7f000000u) \
@@ -54,12 +55,23 @@ typedef KernelEntry Entry;
     SHORTER(cos, cos_mid_f(x), merged, EXCEPT_SIGN_F, 0, 0x48000000u)
 #define SHORTER_ROWS_d \
     SHORTER(exp, exp_mid_d(x), whole, EXCEPT_SIGN_D, 0, 0x4086200000000000ull) \
-    SHORTER(log, log_mid_d(x), whole, UINT64_MAX, 0x0010000000000000ull, 0x7fe0000000000000ull)
+    SHORTER(log, log_mid_d(x), whole, UINT64_MAX, 0x0010000000000000ull, 0x7fe0000000000000ull) \
+    SHORTER_TRIG_D
+#ifdef CT_FMA
+#define SHORTER_TRIG_D \
+    SHORTER(sin, sin_mid_d(x), merged, EXCEPT_SIGN_D, 0, 0x40d0000000000000ull) \
+    SHORTER(cos, cos_mid_d(x), merged, EXCEPT_SIGN_D, 0, 0x40d0000000000000ull)
+#else
+#define SHORTER_TRIG_D
+#endif
 
 #define LOOK_BLOCK 1024
+typedef uint32_t Word_f;
+typedef uint64_t Word_d;
 #define LOOKS(T, S, U, bits) \
     typedef struct Look_##S { \
-        Loop shorter, row; \
+        bool (*shorter)(LOOP_ARGS); \
+        Loop row; \
         U mask, first, count; \
     } Look_##S; \
     static bool none_special_##S(const Look_##S *look, const T *x, int64_t n) \
@@ -77,29 +89,28 @@ typedef KernelEntry Entry;
         for (int64_t i = 0; i < n; i += LOOK_BLOCK) { \
             const int64_t m = n - i < LOOK_BLOCK ? n - i : LOOK_BLOCK; \
             char *at[2] = {ptr[0] + i * (int64_t)sizeof(T), ptr[1] + i * (int64_t)sizeof(T)}; \
-            (none_special_##S(look, (const T *)at[1], m) ? look->shorter : look->row)(at, stride, m, param); \
+            if ((at[0] == at[1] && !none_special_##S(look, (const T *)at[1], m)) || !look->shorter(at, stride, m, param)) \
+                look->row(at, stride, m, param); \
+        } \
+    } \
+    static __attribute__((unused)) void merged_##S(const Look_##S *look, LOOP_ARGS) \
+    { \
+        for (int64_t i = 0; i < n; i += LOOK_BLOCK) { \
+            const int64_t m = n - i < LOOK_BLOCK ? n - i : LOOK_BLOCK; \
+            T *const y = (T *)ptr[0] + i, *const x = (T *)ptr[1] + i; \
+            if (none_special_##S(look, x, m)) { \
+                look->shorter((char *[]){(char *)y, (char *)x}, stride, m, param); \
+                continue; \
+            } \
+            T special[LOOK_BLOCK], other[LOOK_BLOCK]; \
+            look->row((char *[]){(char *)special, (char *)x}, stride, m, param); \
+            look->shorter((char *[]){(char *)other, (char *)x}, stride, m, param); \
+            VECTORIZE for (int64_t k = 0; k < m; k++) \
+                y[k] = (bits(x[k]) & look->mask) - look->first < look->count ? other[k] : special[k]; \
         } \
     }
 LOOKS(float, f, uint32_t, bits_f)
 LOOKS(double, d, uint64_t, bits_d)
-
-static void
-merged_f(const Look_f *look, LOOP_ARGS)
-{
-    for (int64_t i = 0; i < n; i += LOOK_BLOCK) {
-        const int64_t m = n - i < LOOK_BLOCK ? n - i : LOOK_BLOCK;
-        float *const y = (float *)ptr[0] + i, *const x = (float *)ptr[1] + i;
-        if (none_special_f(look, x, m)) {
-            look->shorter((char *[]){(char *)y, (char *)x}, stride, m, param);
-            continue;
-        }
-        float special[LOOK_BLOCK], other[LOOK_BLOCK];
-        look->row((char *[]){(char *)special, (char *)x}, stride, m, param);
-        look->shorter((char *[]){(char *)other, (char *)x}, stride, m, param);
-        VECTORIZE for (int64_t k = 0; k < m; k++)
-            y[k] = (bits_f(x[k]) & look->mask) - look->first < look->count ? other[k] : special[k];
-    }
-}
 
 #define T bool
 #define S b

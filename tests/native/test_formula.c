@@ -257,7 +257,8 @@ static void test_double(void)
     F(expm1, 2) \
     F(log, 1) \
     F(log1p, 1.5) \
-    F(tanh, 3)
+    F(tanh, 3) \
+    F(erf, 1.5)
 
 #define LOOP_D(name, limit) \
     static __attribute__((noinline)) void loop_##name##_d(double *y, const double *x) \
@@ -304,6 +305,22 @@ static void test_doubles(void)
         DOUBLES(CHECK_D)
     }
 }
+
+#ifdef CT_FMA
+/* All angles below TRIG_MID_D: any, and those next to where the sine or the cosine is zero. */
+static void test_mid_angles(void)
+{
+    for (int i = 0; i < 200000; i++) {
+        const double unit = (double)random_bits() * 0x1p-32, sign = i & 1 ? -1 : 1;
+        const double step = (double)(i % 10430) * 1.5707963267948966;
+        const double x = sign * (i % 3 == 0 ? unit * TRIG_MID_D : i % 3 == 1 ? step : from_bits_d(bits_d(step) + i % 7 - 3));
+        if (!(fabs(x) < TRIG_MID_D))
+            continue;
+        check(ulp_error_d(sin_mid_d(x), sinl((long double)x)) <= 1.5, "sin_mid_d", x, sin_mid_d(x));
+        check(ulp_error_d(cos_mid_d(x), cosl((long double)x)) <= 1.5, "cos_mid_d", x, cos_mid_d(x));
+    }
+}
+#endif
 
 /* ---- the shorter forms, which give the bits of the whole ones where these are not special */
 
@@ -431,6 +448,9 @@ int main(void)
     test_float_division();
     test_double();
     test_doubles();
+#ifdef CT_FMA
+    test_mid_angles();
+#endif
     test_shorter_forms();
     test_int8();
     test_wide_integers();
