@@ -98,13 +98,13 @@ typedef uint64_t Word_d;
         for (int64_t i = 0; i < n; i += LOOK_BLOCK) { \
             const int64_t m = n - i < LOOK_BLOCK ? n - i : LOOK_BLOCK; \
             T *const y = (T *)ptr[0] + i, *const x = (T *)ptr[1] + i; \
-            if (none_special_##S(look, x, m)) { \
-                look->shorter((char *[]){(char *)y, (char *)x}, stride, m, param); \
+            T special[LOOK_BLOCK], buffer[LOOK_BLOCK]; \
+            T *const other = y == x ? buffer : y; \
+            if ((y != x || none_special_##S(look, x, m)) && look->shorter((char *[]){(char *)y, (char *)x}, stride, m, param)) \
                 continue; \
-            } \
-            T special[LOOK_BLOCK], other[LOOK_BLOCK]; \
             look->row((char *[]){(char *)special, (char *)x}, stride, m, param); \
-            look->shorter((char *[]){(char *)other, (char *)x}, stride, m, param); \
+            if (y == x) \
+                look->shorter((char *[]){(char *)buffer, (char *)x}, stride, m, param); \
             VECTORIZE for (int64_t k = 0; k < m; k++) \
                 y[k] = (bits(x[k]) & look->mask) - look->first < look->count ? other[k] : special[k]; \
         } \
