@@ -96,7 +96,7 @@ def elementwise_rows():
                           bytes=limit)
 
 
-# name, expression over x and y (1024x1024), r (1024), c (1024x1), i (int64), bytes
+# name, expression over x and y (1024x1024), p = |x|, d and e (x and p as float64), r (1024), c (1024x1), i (int64), bytes
 OPERANDS = [
     ("x + row", "x + r", 8), ("x + column", "x + c", 8), ("row + column", "r + c", 4), ("x + 2", "x + 2", 8),
     ("x + y.t()", "x + y.t()", 12), ("x.t() + y.t()", "x.t() + y.t()", 12), ("x.t().exp()", "x.t().exp()", 8),
@@ -108,6 +108,8 @@ OPERANDS = [
     ("addcmul", "torch.addcmul(x, y, p)", 16), ("float64 exp", "d.exp()", 16),
     ("float64 tanh", "d.tanh()", 16),
     ("float64 log", "d.abs().log()", 32), ("float64 sigmoid", "d.sigmoid()", 16),
+    ("float64 sin", "d.sin()", 16), ("float64 erf", "torch.erf(d)", 16), ("float64 sqrt", "e.sqrt()", 16),
+    ("float64 gelu", "torch.nn.functional.gelu(d)", 16),
     ("float64 add", "d + d", 16),
     ("int64 add", "i + i", 16), ("float16 add", "h + h", 4), ("bfloat16 exp", "f.exp()", 4),
 ]
@@ -119,7 +121,7 @@ def matrix_names(torch):
     integers = torch.arange(1 << 20).reshape(1024, 1024) % 1000
     return {
         "torch": torch, "x": x, "y": y, "r": randn(torch, 1024), "c": randn(torch, 1024, 1), "i": integers,
-        "m": x > 0, "p": x.abs(), "d": x.double(), "h": x.half(), "f": x.bfloat16(),
+        "m": x > 0, "p": x.abs(), "d": x.double(), "e": x.abs().double(), "h": x.half(), "f": x.bfloat16(),
     }
 
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "abi/sort.h"
+#include "core/allocator.h"
 #include "core/cpu.h"
 #include "core/cpu_reduce.h"
 #include "core/parallel.h"
@@ -70,14 +71,17 @@ merge_sort(Item *items, Item *spare, int64_t n)
     return items;
 }
 
+/* top: the shift of the keys' highest digit. */
 static Item *
-radix_sort(Item *items, Item *spare, int64_t n)
+radix_sort(Item *items, Item *spare, int64_t n, int top)
 {
-    int64_t counts[8][256] = {{0}};
+    int64_t counts[8][256];
+    const int bytes = top / 8 + 1;
+    memset(counts, 0, (size_t)bytes * sizeof counts[0]);
     for (int64_t i = 0; i < n; i++)
-        for (int byte = 0; byte < 8; byte++)
+        for (int byte = 0; byte < bytes; byte++)
             counts[byte][items[i].key >> 8 * byte & 0xff]++;
-    for (int byte = 0; byte < 8; byte++) {
+    for (int byte = 0; byte < bytes; byte++) {
         int64_t *count = counts[byte], start = 0;
         if (count[items[0].key >> 8 * byte & 0xff] == n)
             continue;
@@ -301,7 +305,7 @@ sort_row(void *context, int64_t index, int worker)
         insert_best(items, s, row, s->k);
     else {
         int64_t m = load_items(s, row, &w, top);
-        items = m > RADIX_ABOVE ? radix_sort(items, w.spare, m) : merge_sort(items, w.spare, m);
+        items = m > RADIX_ABOVE ? radix_sort(items, w.spare, m, top) : merge_sort(items, w.spare, m);
     }
     store_row(s, index, items);
 }
@@ -318,7 +322,7 @@ cpu_sort(const Sort *s)
         no_memory(INT64_MAX);
         return -1;
     }
-    SortJob job = {s, PyMem_RawMalloc(bytes)};
+    SortJob job = {s, allocator_alloc(bytes)};        /* long rows: fresh pages would take as long as the sort */
     if (job.space == NULL) {
         no_memory((int64_t)bytes);
         return -1;
@@ -330,7 +334,7 @@ cpu_sort(const Sort *s)
         Py_BEGIN_ALLOW_THREADS result = parallel_run(s->rows, workers, sort_row, &job);
         Py_END_ALLOW_THREADS
     }
-    PyMem_RawFree(job.space);
+    allocator_free(job.space, bytes);
     if (result < 0 && !PyErr_Occurred())
         PyErr_CheckSignals();
     return result;

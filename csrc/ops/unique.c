@@ -71,7 +71,7 @@ slice_order(const Slices *s, bool sort, Tensor **values)
 
 /* ---------------------------------------------------------------- groups */
 typedef struct Groups {
-    Tensor *firsts, *inverse, *counts; /* which slice stands for each group; each slice's group; sizes */
+    Tensor *firsts, *inverse, *counts; /* which slice stands for each group; each slice's group, or NULL; sizes */
 } Groups;
 
 /* Of sorted elements themselves: whether each differs from the one before. */
@@ -117,7 +117,7 @@ mark_new(const Slices *s, Tensor *order, Tensor *values)
 }
 
 static int
-find_groups(Groups *groups, const Slices *s, Tensor *order, Tensor *ordered)
+find_groups(Groups *groups, const Slices *s, Tensor *order, Tensor *ordered, bool want_inverse)
 {
     Tensor *marks = mark_new(s, order, ordered);
     if (marks == NULL)
@@ -129,19 +129,20 @@ find_groups(Groups *groups, const Slices *s, Tensor *order, Tensor *ordered)
         n += is_new[i];
     groups->firsts = scope_keep(tensor_empty(1, &n, DTYPE_INT64, s->t->device));
     groups->counts = scope_keep(tensor_empty(1, &n, DTYPE_INT64, s->t->device));
-    groups->inverse = scope_keep(tensor_empty(1, &s->n, DTYPE_INT64, s->t->device));
-    if (groups->firsts == NULL || groups->counts == NULL || groups->inverse == NULL)
+    groups->inverse = want_inverse ? scope_keep(tensor_empty(1, &s->n, DTYPE_INT64, s->t->device)) : NULL;
+    if (groups->firsts == NULL || groups->counts == NULL || (want_inverse && groups->inverse == NULL))
         return -1;
     int64_t *first = (int64_t *)(void *)groups->firsts->data,
             *count = (int64_t *)(void *)groups->counts->data;
-    int64_t *inverse = (int64_t *)(void *)groups->inverse->data, group = -1;
+    int64_t *inverse = want_inverse ? (int64_t *)(void *)groups->inverse->data : NULL, group = -1;
     for (int64_t i = 0; i < s->n; i++) {
         if (is_new[i]) {
             first[++group] = at[i];
             count[group] = 0;
         }
         count[group]++;
-        inverse[at[i]] = group;
+        if (want_inverse)
+            inverse[at[i]] = group;
     }
     return 0;
 }
@@ -189,7 +190,7 @@ unique(Tensor *t, bool sort, bool return_inverse, bool return_counts, const int6
     Slices s = {rows, rows->dims[0], rows->dims[0] ? rows->numel / rows->dims[0] : 0};
     Groups groups;
     Tensor *ordered, *order = slice_order(&s, sort, &ordered);
-    if (order == NULL || find_groups(&groups, &s, order, ordered) < 0)
+    if (order == NULL || find_groups(&groups, &s, order, ordered, return_inverse) < 0)
         return NULL;
     Tensor *values = op_index_select(x, d, groups.firsts);
     if (return_inverse && dim == NULL)
