@@ -1,4 +1,4 @@
-/* See on_device.c. */
+/* What is read off data in loops on the CPU, of other ops for devices: on_device.c. */
 #ifndef CTORCH_OPS_ON_DEVICE_H
 #define CTORCH_OPS_ON_DEVICE_H
 

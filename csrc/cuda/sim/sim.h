@@ -31,6 +31,7 @@ Order schedule();
 bool lazy_streams();
 bool blocks_unordered();
 size_t memory_limit();
+size_t readback_limit();
 int device_count(); /* -1: no driver */
 bool blas_present();
 cudaError_t planned_failure(const char *call);
