@@ -378,6 +378,45 @@ assert back.sum().item() == 3000
 """, CTSIM_STREAMS="lazy:1")
 
 
+def test_page_locked_memory_is_used_again():
+    """Not before copies from it have ended; a stream of its own is no hindrance."""
+    check("""
+import os
+side = torch.cuda.Stream()
+first = torch.ones(1000).pin_memory()
+address = first.data_ptr()
+with torch.cuda.stream(side):
+    later = first.to('cuda', non_blocking=True)
+del first
+second = torch.zeros(1000).pin_memory()          # while the copy has not run
+assert second.data_ptr() != address
+torch.cuda.synchronize()
+assert later.sum().item() == 1000
+os.environ['CTSIM_FAIL'] = 'cudaHostAlloc:1+:2'
+third = torch.full((900,), 2.0).pin_memory()     # a block of as many pages
+assert third.data_ptr() == address and third.is_pinned() and third[5:].is_pinned()
+try:
+    torch.zeros(1000).pin_memory()
+except RuntimeError:
+    pass
+else:
+    raise AssertionError('nothing was left')
+del second
+assert torch.ones(1000).pin_memory().sum() == 1000
+os.environ['CTSIM_FAIL'] = 'cudaHostAlloc:1:2'
+del third
+assert torch.ones(100_000).pin_memory().sum() == 100_000   # what is kept goes if more is not to be had
+os.environ['CTSIM_FAIL'] = 'cudaHostAlloc:1+:2'
+torch.cuda.empty_cache()
+try:
+    torch.zeros(1000).pin_memory()
+except RuntimeError:
+    pass
+else:
+    raise AssertionError('the cache was not emptied')
+""", CTSIM_STREAMS="lazy:1")
+
+
 def test_device_as_the_default_of_a_block():
     check(RAISES + """
 with torch.device('cuda'):
