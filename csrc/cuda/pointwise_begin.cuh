@@ -57,7 +57,9 @@ CT_FN uint4 load_element(const char *at, int stored, float)
 
 CT_FN uint4 load_element(const char *at, int stored, int32_t)
 {
-    return one_word(stored == DTYPE_INT32 ? *(const uint32_t *)at : stored == DTYPE_INT16 ? *(const uint16_t *)at : *(const uint8_t *)at);
+    return one_word(stored == DTYPE_INT32   ? *(const uint32_t *)at
+                    : stored == DTYPE_INT16 ? *(const uint16_t *)at
+                                            : *(const uint8_t *)at);
 }
 
 template <typename V> CT_FN uint4 load_element(const char *at, int, V)
@@ -88,10 +90,11 @@ CT_FN Group<V> read_group(const Places *p, int stored, const int64_t *offset, in
 {
     Group<V> e = {{0, 0, 0, 0}, V(), true};
     if constexpr (k < operands) {
+        const char *at = p->ptr[k] + offset[k];
         memcpy(&e.number, &p->number[k], sizeof(V));
         e.is_number = p->host >> k & 1;
         if (!e.is_number)
-            e.words = count > 1 ? load_group<V>(p->ptr[k] + offset[k], count) : load_element(p->ptr[k] + offset[k], stored, V());
+            e.words = count > 1 ? load_group<V>(at, count) : load_element(at, stored, V());
     }
     return e;
 }
@@ -211,7 +214,7 @@ template <typename T_, typename Out_, int operands, typename A_, typename B_, ty
 };
 
 /* Adjacent elements are taken 16 bytes at a time, and what is left of them, or is not adjacent, one by one.  The formula
- * is there once: what an element costs beside it takes no more time than its memory does. */
+ * is there once, in a loop over the elements of a step: three copies of it would be most of a release. */
 template <typename F> static __global__ void __launch_bounds__(THREADS) compute(PointwiseArgs args)
 {
     typedef typename F::T T;

@@ -105,7 +105,9 @@ static __device__ __forceinline__ void read_element(const char *at, int dtype, i
 
 static __device__ __forceinline__ void read_element(const char *at, int dtype, float *x)
 {
-    *x = dtype == DTYPE_FLOAT ? *(const float *)at : dtype == DTYPE_HALF ? f16_to_float(*(const uint16_t *)at) : bf16_to_float(*(const uint16_t *)at);
+    *x = dtype == DTYPE_FLOAT  ? *(const float *)at
+         : dtype == DTYPE_HALF ? f16_to_float(*(const uint16_t *)at)
+                               : bf16_to_float(*(const uint16_t *)at);
 }
 
 static __device__ __forceinline__ void read_element(const char *at, int, double *x)

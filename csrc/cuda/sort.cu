@@ -1,5 +1,6 @@
-/* Sorting rows, and searching in sorted ones: elements become unsigned keys of the same order, and (key, place) pairs, of which no two are equal, are
- * sorted by a bitonic network, so the sort is stable.  Steps over short distances run in shared memory. */
+/* Sorting rows, and searching in sorted ones.  Elements become unsigned keys of the same order, and (key, place) pairs, of
+ * which no two are equal, are sorted by a bitonic network, so the sort is stable.  Steps over short distances run in shared
+ * memory. */
 #include "cuda/launch.h"
 
 #include "cuda/element.cuh"

@@ -91,7 +91,8 @@ Tensor *
 device_histogram(Tensor *t, double min, double max, int64_t bins)
 {
     Dtype dtype = (Dtype)t->dtype;
-    Tensor *x = op_reshape(t, 1, (int64_t[]){-1}), *low = number(min, dtype, t->device), *high = number(max, dtype, t->device);
+    Tensor *low = number(min, dtype, t->device), *high = number(max, dtype, t->device);
+    Tensor *x = op_reshape(t, 1, (int64_t[]){-1});
     Tensor *inside = op_logical_and(op_ge(x, low), op_le(x, high));
     Tensor *scaled = op_mul(op_sub(x, low), number((double)bins, dtype, t->device));
     Tensor *bin = op_to_dtype(op_div(scaled, op_sub(high, low)), DTYPE_INT64);
@@ -126,7 +127,8 @@ Tensor *
 device_slice_order(Tensor *slices)
 {
     int64_t n = slices->dims[0], length = n ? slices->numel / n : 0;
-    Tensor *columns = op_transpose(op_reshape(slices, 2, (int64_t[]){n, length}), 0, 1), *order = device_counted(n, slices->device);
+    Tensor *columns = op_transpose(op_reshape(slices, 2, (int64_t[]){n, length}), 0, 1);
+    Tensor *order = device_counted(n, slices->device);
     bool is_float = dtype_is_float((Dtype)slices->dtype);
     for (int64_t k = length - 1; k >= 0 && order != NULL; k--) {
         Tensor *column = op_select(columns, 0, k);
@@ -149,7 +151,8 @@ device_groups(Tensor *slices, Tensor *order, Tensor **firsts, Tensor **inverse, 
         return *firsts ? 0 : -1;
     }
     Tensor *lines = op_reshape(slices, 2, (int64_t[]){n, slices->numel / n});
-    Tensor *same = op_all(like_the_last(op_transpose(op_index_select(lines, 0, order), 0, 1), false), 1, (int64_t[]){0}, false);
+    Tensor *alike = like_the_last(op_transpose(op_index_select(lines, 0, order), 0, 1), false);
+    Tensor *same = op_all(alike, 1, (int64_t[]){0}, false);
     Tensor *parts[2] = {number(1, DTYPE_BOOL, slices->device), op_logical_not(same)};
     parts[0] = op_reshape(parts[0], 1, (int64_t[]){1});
     if (parts[0] == NULL || parts[1] == NULL)

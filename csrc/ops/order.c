@@ -57,7 +57,8 @@ pick_places(Tensor *rows, int64_t n, int64_t count, Place place, int64_t k, int6
     Tensor *numbers = device_numbers(op_reshape(rows, 2, (int64_t[]){count, n})), *picked = NULL;
     Device device = rows->device;
     if (place == place_nanmedian)
-        picked = op_clamp_min(op_scalar(OP_div_floor, op_scalar(OP_sub, numbers, 1), 2), &(Value){.is_scalar = true, .given = true});
+        picked = op_pointwise(OP_clamp, 1, op_scalar(OP_div_floor, op_scalar(OP_sub, numbers, 1), 2), NULL, NULL, PARAM(0),
+                              PARAM(n));
     else {
         Tensor *fixed = scope_keep(tensor_from_scalar(PARAM(place(n, n, k)), DTYPE_INT64, device));
         Tensor *has_nan = op_scalar(OP_lt, numbers, place == place_median ? (double)n : 0);
