@@ -316,12 +316,34 @@ assert (leaf.grad.cpu().float() - other.grad.float()).abs().max() < 1e-2
 """)
 
 
-def test_bias_is_added_in_packs_and_one_by_one():
+@pytest.mark.parametrize("blas", ["", "old", "0"])
+def test_bias_is_added_in_packs_and_one_by_one(blas):
     check("""
 for n in (8, 10, 13):
     x, w, b = torch.randn(70, 20), torch.randn(n, 20), torch.randn(n)
-    ours = torch.nn.functional.linear(x.cuda(), w.cuda(), b.cuda()).cpu()
-    assert (ours - torch.nn.functional.linear(x, w, b)).abs().max() < 1e-5
+    for a, c in ((x, w), (x.t().contiguous().t(), w), (x, w.t().contiguous().t()), (x[:1], w)):
+        ours = torch.nn.functional.linear(a.cuda(), c.cuda(), b.cuda()).cpu()
+        assert (ours - torch.nn.functional.linear(a, c, b)).abs().max() < 1e-5
+""", CTSIM_BLAS=blas)
+
+
+def test_a_product_and_its_bias_are_one_call_of_cublaslt():
+    """What it refuses, cuBLAS and a kernel do."""
+    check("""
+import os
+x, w, b = torch.randn(7, 5), torch.randn(3, 5), torch.randn(3)
+expected = torch.nn.functional.linear(x, w, b)
+on = [t.cuda() for t in (x, w, b)]
+for plan in ('cublasSgemm:1+:13', 'cublasLtMatmul:1+:13'):
+    os.environ['CTSIM_FAIL'] = plan
+    assert (torch.nn.functional.linear(*on).cpu() - expected).abs().max() < 1e-5
+os.environ['CTSIM_FAIL'] = 'cublasSgemm:1+:13'
+try:
+    torch.nn.functional.linear(*on[:2])
+except RuntimeError as problem:
+    assert 'cuBLAS status 13' in str(problem)
+else:
+    raise AssertionError('a product without a bias does not ask cuBLAS')
 """)
 
 

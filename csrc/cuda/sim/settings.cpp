@@ -114,6 +114,11 @@ bool blas_present()
     return strcmp(setting("CTSIM_BLAS"), "0") != 0;
 }
 
+bool lt_present()
+{
+    return blas_present() && strcmp(setting("CTSIM_BLAS"), "old") != 0;
+}
+
 namespace {
 struct Plan {
     std::string call;
