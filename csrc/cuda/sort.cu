@@ -146,6 +146,8 @@ void launch_sort(const Sort *s, uint64_t *keys, int64_t *places, int64_t width, 
             CT_LAUNCH(sort_step, blocks_of(items / 2), THREADS, 0, stream, keys, places, items / 2, width, length, distance);
         CT_LAUNCH(sort_in_shared, (unsigned)(items / span), SORT_THREADS, 0, stream, keys, places, width, length, length);
     }
+    if (cudaPeekAtLastError() != cudaSuccess)     /* what was not sorted holds no places */
+        return;
     CT_LAUNCH(take_best, blocks_of(s->rows * s->k), THREADS, 0, stream, *s, itemsize, (const int64_t *)places, width);
 }
 
