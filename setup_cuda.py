@@ -29,13 +29,18 @@ from typing import NamedTuple
 REAL, SIMULATED = "_cuda.so", "_cuda_sim.so"
 CUDA = Path("csrc/cuda")
 SIM = CUDA / "sim"
-RELEASE_ARCHS = ["75", "80", "90", "100", "120"]
+# PTX and what is made of it.  PTX of 9.0 also for later cards: that of 10.0 and 12.0 comes from a newer front end and is
+# twice as long, and nothing here is only theirs.
+RELEASE = {"75": ["sm_75", "sm_80"], "90": ["sm_90", "sm_100", "sm_120", "compute_90"]}
+PORTABLE = {"75": ["sm_75", "compute_75"]}
 
 CXX_LANGUAGE = ["-std=c++20", "-fPIC", "-pthread", "-fvisibility=hidden", "-fwrapv", "-fno-exceptions",
                 "-fno-rtti", "-fno-threadsafe-statics"]
 CXX_WARNINGS = ["-Wall", "-Wextra", "-Wshadow", "-Wno-type-limits", "-Wno-int-in-bool-context"]
-# For the host compiler inside nvcc.  Without exceptions, RTTI and guards the library needs no libstdc++.
-NVCC_HOST = "-Xcompiler=-fPIC,-fvisibility=hidden,-fno-exceptions,-fno-rtti,-fno-threadsafe-statics"
+# For the host compiler inside nvcc.  Without exceptions, RTTI and guards the library needs no libstdc++; what launches
+# kernels never unwinds, and is there once for each.
+NVCC_HOST = ("-Xcompiler=-fPIC,-fvisibility=hidden,-fno-exceptions,-fno-rtti,-fno-threadsafe-statics,"
+             "-fno-asynchronous-unwind-tables,-Os")
 
 
 class Library(NamedTuple):
@@ -159,12 +164,9 @@ def present_archs():
 
 def arch_flags():
     chosen = os.environ.get("CTORCH_CUDA_ARCH", "")
-    archs = RELEASE_ARCHS if chosen == "all" else re.split(r"[;, ]+", chosen) if chosen else []
-    archs = archs or [major + minor for major, minor in present_archs()]
-    portable = not archs or chosen == "all"           # for cards that are not known yet
-    archs = archs or RELEASE_ARCHS[:1]
-    flags = [f"-gencode=arch=compute_{arch},code=sm_{arch}" for arch in archs]
-    flags += [f"-gencode=arch=compute_{archs[-1]},code=compute_{archs[-1]}"] if portable else []
+    archs = re.split(r"[;, ]+", chosen) if chosen else [major + minor for major, minor in present_archs()]
+    made = RELEASE if chosen == "all" else {arch: [f"sm_{arch}"] for arch in archs} or PORTABLE
+    flags = [f"-gencode=arch=compute_{ptx},code=[{','.join(code)}]" for ptx, code in made.items()]
     return flags + (["-compress-mode=size", "--threads=2"] if chosen == "all" else [])
 
 

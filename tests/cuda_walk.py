@@ -9,9 +9,11 @@ Launches are not waited for, and the calls run in a stream that is not the defau
 
 import itertools
 import os
+import re
 import sys
 import warnings
 
+from device_calls import CALLS as FURTHER
 from op_calls import CALLS, scope
 
 import ctorch as torch
@@ -21,23 +23,28 @@ FAILURES = [("cudaMalloc:{}+:2", torch.cuda.OutOfMemoryError), ("cudaLaunchKerne
 
 
 # A device writes one of the values that are for one place, it is not said which.
-WALKED = [text for text in CALLS if text != "torch.index_put(x, (i,), v)"]
+WALKED = [text for text in CALLS + FURTHER if text != "torch.index_put(x, (i,), v)"]
+DRAWN = re.compile(r"ropout|nn\.Linear|Sequential|rand|normal|uniform|bernoulli|poisson\(|multinomial|exponential|geometric|"
+                   r"cauchy|random|empty|resize")
 
 
 def is_drawn(text):
-    """Whether the call's numbers are of the device's own stream."""
-    return "ropout" in text or "nn.Linear" in text or "Sequential" in text
+    """Whether the call's numbers are of the device's own stream, or nobody's."""
+    return DRAWN.search(text) is not None
 
 
 def outcome(text, device):
-    """The call's result and the gradients of its operands, as tensors there."""
+    """The call's results and the gradients of its operands, as tensors there."""
     torch.set_default_device(device)
     names = scope(torch)
     leaves = [t for t in names.values() if isinstance(t, torch.Tensor) and t.requires_grad]
     result = eval(text, names)
-    if result.requires_grad:
-        result.sum().backward()
-    return [result.detach(), *(leaf.grad for leaf in leaves if leaf.grad is not None)]
+    results = [part if isinstance(part, torch.Tensor) else torch.tensor(part)
+               for part in (result if isinstance(result, (tuple, list)) else [result])]
+    for part in results:
+        if part.requires_grad:
+            part.sum().backward(retain_graph=True)
+    return [part.detach() for part in results] + [leaf.grad for leaf in leaves if leaf.grad is not None]
 
 
 def outcome_in_a_stream(text):

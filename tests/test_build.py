@@ -241,10 +241,10 @@ def test_cuda_library_is_built_where_nvcc_is(cuda_tree):
     listing = output_of(["nm", "-D", "--defined-only", library]).stdout
     assert re.fullmatch(r"\w+ B ct_cuda_backend\n", listing)
     calls = cuda_tree.root / "toolkit/calls"
-    assert "-gencode=arch=compute_80,code=sm_80 -gencode=arch=compute_90,code=sm_90" in calls.read_text()
+    assert "-gencode=arch=compute_80,code=[sm_80] -gencode=arch=compute_90,code=[sm_90]" in calls.read_text()
     assert cuda_tree.build(CC="gcc", CTORCH_NVCC=nvcc, CTORCH_CUDA_ARCH="80;90") == []
     assert cuda_tree.build(CC="gcc", CTORCH_NVCC=nvcc, CTORCH_CUDA_ARCH="all") == ["cuda/launch.cu"]
-    assert "code=sm_120 -gencode=arch=compute_120,code=compute_120" in calls.read_text()
+    assert "code=[sm_75,sm_80] -gencode=arch=compute_90,code=[sm_90,sm_100,sm_120,compute_90]" in calls.read_text()
 
     cuda_tree.build(CC="gcc", CTORCH_BUILD_CUDA="0", CTORCH_NVCC=nvcc)
     assert not library.exists() and not list((cuda_tree.root / "build").glob("lib*/ctorch/_cuda*"))

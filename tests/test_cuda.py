@@ -316,12 +316,34 @@ assert (leaf.grad.cpu().float() - other.grad.float()).abs().max() < 1e-2
 """)
 
 
-def test_bias_is_added_in_packs_and_one_by_one():
+@pytest.mark.parametrize("blas", ["", "old", "0"])
+def test_bias_is_added_in_packs_and_one_by_one(blas):
     check("""
 for n in (8, 10, 13):
     x, w, b = torch.randn(70, 20), torch.randn(n, 20), torch.randn(n)
-    ours = torch.nn.functional.linear(x.cuda(), w.cuda(), b.cuda()).cpu()
-    assert (ours - torch.nn.functional.linear(x, w, b)).abs().max() < 1e-5
+    for a, c in ((x, w), (x.t().contiguous().t(), w), (x, w.t().contiguous().t()), (x[:1], w)):
+        ours = torch.nn.functional.linear(a.cuda(), c.cuda(), b.cuda()).cpu()
+        assert (ours - torch.nn.functional.linear(a, c, b)).abs().max() < 1e-5
+""", CTSIM_BLAS=blas)
+
+
+def test_a_product_and_its_bias_are_one_call_of_cublaslt():
+    """What it refuses, cuBLAS and a kernel do."""
+    check("""
+import os
+x, w, b = torch.randn(7, 5), torch.randn(3, 5), torch.randn(3)
+expected = torch.nn.functional.linear(x, w, b)
+on = [t.cuda() for t in (x, w, b)]
+for plan in ('cublasSgemm:1+:13', 'cublasLtMatmul:1+:13'):
+    os.environ['CTSIM_FAIL'] = plan
+    assert (torch.nn.functional.linear(*on).cpu() - expected).abs().max() < 1e-5
+os.environ['CTSIM_FAIL'] = 'cublasSgemm:1+:13'
+try:
+    torch.nn.functional.linear(*on[:2])
+except RuntimeError as problem:
+    assert 'cuBLAS status 13' in str(problem)
+else:
+    raise AssertionError('a product without a bias does not ask cuBLAS')
 """)
 
 
@@ -375,6 +397,45 @@ back.copy_(y * 3, non_blocking=True)
 assert back.sum().item() == 0
 torch.cuda.synchronize()
 assert back.sum().item() == 3000
+""", CTSIM_STREAMS="lazy:1")
+
+
+def test_page_locked_memory_is_used_again():
+    """Not before copies from it have ended; a stream of its own is no hindrance."""
+    check("""
+import os
+side = torch.cuda.Stream()
+first = torch.ones(1000).pin_memory()
+address = first.data_ptr()
+with torch.cuda.stream(side):
+    later = first.to('cuda', non_blocking=True)
+del first
+second = torch.zeros(1000).pin_memory()          # while the copy has not run
+assert second.data_ptr() != address
+torch.cuda.synchronize()
+assert later.sum().item() == 1000
+os.environ['CTSIM_FAIL'] = 'cudaHostAlloc:1+:2'
+third = torch.full((900,), 2.0).pin_memory()     # a block of as many pages
+assert third.data_ptr() == address and third.is_pinned() and third[5:].is_pinned()
+try:
+    torch.zeros(1000).pin_memory()
+except RuntimeError:
+    pass
+else:
+    raise AssertionError('nothing was left')
+del second
+assert torch.ones(1000).pin_memory().sum() == 1000
+os.environ['CTSIM_FAIL'] = 'cudaHostAlloc:1:2'
+del third
+assert torch.ones(100_000).pin_memory().sum() == 100_000   # what is kept goes if more is not to be had
+os.environ['CTSIM_FAIL'] = 'cudaHostAlloc:1+:2'
+torch.cuda.empty_cache()
+try:
+    torch.zeros(1000).pin_memory()
+except RuntimeError:
+    pass
+else:
+    raise AssertionError('the cache was not emptied')
 """, CTSIM_STREAMS="lazy:1")
 
 

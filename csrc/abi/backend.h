@@ -9,6 +9,7 @@
 #include "abi/gemm.h"
 #include "abi/index.h"
 #include "abi/iter.h"
+#include "abi/linalg.h"
 #include "abi/loss.h"
 #include "abi/ops.h"
 #include "abi/optim.h"
@@ -36,6 +37,9 @@ typedef struct Backend {
     int (*arg_reduce)(const ArgReduce *reduce);
     int (*scan)(const Scan *scan);
     int (*sort)(const Sort *sort);
+    int (*search)(const Search *search);
+    int (*invert)(const Invert *invert);
+    int (*decompose)(const Decompose *decompose);
     int (*softmax)(const Softmax *softmax);
     /* true if a target is neither a class nor ignored; *bad is the first such.  A device
      * that works asynchronously may answer false and raise when it is next waited for */

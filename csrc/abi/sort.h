@@ -1,4 +1,4 @@
-/* Sorting rows: the arguments of a backend's `sort` slot. */
+/* Sorting rows and searching in sorted ones: the arguments of a backend's `sort` and `search` slots. */
 #ifndef CTORCH_ABI_SORT_H
 #define CTORCH_ABI_SORT_H
 
@@ -16,6 +16,16 @@ typedef struct Sort {
     int64_t *indices; /* (rows, k) */
     const int64_t *places; /* NULL, or of each row; may be `indices`: a row's is read before its index is written */
 } Sort;
+
+/* For each of `count` values the first place among n sorted boundaries of which the boundary is not less than it
+ * (right: is greater); a NaN belongs behind all numbers.  The boundaries are one row, or one for every `length` values. */
+typedef struct Search {
+    Dtype dtype;      /* float, double or int64 */
+    bool right, by_rows;
+    int64_t n, length, count;
+    const char *sorted, *values;
+    int64_t *places;
+} Search;
 
 /* Of n dense elements: float and the half types have keys of 32 bits, the others of 64; each is xored with flip. */
 void ISA_NAME(sort_keys)(uint64_t *keys, const char *row, Dtype dtype, int64_t n, uint64_t flip);

@@ -339,3 +339,36 @@ cpu_sort(const Sort *s)
         PyErr_CheckSignals();
     return result;
 }
+
+/* ---------------------------------------------------------------- places in sorted rows */
+#define SEARCH(type) \
+    static int64_t search_##type(const type *sorted, int64_t n, type x, bool right) \
+    { \
+        const type *low = sorted; \
+        for (; n > 1; n -= n / 2) {                    /* a product, for which way it goes cannot be foretold */ \
+            bool before = right ? !(low[n / 2 - 1] > x) : !(low[n / 2 - 1] >= x); \
+            low += n / 2 * before; \
+        } \
+        return low - sorted + (n == 1 && (right ? !(*low > x) : !(*low >= x))); \
+    } \
+    static void search_all_##type(const Search *s) \
+    { \
+        const type *sorted = (const type *)(const void *)s->sorted, *x = (const type *)(const void *)s->values; \
+        for (int64_t i = 0; i < s->count; i++) \
+            s->places[i] = search_##type(sorted + (s->by_rows ? i / s->length * s->n : 0), s->n, x[i], s->right); \
+    }
+SEARCH(float)
+SEARCH(double)
+SEARCH(int64_t)
+
+int
+cpu_search(const Search *s)
+{
+    if (s->dtype == DTYPE_FLOAT)
+        search_all_float(s);
+    else if (s->dtype == DTYPE_DOUBLE)
+        search_all_double(s);
+    else
+        search_all_int64_t(s);
+    return 0;
+}

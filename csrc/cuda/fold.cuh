@@ -1,49 +1,73 @@
-/* The rows of abi/folds.def for elements T, lanes L and accumulators A, as types with static functions: included by
- * reduce.cu with these, S (the suffix), LOAD, LOWEST, HIGHEST, IN_FLOAT, IN_LANE_T and IN_LANE_A set. */
+/* The rows of abi/folds.def for elements T and accumulators A as a type with static functions: included by reduce.cu with
+ * these, S (the suffix), LOWEST, HIGHEST and IN_FLOAT set. */
 #define IN_ANY(...) __VA_ARGS__
-#define FOLDED(type, fold) \
-    const type MORE = v > acc ? v : acc, LESS = v < acc ? v : acc; \
-    (void)MORE, (void)LESS; \
-    return (type)(fold);
-#define FOLD(name, class_, lane, start_, map, fold) \
-    IN_##class_(IN_LANE_##lane(struct JOIN2(name, S) { \
-        typedef A Acc; \
-        typedef L Lane; \
-        static __device__ __forceinline__ A start() \
-        { \
-            return (A)(start_); \
-        } \
-        static __device__ __forceinline__ L lane_start() \
-        { \
-            return (L)(start_); \
-        } \
-        static __device__ __forceinline__ T load(const char *at, int dtype) \
-        { \
-            (void)dtype; \
-            return (T)LOAD(at, dtype); \
-        } \
-        static __device__ __forceinline__ L one(L acc, T element, double shift) \
-        { \
-            const L x = (L)element, p = (L)shift, v = (L)(map); \
-            (void)p, (void)x; \
-            FOLDED(L, fold) \
-        } \
-        static __device__ __forceinline__ A merge(A acc, A v) \
-        { \
-            FOLDED(A, fold) \
-        } \
-    };))
-#include "abi/folds.def"
+#define MORE (v > acc ? v : acc)
+#define LESS (v < acc ? v : acc)
 
-#undef FOLDED
+struct JOIN2(Folds, S) {
+    typedef T Element;
+    typedef A Acc;
+    /* A partial result, in the lane that its row has. */
+    struct Part {
+        T lane_T;
+        A lane_A;
+    };
+
+    static __device__ __forceinline__ A start(int row)
+    {
+        switch (row) {
+#define FOLD(name, class_, lane, start, map, fold) IN_##class_(case FOLD_##name: return (A)(start);)
+#include "abi/folds.def"
+        default: return 0;
+        }
+    }
+
+    /* Folds `count` elements, one or BATCH. */
+    static __device__ __forceinline__ void fold(int row, Part *part, const T *elements, int count, double shift)
+    {
+        switch (row) {
+#define FOLD(name, class_, lane, start, map, fold) \
+    IN_##class_(case FOLD_##name: { \
+        auto acc = part->lane_##lane; \
+        typedef decltype(acc) L; \
+        for (int j = 0; j < BATCH; j++) { \
+            const L x = (L)elements[j], p = (L)shift, v = (L)(map); \
+            (void)x, (void)p; \
+            acc = j < count ? (L)(fold) : acc; \
+        } \
+        part->lane_##lane = acc; \
+        break; \
+    })
+#include "abi/folds.def"
+        default: break;
+        }
+    }
+
+    static __device__ __forceinline__ A merge(int row, A acc, A v)
+    {
+        switch (row) {
+#define FOLD(name, class_, lane, start, map, fold) IN_##class_(case FOLD_##name: return (A)(fold);)
+#include "abi/folds.def"
+        default: return acc;
+        }
+    }
+
+    static __device__ __forceinline__ A value(int row, const Part &part)
+    {
+        switch (row) {
+#define FOLD(name, class_, lane, start, map, fold) IN_##class_(case FOLD_##name: return (A)part.lane_##lane;)
+#include "abi/folds.def"
+        default: return 0;
+        }
+    }
+};
+
+#undef MORE
+#undef LESS
 #undef T
-#undef L
 #undef A
 #undef S
-#undef LOAD
 #undef LOWEST
 #undef HIGHEST
 #undef IN_FLOAT
 #undef IN_ANY
-#undef IN_LANE_T
-#undef IN_LANE_A

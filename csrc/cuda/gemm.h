@@ -22,7 +22,7 @@ void launch_epilogue(Dtype dtype, const GemmBatch *batch, cudaStream_t stream);
 }
 #endif
 
-/* 1: done without bias and relu, 0: not a product for cuBLAS, or there is none; -1 with an error. */
+/* 1: done, but for bias and relu, 0: not a product for cuBLAS, or there is none; -1 with an error. */
 int cublas_gemm(Dtype dtype, const GemmBatch *batch);
 
 #endif

@@ -1,16 +1,18 @@
-/* The pointwise and guard slots: a launch of the row's kernel.  Kernels of float read and write half types, too; where
- * operands differ in dtype, those that are not of the computation's are converted into temporary memory first. */
+/* The pointwise and guard slots: a launch of the row's kernel.  Kernels of float read and write half types, too, and those
+ * of int32 narrower integers; where operands differ in dtype, those that are not of the computation's are converted into
+ * temporary memory first. */
 #include "cuda/pointwise.h"
 
 #include <string.h>
 
+#include "abi/bounds.h"
 #include "cuda/slots.h"
 
 enum { GROUPS_PER_PROCESSOR = 16 };
 
 static const PointwiseTable *const tables[DTYPE_COUNT] = {
-    [DTYPE_BOOL] = &pointwise_b,    [DTYPE_UINT8] = &pointwise_u8,  [DTYPE_INT8] = &pointwise_i8,
-    [DTYPE_INT16] = &pointwise_i16, [DTYPE_INT32] = &pointwise_i32, [DTYPE_INT64] = &pointwise_i64,
+    [DTYPE_BOOL] = &pointwise_b,    [DTYPE_UINT8] = &pointwise_i32, [DTYPE_INT8] = &pointwise_i32,
+    [DTYPE_INT16] = &pointwise_i32, [DTYPE_INT32] = &pointwise_i32, [DTYPE_INT64] = &pointwise_i64,
     [DTYPE_HALF] = &pointwise_f,    [DTYPE_BF16] = &pointwise_f,    [DTYPE_FLOAT] = &pointwise_f,
     [DTYPE_DOUBLE] = &pointwise_d,
 };
@@ -25,7 +27,7 @@ blocks_for(int64_t threads)
 static PointwiseKernel
 kernel_of(Op op, int part, Dtype dtype)
 {
-    static PointwiseKernel kernels[OP_COUNT][PART_COUNT][DTYPE_COUNT];
+    static PointwiseKernel kernels[OP_COUNT][POINTWISE_PARTS][DTYPE_COUNT];
     static bool filled;
     for (int d = 0; d < DTYPE_COUNT && !filled; d++)
         for (int i = 0; i < tables[d]->n_entries; i++) {
@@ -34,15 +36,6 @@ kernel_of(Op op, int part, Dtype dtype)
         }
     filled = true;
     return kernels[op][part][dtype];
-}
-
-static GuardKernel
-guard_of(Op op, Dtype dtype)
-{
-    for (int i = 0; i < tables[dtype]->n_guards; i++)
-        if (tables[dtype]->guards[i].op == (int)op)
-            return tables[dtype]->guards[i].kernel;
-    return NULL;
 }
 
 /* ---------------------------------------------------------------- dtypes of operands */
@@ -64,10 +57,15 @@ static const Trait traits[OP_COUNT] = {
 #include "abi/ops.def"
 };
 
+/* The type that the formula of an op of `dtype` computes in. */
 static Dtype
 compute_dtype(Dtype dtype)
 {
-    return dtype == DTYPE_HALF || dtype == DTYPE_BF16 ? DTYPE_FLOAT : dtype;
+    static const Dtype wider[DTYPE_COUNT] = {
+        [DTYPE_BOOL] = DTYPE_BOOL,   [DTYPE_UINT8] = DTYPE_INT32, [DTYPE_INT8] = DTYPE_INT32,  [DTYPE_INT16] = DTYPE_INT32,
+        [DTYPE_INT32] = DTYPE_INT32, [DTYPE_INT64] = DTYPE_INT64, [DTYPE_HALF] = DTYPE_FLOAT,  [DTYPE_BF16] = DTYPE_FLOAT,
+        [DTYPE_FLOAT] = DTYPE_FLOAT, [DTYPE_DOUBLE] = DTYPE_DOUBLE};
+    return wider[dtype];
 }
 
 static Dtype
@@ -81,12 +79,12 @@ operand_dtype(Op op, int part, int operand, Dtype dtype)
     return compute_dtype(dtype);
 }
 
-/* The dtype of the operands in memory, bools and numbers left out: a half type or the computation's. */
+/* The dtype of the operands in memory, bools and numbers left out: the op's, or float if not all have a half type. */
 static Dtype
 stored_dtype(Op op, int part, Dtype dtype, const Iter *iter)
 {
     Dtype compute = compute_dtype(dtype);
-    for (int k = 0; k < iter->n_operands; k++)
+    for (int k = 0; k < iter->n_operands && compute == DTYPE_FLOAT; k++)
         if (!(iter->host >> k & 1) && operand_dtype(op, part, k, dtype) == compute && iter->dtype[k] != (int8_t)dtype)
             return compute;
     return dtype;
@@ -139,26 +137,47 @@ convert_number(Iter *iter, int k, Dtype dtype, uint64_t *number)
 /* ---------------------------------------------------------------- launches */
 typedef struct Launch {
     PointwiseKernel kernel;
-    GuardKernel guard;
-    const Param *params;
+    Param params[2];
     Dtype stored;
-    int group;                        /* elements a thread takes at a time */
 } Launch;
+
+/* Parameters of integers are numbers of the op's dtype: a missing bound is the largest int64. */
+static Param
+param_of(Param param, Dtype dtype)
+{
+    static const int64_t low[DTYPE_COUNT] = {[DTYPE_BOOL] = LOW_b, [DTYPE_UINT8] = LOW_u8, [DTYPE_INT8] = LOW_i8,
+                                             [DTYPE_INT16] = LOW_i16, [DTYPE_INT32] = LOW_i32, [DTYPE_INT64] = LOW_i64};
+    static const int64_t high[DTYPE_COUNT] = {[DTYPE_BOOL] = HIGH_b, [DTYPE_UINT8] = HIGH_u8, [DTYPE_INT8] = HIGH_i8,
+                                              [DTYPE_INT16] = HIGH_i16, [DTYPE_INT32] = HIGH_i32, [DTYPE_INT64] = HIGH_i64};
+    return (Param){.f = param.f, .i = saturate(param.i, low[dtype], high[dtype])};
+}
+
+/* pow with 3 for its exponent, a number, has a kernel of its own. */
+static int
+kernel_part(Op op, int part, Dtype compute, const Iter *iter)
+{
+    double f = 0;
+    int64_t i = 0;
+    if (op != OP_pow || part != PART_FORWARD || !(iter->host >> 2 & 1) || (compute != DTYPE_FLOAT && compute != DTYPE_DOUBLE))
+        return part;
+    number_load(iter->ptr[2], (Dtype)iter->dtype[2], &f, &i);
+    return f == 3 ? PART_CUBE : part;
+}
 
 static int
 launch_row(const Places *places, void *context)
 {
     const Launch *l = context;
+    const int size = 16 / itemsizes[l->stored];
     PointwiseArgs args = {.places = *places, .params = {l->params[0], l->params[1]}, .stored = l->stored};
-    launch_pointwise(l->kernel, &args, blocks_for(places->dense ? places->n / l->group : places->n), current_stream());
+    launch_pointwise(l->kernel, &args, blocks_for(places->dense ? places->n / size : places->n), current_stream());
     return launched("a pointwise op");
 }
 
 static int
 launch_guards(const Places *places, void *context)
 {
-    const Launch *l = context;
-    launch_guard(l->guard, places, &faults[current_device], blocks_for(places->n), current_stream());
+    launch_guard(places, *(const Dtype *)context, &faults[current_device], blocks_for(places->n), current_stream());
     return check(cudaGetLastError());
 }
 
@@ -170,9 +189,8 @@ cuda_pointwise(Op op, int part, Dtype dtype, const Iter *given, const Param *par
     char *memory[ITER_OPERANDS] = {NULL};
     int result = 0;
     Dtype compute = compute_dtype(dtype), stored = stored_dtype(op, part, dtype, given);
-    Launch l = {.kernel = kernel_of(op, part, dtype), .params = params, .stored = stored, .group = 1};
-    if (compute == DTYPE_FLOAT || compute == DTYPE_DOUBLE)
-        l.group = 16 / itemsizes[stored];
+    Launch l = {.kernel = kernel_of(op, kernel_part(op, part, compute, given), dtype),
+                .params = {param_of(params[0], dtype), param_of(params[1], dtype)}, .stored = stored};
     for (int k = 0; k < iter.n_operands && result == 0; k++) {
         Dtype wanted = operand_dtype(op, part, k, dtype);
         if (wanted == compute && !(iter.host >> k & 1))
@@ -228,8 +246,11 @@ cuda_pointwise(Op op, int part, Dtype dtype, const Iter *given, const Param *par
 bool
 cuda_guard(Op op, Dtype dtype, const Iter *iter)
 {
-    Launch l = {.guard = guard_of(op, dtype)};
-    if (l.guard == NULL || iter->numel == 0)
+    static const bool guarded[OP_COUNT] = {
+#define GUARD(row, ...) [OP_##row] = true,
+#include "abi/ops.def"
+    };
+    if (!guarded[op] || dtype >= DTYPE_HALF || iter->numel == 0)
         return false;
     if (iter->host >> 1 & 1) {
         double f = 0;
@@ -237,7 +258,7 @@ cuda_guard(Op op, Dtype dtype, const Iter *iter)
         number_load(iter->ptr[1], dtype, &f, &i);
         return i == 0;
     }
-    if (places_each(iter, launch_guards, &l) < 0 || check(cudaStreamSynchronize(current_stream())) < 0)
+    if (places_each(iter, launch_guards, &dtype) < 0 || check(cudaStreamSynchronize(current_stream())) < 0)
         return false;
     bool met = faults[current_device].kind == FAULT_ZERO_DIVISION;
     if (met)

@@ -11,37 +11,31 @@
 typedef struct PointwiseArgs {
     Places places;
     Param params[2];
-    int32_t stored;                   /* the dtype of float operands in memory: float or a half type */
+    int32_t stored;                   /* the dtype of operands in memory: the formula's or a narrower one */
 } PointwiseArgs;
 
 typedef void (*PointwiseKernel)(PointwiseArgs args);
-typedef void (*GuardKernel)(Places places, Fault *fault);
+
+/* A kernel beside those of the parts: pow with the exponent 3, a product as on the CPU. */
+enum { PART_CUBE = PART_COUNT, POINTWISE_PARTS };
 
 typedef struct PointwiseEntry {
     int16_t op, part;
     PointwiseKernel kernel;
 } PointwiseEntry;
 
-typedef struct GuardEntry {
-    int16_t op;
-    GuardKernel kernel;
-} GuardEntry;
-
-/* One compute dtype's kernels. */
+/* The kernels of one type that formulas compute in. */
 typedef struct PointwiseTable {
     const PointwiseEntry *entries;
     int n_entries;
-    const GuardEntry *guards;
-    int n_guards;
 } PointwiseTable;
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-extern const PointwiseTable pointwise_b, pointwise_u8, pointwise_i8, pointwise_i16, pointwise_i32, pointwise_i64,
-    pointwise_f, pointwise_d;
+extern const PointwiseTable pointwise_b, pointwise_i32, pointwise_i64, pointwise_f, pointwise_d;
 void launch_pointwise(PointwiseKernel kernel, const PointwiseArgs *args, int blocks, cudaStream_t stream);
-void launch_guard(GuardKernel kernel, const Places *places, Fault *fault, int blocks, cudaStream_t stream);
+void launch_guard(const Places *places, Dtype dtype, Fault *fault, int blocks, cudaStream_t stream);
 #ifdef __cplusplus
 }
 #endif

@@ -1,8 +1,7 @@
 /* What the files that make pointwise kernels include before pointwise.cuh: the formulas' functions, their short names,
- * and how a kernel reads the operands of a launch. */
+ * and the one kernel, which is made once for every formula. */
 #include "cuda/launch.h"
 
-#include "abi/bounds.h"
 #include "abi/formula.h"
 #include "abi/half.h"
 #include "cuda/pointwise.h"
@@ -17,165 +16,252 @@
 #pragma GCC diagnostic ignored "-Wint-in-bool-context"
 #pragma GCC diagnostic ignored "-Wtype-limits"
 #pragma GCC diagnostic ignored "-Wbool-operation"
-#pragma GCC diagnostic ignored "-Wunused-variable"
+#pragma GCC diagnostic ignored "-Wunused-parameter"
 #pragma GCC diagnostic ignored "-Wunused-function"
 #else
 #pragma nv_diag_suppress 177, 186, 68, 39, 128
 #endif
 
-/* The number that stands for operand k. */
-template <typename V> CT_FN V number_of(const Places *p, int k)
-{
-    V v;
-    memcpy(&v, &p->number[k], sizeof v);
-    return v;
-}
-
-/* Floats may be stored as halves: args.stored is the dtype of all that are not bools or numbers. */
-CT_FN float load_stored(const char *at, int stored, float)
-{
-    return stored == DTYPE_FLOAT ? *(const float *)at
-           : stored == DTYPE_HALF ? f16_to_float(*(const uint16_t *)at)
-                                  : bf16_to_float(*(const uint16_t *)at);
-}
-
-template <typename V> CT_FN V load_stored(const char *at, int, V)
-{
-    return *(const V *)at;
-}
-
-CT_FN void store_stored(char *at, int stored, float x)
-{
-    if (stored == DTYPE_FLOAT)
-        *(float *)at = x;
-    else
-        *(uint16_t *)at = stored == DTYPE_HALF ? float_to_f16(x) : float_to_bf16(x);
-}
-
-template <typename V> CT_FN void store_stored(char *at, int, V x)
-{
-    *(V *)at = x;
-}
-
-template <typename V> CT_FN V read(const Places *p, int stored, int k, const int64_t *offset)
-{
-    return p->host >> k & 1 ? number_of<V>(p, k) : load_stored(p->ptr[k] + offset[k], stored, V());
-}
-
-/* ---- adjacent elements: a group is 16 bytes of each operand, or a byte for each of its bools ---- */
-/* A group is computed in parts of 2 floats or one double, so that a formula is there twice and not eight times. */
+/* ---- an operand's share of a step: 16 bytes of adjacent elements, the bools that go with them, or one element ---- */
 template <typename V> struct Group {
-    uint4 words;
-    V number;
+    uint4 words;                      /* the next element has the lowest bits of x */
+    V number;                         /* stands for all elements if is_number */
     bool is_number;
 };
 
-CT_FN int group_parts(int stored)
+/* The logarithm of an element's bytes in memory.  float may be stored as a half type, int32_t as a narrower integer. */
+CT_FN int width(int stored, float)
 {
-    return stored == DTYPE_HALF || stored == DTYPE_BF16 ? 4 : 2;
+    return stored == DTYPE_FLOAT ? 2 : 1;
 }
 
-CT_FN uint32_t word_of(const uint4 &words, int i)
+CT_FN int width(int stored, int32_t)
 {
-    return i & 2 ? (i & 1 ? words.w : words.z) : (i & 1 ? words.y : words.x);
+    return stored == DTYPE_INT32 ? 2 : stored == DTYPE_INT16 ? 1 : 0;
 }
 
-CT_FN void set_word(uint4 *words, int i, uint32_t word)
+template <typename V> CT_FN int width(int, V)
 {
-    words->x = i == 0 ? word : words->x;
-    words->y = i == 1 ? word : words->y;
-    words->z = i == 2 ? word : words->z;
-    words->w = i == 3 ? word : words->w;
+    return sizeof(V) == 8 ? 3 : 0;
 }
 
-template <typename V> CT_FN Group<V> read_group(const Places *p, int k, uint32_t group, int size)
+CT_FN uint4 one_word(uint32_t x)
 {
-    Group<V> e = {{}, number_of<V>(p, k), (p->host >> k & 1) != 0};
-    const char *at = p->ptr[k];
-    (void)size;
-    if (e.is_number)
-        return e;
-    if constexpr (sizeof(V) > sizeof(bool))
-        e.words = CT_LD16(uint4, (const uint4 *)at + group);
-    else if (size == 2)
-        e.words.x = ((const uint16_t *)at)[group];
-    else if (size == 4)
-        e.words.x = ((const uint32_t *)at)[group];
-    else
-        memcpy(&e.words, (const uint2 *)at + group, sizeof(uint2));
+    return make_uint4(x, 0, 0, 0);
+}
+
+CT_FN uint4 load_element(const char *at, int stored, float)
+{
+    return one_word(stored == DTYPE_FLOAT ? *(const uint32_t *)at : *(const uint16_t *)at);
+}
+
+CT_FN uint4 load_element(const char *at, int stored, int32_t)
+{
+    return one_word(stored == DTYPE_INT32   ? *(const uint32_t *)at
+                    : stored == DTYPE_INT16 ? *(const uint16_t *)at
+                                            : *(const uint8_t *)at);
+}
+
+template <typename V> CT_FN uint4 load_element(const char *at, int, V)
+{
+    if constexpr (sizeof(V) == 1)
+        return one_word(*(const uint8_t *)at);
+    const uint2 two = *(const uint2 *)at;
+    return make_uint4(two.x, two.y, 0, 0);
+}
+
+/* Of a group of `count` elements, of which each bool has a byte. */
+template <typename V> CT_FN uint4 load_group(const char *at, int count)
+{
+    if constexpr (sizeof(V) == 1) {
+        if (count == 2)
+            return one_word(*(const uint16_t *)at);
+        if (count == 4)
+            return one_word(*(const uint32_t *)at);
+        if (count == 8)
+            return make_uint4(((const uint2 *)at)->x, ((const uint2 *)at)->y, 0, 0);
+    }
+    return CT_LD16(uint4, at);
+}
+
+/* Operand k of a kernel that has `operands`; letters beyond are none. */
+template <typename V, int k, int operands>
+CT_FN Group<V> read_group(const Places *p, int stored, const int64_t *offset, int count)
+{
+    Group<V> e = {{0, 0, 0, 0}, V(), true};
+    if constexpr (k < operands) {
+        const char *at = p->ptr[k] + offset[k];
+        memcpy(&e.number, &p->number[k], sizeof(V));
+        e.is_number = p->host >> k & 1;
+        if (!e.is_number)
+            e.words = count > 1 ? load_group<V>(at, count) : load_element(at, stored, V());
+    }
     return e;
 }
 
-/* Element j of a part, which has `each`. */
-CT_FN float element(const Group<float> &e, int stored, int part, int j, int)
+/* Words shifted to the right by so many bits, a power of two, with `next` on the left. */
+CT_FN void shift_words(uint4 *words, int bits, uint32_t next)
 {
-    float x;
-    const uint32_t word = word_of(e.words, stored == DTYPE_FLOAT ? 2 * part + j : part);
-    memcpy(&x, &word, sizeof x);
-    if (stored == DTYPE_HALF)
-        x = f16_to_float((uint16_t)(j ? word >> 16 : word));
-    if (stored == DTYPE_BF16)
-        x = bf16_to_float((uint16_t)(j ? word >> 16 : word));
-    return e.is_number ? e.number : x;
+    words->x = __funnelshift_rc(words->x, words->y, bits);
+    words->y = __funnelshift_rc(words->y, words->z, bits);
+    words->z = __funnelshift_rc(words->z, words->w, bits);
+    words->w = __funnelshift_rc(words->w, next, bits);
 }
 
-CT_FN double element(const Group<double> &e, int, int part, int, int)
+/* What the bits of an element mean, and back. */
+CT_FN float value_of(uint32_t bits, int stored, float)
 {
-    double x;
-    const uint64_t bits = (uint64_t)(part ? e.words.w : e.words.y) << 32 | (part ? e.words.z : e.words.x);
-    memcpy(&x, &bits, sizeof x);
-    return e.is_number ? e.number : x;
+    const float half = f16_to_float((uint16_t)bits), other = from_bits_f(stored == DTYPE_BF16 ? bits << 16 : bits);
+    return stored == DTYPE_HALF ? half : other;
 }
 
-CT_FN bool element(const Group<bool> &e, int, int part, int j, int each)
+CT_FN int32_t value_of(uint32_t bits, int stored, int32_t)
 {
-    const int i = part * each + j;
-    return e.is_number ? e.number : ((i & 4 ? e.words.y : e.words.x) >> 8 * (i & 3) & 0xff) != 0;
+    return stored == DTYPE_UINT8 ? (uint8_t)bits
+           : stored == DTYPE_INT8 ? (int8_t)bits
+           : stored == DTYPE_INT16 ? (int16_t)bits
+                                   : (int32_t)bits;
 }
 
-CT_FN void put_part(Group<float> *e, int stored, int part, const float *x, int)
+CT_FN bool value_of(uint32_t bits, int, bool)
 {
-    uint32_t low, high;
-    memcpy(&low, &x[0], sizeof low);
-    memcpy(&high, &x[1], sizeof high);
-    if (stored == DTYPE_FLOAT) {
-        e->words = part ? make_uint4(e->words.x, e->words.y, low, high) : make_uint4(low, high, 0, 0);
-        return;
+    return (bits & 0xff) != 0;
+}
+
+CT_FN uint32_t bits_of(float x, int stored)
+{
+    const uint32_t half = float_to_f16(x), other = stored == DTYPE_BF16 ? float_to_bf16(x) : bits_f(x);
+    return stored == DTYPE_HALF ? half : other;
+}
+
+CT_FN uint32_t bits_of(int32_t x, int)
+{
+    return (uint32_t)x;
+}
+
+CT_FN uint32_t bits_of(bool x, int)
+{
+    return x;
+}
+
+template <typename V> CT_FN V next_element(Group<V> *e, int stored)
+{
+    V x;
+    if constexpr (sizeof(V) == 8) {
+        const uint64_t bits = (uint64_t)e->words.y << 32 | e->words.x;
+        memcpy(&x, &bits, sizeof x);
+        e->words.x = e->words.z;
+        e->words.y = e->words.w;
+    } else {
+        x = value_of(e->words.x, stored, V());
+        shift_words(&e->words, 8 << width(stored, V()), 0);
     }
-    low = stored == DTYPE_HALF ? float_to_f16(x[0]) : float_to_bf16(x[0]);
-    high = stored == DTYPE_HALF ? float_to_f16(x[1]) : float_to_bf16(x[1]);
-    set_word(&e->words, part, high << 16 | low);
+    return e->is_number ? e->number : x;
 }
 
-CT_FN void put_part(Group<double> *e, int, int part, const double *x, int)
+/* On the left of those that were put before. */
+template <typename V> CT_FN void put_element(uint4 *words, int stored, V x)
 {
-    uint64_t bits;
-    memcpy(&bits, x, sizeof bits);
-    const uint32_t low = (uint32_t)bits, high = (uint32_t)(bits >> 32);
-    e->words = part ? make_uint4(e->words.x, e->words.y, low, high) : make_uint4(low, high, 0, 0);
+    if constexpr (sizeof(V) == 8) {
+        uint64_t bits;
+        memcpy(&bits, &x, sizeof bits);
+        *words = make_uint4(words->z, words->w, (uint32_t)bits, (uint32_t)(bits >> 32));
+    } else
+        shift_words(words, 8 << width(stored, V()), bits_of(x, stored));
 }
 
-CT_FN void put_part(Group<bool> *e, int, int part, const bool *x, int each)
+/* The last `count` elements that were put. */
+template <typename V> CT_FN void store_group(char *at, int stored, int count, const uint4 &words)
 {
-    uint32_t bits = x[0];
-    if (each == 2)
-        bits |= (uint32_t)x[1] << 8;
-    const int first = part * each;
-    const uint32_t word = bits << 8 * (first & 3);
-    e->words.x |= first & 4 ? 0 : word;
-    e->words.y |= first & 4 ? word : 0;
-}
-
-template <typename V> CT_FN void write_group(const Places *p, uint32_t group, const Group<V> &e, int size)
-{
-    char *at = p->ptr[0];
-    (void)size;
-    if constexpr (sizeof(V) > sizeof(bool))
-        CT_ST16(uint4, (uint4 *)at + group, e.words);
-    else if (size == 2)
-        ((uint16_t *)at)[group] = (uint16_t)e.words.x;
-    else if (size == 4)
-        ((uint32_t *)at)[group] = e.words.x;
+    const int bytes = count << width(stored, V());
+    if (bytes == 16)
+        CT_ST16(uint4, at, words);
+    else if (bytes == 8)
+        *(uint2 *)at = make_uint2(words.z, words.w);
+    else if (bytes == 4)
+        *(uint32_t *)at = words.w;
+    else if (bytes == 2)
+        *(uint16_t *)at = (uint16_t)(words.w >> 16);
     else
-        ((uint2 *)at)[group] = make_uint2(e.words.x, e.words.y);
+        *(uint8_t *)at = (uint8_t)(words.w >> 24);
+}
+
+/* ---- the kernel ---- */
+CT_FN double param_of(const Param &p, double)
+{
+    return p.f;
+}
+
+CT_FN float param_of(const Param &p, float)
+{
+    return (float)p.f;
+}
+
+template <typename V> CT_FN V param_of(const Param &p, V)
+{
+    return (V)p.i;
+}
+
+/* What pointwise.cuh derives the formulas from: the type T that they compute in, the result's, how many operands there
+ * are with it, and the types of the first three, of which one may be bool. */
+template <typename T_, typename Out_, int operands, typename A_, typename B_, typename C_> struct Formula {
+    typedef T_ T;
+    typedef Out_ Out;
+    typedef A_ A;
+    typedef B_ B;
+    typedef C_ C;
+    enum { OPERANDS = operands };
+};
+
+/* Adjacent elements are taken 16 bytes at a time, and what is left of them, or is not adjacent, one by one.  The formula
+ * is there once, in a loop over the elements of a step: three copies of it would be most of a release. */
+template <typename F> static __global__ void __launch_bounds__(THREADS) compute(PointwiseArgs args)
+{
+    typedef typename F::T T;
+    typedef typename F::Out Out;
+    typedef typename F::A A;
+    typedef typename F::B B;
+    typedef typename F::C C;
+    const T p = param_of(args.params[0], T()), q = param_of(args.params[1], T());
+    const Places *at = &args.places;
+    const int stored = args.stored, log_size = 4 - width(stored, T());
+    const uint32_t groups = at->dense ? at->n >> log_size : 0, steps = groups + (at->n - (groups << log_size));
+    for (uint32_t step = blockIdx.x * blockDim.x + threadIdx.x; step < steps; step += gridDim.x * blockDim.x) {
+        const int64_t first = (int64_t)step << log_size;
+        int64_t offset[] = {first << width(stored, Out()), first << width(stored, A()), first << width(stored, B()),
+                            first << width(stored, C()), (int64_t)step * 16, (int64_t)step * 16};
+        int count = 1 << log_size;
+        if (step >= groups) {
+            count = 1;
+            place(at, step + (groups << log_size) - groups, F::OPERANDS, offset);
+        }
+        Group<A> a = read_group<A, 1, F::OPERANDS>(at, stored, offset, count);
+        Group<B> b = read_group<B, 2, F::OPERANDS>(at, stored, offset, count);
+        Group<C> c = read_group<C, 3, F::OPERANDS>(at, stored, offset, count);
+        Group<T> d = read_group<T, 4, F::OPERANDS>(at, stored, offset, count);
+        Group<T> e = read_group<T, 5, F::OPERANDS>(at, stored, offset, count);
+        uint4 out = {0, 0, 0, 0};
+        int left = count;
+        CT_ROLLED
+        do
+            put_element(&out, stored, F::one(next_element(&a, stored), next_element(&b, stored), next_element(&c, stored),
+                                             next_element(&d, stored), next_element(&e, stored), p, q));
+        while (--left > 0);
+        store_group<Out>(at->ptr[0] + offset[0], stored, count, out);
+    }
+}
+
+/* NULL for a gradient that autograd answers without a kernel. */
+constexpr bool is_formula(const char *text)
+{
+    return !(text[0] == 'g' && text[1] == '\0') && !(text[0] == '0' && text[1] == '\0')
+           && !(text[0] == 'N' && text[1] == 'O' && text[2] == 'N' && text[3] == 'E');
+}
+
+template <typename F, bool wanted> constexpr PointwiseKernel kernel_if()
+{
+    if constexpr (wanted)
+        return compute<F>;
+    else
+        return NULL;
 }

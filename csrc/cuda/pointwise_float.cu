@@ -11,8 +11,3 @@ void launch_pointwise(PointwiseKernel kernel, const PointwiseArgs *args, int blo
 {
     CT_LAUNCH(kernel, blocks, THREADS, 0, stream, *args);
 }
-
-void launch_guard(GuardKernel kernel, const Places *places, Fault *fault, int blocks, cudaStream_t stream)
-{
-    CT_LAUNCH(kernel, blocks, THREADS, 0, stream, *places, fault);
-}

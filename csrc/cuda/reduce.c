@@ -3,6 +3,7 @@
 #include "cuda/reduce.h"
 
 #include <stdint.h>
+#include <string.h>
 
 #include "cuda/slots.h"
 
@@ -82,14 +83,48 @@ share_out(ReduceJob *job)
 {
     int64_t n = job->reduced.count, kept_stride = job->kept.n ? job->kept.strides[0] : INT64_MAX;
     job->by_columns = job->reduced.n > 0 && kept_stride < job->reduced.strides[0];
-    job->side = job->by_columns ? 32 : n > LINE ? 1 : n > 8 ? 8 : 32;
+    job->log_side = job->by_columns ? 5 : n > LINE ? 0 : n > 8 ? 3 : 5;
     job->n_pieces = 1;
-    int64_t blocks = (job->kept.count + job->side - 1) / job->side, work = PIECE / job->side * (job->by_columns ? 4 : 1);
+    int64_t side = 1 << job->log_side, blocks = (job->kept.count + side - 1) / side;
+    int64_t work = PIECE / side * (job->by_columns ? 4 : 1);
     if (blocks < PIECES_MAX && n > work) {
         int64_t most = PIECES_MAX / blocks;
         job->n_pieces = (n + work - 1) / work < most ? (n + work - 1) / work : most;
     }
     job->piece = (n + job->n_pieces - 1) / job->n_pieces;
+}
+
+/* The row that folds accumulators of another: its fold of elements as they are. */
+static Fold
+merging(Fold fold)
+{
+    static const struct {
+        const char *map, *fold;
+    } texts[FOLD_COUNT] = {
+#define FOLD(name, class, lane, start, map, fold) [FOLD_##name] = {#map, #fold},
+#include "abi/folds.def"
+    };
+    for (int k = 0; k < FOLD_COUNT; k++)
+        if (strcmp(texts[k].map, "x") == 0 && strcmp(texts[k].fold, texts[fold].fold) == 0)
+            return (Fold)k;
+    return fold;
+}
+
+/* The pieces' accumulators, for each result one behind the other, are folded like elements. */
+static void
+launch_merge(const ReduceJob *pieces)
+{
+    ReduceJob job = *pieces;
+    job.fold = merging((Fold)pieces->fold);
+    job.dtype = pieces->dtype < DTYPE_HALF ? DTYPE_INT64 : DTYPE_DOUBLE;
+    job.in = pieces->partial;
+    job.kept = job.reduced = (Axes){.count = 1};
+    (void)add_axis(&job.kept, pieces->kept.count, 8);
+    (void)add_axis(&job.reduced, pieces->n_pieces, 8 * pieces->kept.count);
+    close_axes(&job.kept);
+    close_axes(&job.reduced);
+    share_out(&job);
+    launch_reduce(&job, current_stream());
 }
 
 int
@@ -108,6 +143,8 @@ cuda_reduce(const Reduce *r)
     if (job.n_pieces > 1 && (job.partial = temporary(job.n_pieces * job.kept.count * (int64_t)sizeof(double))) == NULL)
         return -1;
     launch_reduce(&job, current_stream());
+    if (job.n_pieces > 1)
+        launch_merge(&job);
     temporary_free(job.partial);
     return launched("a reduction");
 }

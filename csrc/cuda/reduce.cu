@@ -37,152 +37,170 @@ static __device__ int64_t offset_in(const Axes *axes, int64_t index)
 }
 
 /* ---- what becomes of an accumulator ---- */
-static __device__ void store_result(const ReduceJob *job, int64_t at, double acc, double p)
+static __device__ void store_result(char *out, int64_t at, int dtype, int finish, double acc, double divisor, double p)
 {
-    double y = acc / job->divisor;
-    y = job->finish == FINISH_SQRT ? (sqrt_d)(y) : job->finish == FINISH_LOG ? (log_d)(y) + p : y;
-    switch (job->result) {
-    case DTYPE_DOUBLE: ((double *)job->out)[at] = y; break;
-    case DTYPE_FLOAT: ((float *)job->out)[at] = (float)y; break;
-    case DTYPE_HALF: ((uint16_t *)job->out)[at] = float_to_f16((float)y); break;
-    case DTYPE_BF16: ((uint16_t *)job->out)[at] = float_to_bf16((float)y); break;
-    case DTYPE_BOOL: ((bool *)job->out)[at] = y != 0; break;
-    case DTYPE_UINT8: ((uint8_t *)job->out)[at] = y != 0; break;
-    default: ((int64_t *)job->out)[at] = (int64_t)y; break;
+    double y = acc / divisor;
+    y = finish == FINISH_SQRT ? (sqrt_d)(y) : finish == FINISH_LOG ? (log_d)(y) + p : y;
+    switch (dtype) {
+    case DTYPE_DOUBLE: ((double *)out)[at] = y; break;
+    case DTYPE_FLOAT: ((float *)out)[at] = (float)y; break;
+    case DTYPE_HALF: ((uint16_t *)out)[at] = float_to_f16((float)y); break;
+    case DTYPE_BF16: ((uint16_t *)out)[at] = float_to_bf16((float)y); break;
+    case DTYPE_BOOL: ((bool *)out)[at] = y != 0; break;
+    case DTYPE_UINT8: ((uint8_t *)out)[at] = y != 0; break;
+    default: ((int64_t *)out)[at] = (int64_t)y; break;
     }
 }
 
-static __device__ void store_result(const ReduceJob *job, int64_t at, int64_t acc, double)
+static __device__ void store_result(char *out, int64_t at, int dtype, int finish, int64_t acc, double divisor, double)
 {
-    if (dtype_is_real(job->result))
-        store_result(job, at, (double)acc, 0.0);
+    if (dtype_is_real(dtype))
+        store_result(out, at, dtype, finish, (double)acc, divisor, 0.0);
     else
-        store_int(job->out + at * (job->result == DTYPE_INT64                                   ? 8
-                                   : job->result == DTYPE_INT32                                 ? 4
-                                   : job->result == DTYPE_INT16                                 ? 2
-                                                                                                : 1),
-                  job->result, acc);
+        store_int(out + at * (dtype == DTYPE_INT64 ? 8 : dtype == DTYPE_INT32 ? 4 : dtype == DTYPE_INT16 ? 2 : 1), dtype, acc);
+}
+
+/* ---- elements ---- */
+enum { BATCH = 4 };                   /* elements that a thread reads before it folds them */
+
+template <typename V, typename T> static __device__ __forceinline__ void read_as(const char *at, int64_t step, T *x)
+{
+    for (int j = 0; j < BATCH; j++)
+        x[j] = (T)*(const V *)(at + j * step);
+}
+
+static __device__ __forceinline__ void read_batch(const char *at, int64_t step, int dtype, int64_t *x)
+{
+    switch (dtype) {
+    case DTYPE_BOOL: read_as<bool>(at, step, x); break;
+    case DTYPE_UINT8: read_as<uint8_t>(at, step, x); break;
+    case DTYPE_INT8: read_as<int8_t>(at, step, x); break;
+    case DTYPE_INT16: read_as<int16_t>(at, step, x); break;
+    case DTYPE_INT32: read_as<int32_t>(at, step, x); break;
+    default: read_as<int64_t>(at, step, x); break;
+    }
+}
+
+static __device__ __forceinline__ void read_batch(const char *at, int64_t step, int dtype, float *x)
+{
+    uint16_t half[BATCH];
+    if (dtype == DTYPE_FLOAT) {
+        read_as<float>(at, step, x);
+        return;
+    }
+    read_as<uint16_t>(at, step, half);
+    for (int j = 0; j < BATCH; j++)
+        x[j] = dtype == DTYPE_HALF ? f16_to_float(half[j]) : bf16_to_float(half[j]);
+}
+
+static __device__ __forceinline__ void read_batch(const char *at, int64_t step, int, double *x)
+{
+    read_as<double>(at, step, x);
+}
+
+static __device__ __forceinline__ void read_element(const char *at, int dtype, int64_t *x)
+{
+    *x = load_int(at, dtype);
+}
+
+static __device__ __forceinline__ void read_element(const char *at, int dtype, float *x)
+{
+    *x = dtype == DTYPE_FLOAT  ? *(const float *)at
+         : dtype == DTYPE_HALF ? f16_to_float(*(const uint16_t *)at)
+                               : bf16_to_float(*(const uint16_t *)at);
+}
+
+static __device__ __forceinline__ void read_element(const char *at, int, double *x)
+{
+    *x = *(const double *)at;
 }
 
 /* ---- folding ---- */
-typedef void (*ReduceKernel)(ReduceJob job);
-
-/* Every row as a type with static functions: the kernels below are made once for each. */
 #define T int64_t
-#define L int64_t
 #define A int64_t
 #define S i64
-#define LOAD(at, dtype) load_int(at, dtype)
 #define LOWEST INT64_MIN
 #define HIGHEST INT64_MAX
 #define IN_FLOAT(...)
-#define IN_LANE_T(...) __VA_ARGS__
-#define IN_LANE_A(...) __VA_ARGS__
 #include "cuda/fold.cuh"
 
 #define T float
-#define L float
 #define A double
 #define S f
-#define LOAD(at, dtype) (dtype == DTYPE_FLOAT ? *(const float *)(at) : (float)load_real(at, dtype))
 #define LOWEST -INFINITY
 #define HIGHEST INFINITY
 #define IN_FLOAT(...) __VA_ARGS__
-#define IN_LANE_T(...) __VA_ARGS__
-#define IN_LANE_A(...)
-#include "cuda/fold.cuh"
-
-#define T float
-#define L double
-#define A double
-#define S fd
-#define LOAD(at, dtype) (dtype == DTYPE_FLOAT ? *(const float *)(at) : (float)load_real(at, dtype))
-#define LOWEST -INFINITY
-#define HIGHEST INFINITY
-#define IN_FLOAT(...) __VA_ARGS__
-#define IN_LANE_T(...)
-#define IN_LANE_A(...) __VA_ARGS__
 #include "cuda/fold.cuh"
 
 #define T double
-#define L double
 #define A double
 #define S d
-#define LOAD(at, dtype) (*(const double *)(at))
 #define LOWEST -INFINITY
 #define HIGHEST INFINITY
 #define IN_FLOAT(...) __VA_ARGS__
-#define IN_LANE_T(...) __VA_ARGS__
-#define IN_LANE_A(...) __VA_ARGS__
 #include "cuda/fold.cuh"
 
+/* One kernel for all rows of a type: which it is, is asked once for BATCH elements. */
 template <typename F> static __global__ void __launch_bounds__(REDUCE_THREADS) fold_elements(ReduceJob job)
 {
     typedef typename F::Acc Acc;
     CT_SHARED(Acc, parts, [REDUCE_THREADS]);
-    const int lanes = REDUCE_THREADS / job.side, tid = threadIdx.x;
-    const int x = job.by_columns ? tid % job.side : tid / lanes, lane = job.by_columns ? tid / job.side : tid % lanes;
-    const int64_t result = (int64_t)blockIdx.x * job.side + x, first = blockIdx.y * job.piece;
+    const int lanes = REDUCE_THREADS >> job.log_side, tid = threadIdx.x, row = job.fold;
+    const int x = job.by_columns ? tid & ((1 << job.log_side) - 1) : tid / lanes;
+    const int lane = job.by_columns ? tid >> job.log_side : tid & (lanes - 1);
+    const int64_t result = ((int64_t)blockIdx.x << job.log_side) + x, first = blockIdx.y * job.piece;
     const int64_t last = first + job.piece < job.reduced.count ? first + job.piece : job.reduced.count;
-    const bool exists = result < job.kept.count;
+    const bool exists = result < job.kept.count, in_line = job.reduced.n <= 1;
     const double p = exists && job.p ? job.p[result] : 0;
     const char *in = job.in + (exists ? offset_in(&job.kept, result) : 0);
-    Acc acc = F::start();
+    const int64_t stride = job.reduced.n == 0 ? 0 : job.reduced.strides[0];
+    Acc acc = F::start(row);
     for (int64_t i = first + lane; exists && i < last;) {
-        typename F::Lane part = F::lane_start();
-        for (int k = 0; k < DEPTH && i < last; k++, i += lanes)
-            part = F::one(part, F::load(in + offset_in(&job.reduced, i), job.dtype), p);
-        acc = F::merge(acc, (Acc)part);
+        typename F::Part part = {(typename F::Element)F::start(row), F::start(row)};
+        CT_ROLLED
+        for (int k = 0; k < DEPTH && i < last;) {
+            typename F::Element elements[BATCH] = {};
+            const int count = in_line && i + (BATCH - 1) * lanes < last ? BATCH : 1;
+            if (count == BATCH)
+                read_batch(in + i * stride, lanes * stride, job.dtype, elements);
+            else
+                read_element(in + (in_line ? i * stride : offset_in(&job.reduced, i)), job.dtype, elements);
+            F::fold(row, &part, elements, count, p);
+            k += count;
+            i += count * lanes;
+        }
+        acc = F::merge(row, acc, F::value(row, part));
     }
     parts[x * lanes + lane] = acc;
     __syncthreads();
+    CT_ROLLED
     for (int width = lanes / 2; width > 0; width /= 2) {
         if (lane < width)
-            parts[x * lanes + lane] = F::merge(parts[x * lanes + lane], parts[x * lanes + lane + width]);
+            parts[x * lanes + lane] = F::merge(row, parts[x * lanes + lane], parts[x * lanes + lane + width]);
         __syncthreads();
     }
     if (lane != 0 || !exists)
         return;
     if (job.n_pieces == 1)
-        store_result(&job, result, parts[x * lanes], p);
+        store_result(job.out, result, job.result, job.finish, parts[x * lanes], job.divisor, p);
     else
         ((Acc *)job.partial)[blockIdx.y * job.kept.count + result] = parts[x * lanes];
 }
 
-template <typename F> static __global__ void merge_pieces(ReduceJob job)
-{
-    typedef typename F::Acc Acc;
-    const int64_t result = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
-    if (result >= job.kept.count)
-        return;
-    const Acc *partial = (const Acc *)job.partial + result;
-    Acc acc = partial[0];
-    for (int64_t piece = 1; piece < job.n_pieces; piece++)
-        acc = F::merge(acc, partial[piece * job.kept.count]);
-    store_result(&job, result, acc, job.p ? job.p[result] : 0);
-}
-
 template <typename F> static void run(const ReduceJob *job, cudaStream_t stream)
 {
-    const int64_t blocks = (job->kept.count + job->side - 1) / job->side;
+    const int64_t blocks = (job->kept.count + (1 << job->log_side) - 1) >> job->log_side;
     CT_LAUNCH(fold_elements<F>, dim3((unsigned)blocks, (unsigned)job->n_pieces), REDUCE_THREADS, 0, stream, *job);
-    if (job->n_pieces > 1)
-        CT_LAUNCH(merge_pieces<F>, (unsigned)((job->kept.count + THREADS - 1) / THREADS), THREADS, 0, stream, *job);
 }
-
-#define LANE_T_FLOAT(name) name##_f
-#define LANE_A_FLOAT(name) name##_fd
-#define RUN_FLOAT(name, lane) job->dtype == DTYPE_DOUBLE ? run<name##_d>(job, stream) : run<LANE_##lane##_FLOAT(name)>(job, stream)
-#define RUN_ANY(name, lane) job->dtype < DTYPE_HALF ? run<name##_i64>(job, stream) : RUN_FLOAT(name, lane)
 
 void launch_reduce(const ReduceJob *job, cudaStream_t stream)
 {
-    switch (job->fold) {
-#define FOLD(name, class_, lane, ...) \
-    case FOLD_##name: RUN_##class_(name, lane); break;
-#include "abi/folds.def"
-    default: break;
-    }
+    if (job->dtype < DTYPE_HALF)
+        run<Folds_i64>(job, stream);
+    else if (job->dtype == DTYPE_DOUBLE)
+        run<Folds_d>(job, stream);
+    else
+        run<Folds_f>(job, stream);
 }
 
 /* ---- where the extremes are ---- */

@@ -18,12 +18,12 @@ typedef struct Axes {
     Divider dividers[REDUCE_AXES];
 } Axes;
 
-/* A block folds for `side` results with REDUCE_THREADS / side threads each.  by_columns: neighbouring threads have
+/* A block folds for 1 << log_side results, with as many threads for each as there are.  by_columns: neighbouring threads have
  * neighbouring results, else neighbouring elements.  Long reductions are cut into pieces by the shape alone; their
  * accumulators, 8 bytes each, go to partial[piece][result] and are merged in order. */
 typedef struct ReduceJob {
     int fold, finish, dtype, result;
-    int side;
+    int log_side;
     bool by_columns;
     int64_t n_pieces, piece;
     double divisor;

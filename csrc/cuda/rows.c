@@ -67,3 +67,10 @@ cuda_sort(const Sort *s)
     temporary_free(keys);
     return result;
 }
+
+int
+cuda_search(const Search *s)
+{
+    launch_search(s, current_stream());
+    return launched("searchsorted");
+}

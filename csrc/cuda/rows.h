@@ -18,6 +18,7 @@ void launch_targets(const Nll *a, Fault *fault, int blocks, cudaStream_t stream)
 void launch_scan(const Scan *s, cudaStream_t stream);
 /* keys and places: rows of `width` items, a power of two of at least n */
 void launch_sort(const Sort *s, uint64_t *keys, int64_t *places, int64_t width, cudaStream_t stream);
+void launch_search(const Search *s, cudaStream_t stream);
 #ifdef __cplusplus
 }
 #endif

@@ -193,18 +193,6 @@ copy_between(void *to, int to_device, const void *from, int from_device, int64_t
     return use(back) < 0 ? -1 : result;
 }
 
-/* Copies that were not waited for: page-locked memory stays until they have ended. */
-static bool in_flight[DEVICES_MAX];
-
-static bool
-is_pinned(const void *data)
-{
-    struct cudaPointerAttributes attributes;
-    bool known = cudaPointerGetAttributes(&attributes, data) == cudaSuccess;
-    (void)cudaGetLastError();
-    return known && attributes.type == cudaMemoryTypeHost;
-}
-
 static int
 copy(void *to, int to_device, const void *from, int from_device, int64_t nbytes, bool wait)
 {
@@ -219,13 +207,12 @@ copy(void *to, int to_device, const void *from, int from_device, int64_t nbytes,
         return -1;
     if (kind == cudaMemcpyDeviceToDevice)
         return 0;
-    bool pinned = is_pinned(kind == cudaMemcpyHostToDevice ? from : to);
+    const void *in_host = kind == cudaMemcpyHostToDevice ? from : to;
+    bool pinned = is_pinned(in_host);
     if (kind == cudaMemcpyHostToDevice && !pinned)
         return 0;                                 /* pageable memory is read at once, page-locked memory later */
-    if (pinned && !wait) {
-        in_flight[current_device] = true;
-        return 0;
-    }
+    if (pinned && !wait)
+        return pinned_copied(in_host);
     return wait_stream(current_stream());
 }
 
@@ -263,25 +250,11 @@ memory_info(int64_t *free_bytes, int64_t *total)
     return result;
 }
 
-static void *
-pinned_alloc(int64_t nbytes)
+static int
+empty_cache(void)
 {
-    void *data = NULL;
-    return check(cudaHostAlloc(&data, nbytes > 0 ? (size_t)nbytes : 1, cudaHostAllocPortable)) < 0 ? NULL : data;
-}
-
-static void
-pinned_free(void *data)
-{
-    for (int d = 0; d < device_total; d++) {
-        if (!in_flight[d])
-            continue;
-        (void)cudaSetDevice(d);
-        (void)cudaDeviceSynchronize();
-        (void)cudaSetDevice(current_device);
-        in_flight[d] = false;
-    }
-    (void)cudaFreeHost(data);
+    pinned_empty_cache();
+    return memory_empty_cache();
 }
 
 /* ---------------------------------------------------------------- streams and events */
@@ -412,7 +385,7 @@ const Accelerator cuda_accelerator = {
     .memory_info = memory_info,
     .memory_stats = memory_stats,
     .reset_peak = memory_reset_peak,
-    .empty_cache = memory_empty_cache,
+    .empty_cache = empty_cache,
     .raise_out_of_memory = memory_raise,
     .pinned_alloc = pinned_alloc,
     .pinned_free = pinned_free,

@@ -55,6 +55,14 @@ int memory_empty_cache(void);
 void memory_raise(int64_t nbytes);
 int memory_record_stream(void *data, Stream *stream);
 
+/* Page-locked memory: pinned.c. */
+void *pinned_alloc(int64_t nbytes);
+void pinned_free(void *data);
+bool is_pinned(const void *data);
+void pinned_empty_cache(void);
+/* The current stream was given a copy from or to data, which nobody waited for.  0, or -1 with an error. */
+int pinned_copied(const void *data);
+
 struct Stream {
     cudaStream_t handle;
     int device, priority;

@@ -1,5 +1,6 @@
-/* Sorting rows: elements become unsigned keys of the same order, and (key, place) pairs, of which no two are equal, are
- * sorted by a bitonic network, so the sort is stable.  Steps over short distances run in shared memory. */
+/* Sorting rows, and searching in sorted ones.  Elements become unsigned keys of the same order, and (key, place) pairs, of
+ * which no two are equal, are sorted by a bitonic network, so the sort is stable.  Steps over short distances run in shared
+ * memory. */
 #include "cuda/launch.h"
 
 #include "cuda/element.cuh"
@@ -106,6 +107,24 @@ static __global__ void take_best(Sort s, int itemsize, const int64_t *places, in
     }
 }
 
+/* The first place of which the boundary is not less than x (right: is greater). */
+template <typename T> static __global__ void search_rows(Search s)
+{
+    EACH(i, s.count)
+    {
+        const T *sorted = (const T *)s.sorted + (s.by_rows ? i / s.length * s.n : 0), x = ((const T *)s.values)[i];
+        int64_t low = 0, high = s.n;
+        while (low < high) {
+            const int64_t middle = low + (high - low) / 2;
+            if (s.right ? !(sorted[middle] > x) : !(sorted[middle] >= x))
+                low = middle + 1;
+            else
+                high = middle;
+        }
+        s.places[i] = low;
+    }
+}
+
 static unsigned blocks_of(int64_t threads)
 {
     const int64_t blocks = (threads + THREADS - 1) / THREADS;
@@ -127,5 +146,17 @@ void launch_sort(const Sort *s, uint64_t *keys, int64_t *places, int64_t width, 
             CT_LAUNCH(sort_step, blocks_of(items / 2), THREADS, 0, stream, keys, places, items / 2, width, length, distance);
         CT_LAUNCH(sort_in_shared, (unsigned)(items / span), SORT_THREADS, 0, stream, keys, places, width, length, length);
     }
+    if (cudaPeekAtLastError() != cudaSuccess)     /* what was not sorted holds no places */
+        return;
     CT_LAUNCH(take_best, blocks_of(s->rows * s->k), THREADS, 0, stream, *s, itemsize, (const int64_t *)places, width);
+}
+
+void launch_search(const Search *s, cudaStream_t stream)
+{
+    const unsigned blocks = blocks_of(s->count);
+    switch (s->dtype) {
+    case DTYPE_INT64: CT_LAUNCH(search_rows<int64_t>, blocks, THREADS, 0, stream, *s); break;
+    case DTYPE_FLOAT: CT_LAUNCH(search_rows<float>, blocks, THREADS, 0, stream, *s); break;
+    default: CT_LAUNCH(search_rows<double>, blocks, THREADS, 0, stream, *s); break;
+    }
 }

@@ -2,7 +2,7 @@
  * rename or combine other ops. */
 #include <string.h>
 
-#include "ops/ops.h"
+#include "ops/on_device.h"
 #include "ops/rows.h"
 
 static Tensor *
@@ -132,9 +132,9 @@ op_repeat_interleave_each(Tensor *t, Tensor *repeats, const int64_t *dim)
     int d = shape_wrap_dim(*dim, t->ndim);
     if (d < 0)
         return NULL;
-    Tensor *counts = op_contiguous(op_expand(op_to_dtype(op_on_host(repeats), DTYPE_INT64), 1, &t->dims[d]));
-    if (counts == NULL)
-        return NULL;
+    Tensor *counts = op_contiguous(op_expand(op_to_dtype(op_detach(repeats), DTYPE_INT64), 1, &t->dims[d]));
+    if (counts == NULL || counts->device.type != DEVICE_CPU)
+        return counts ? op_index_select(t, d, device_repeats(counts)) : NULL;
     int64_t total = 0;
     const int64_t *each = (const int64_t *)counts->data;
     for (int64_t i = 0; i < counts->numel; i++) {
@@ -150,7 +150,7 @@ op_repeat_interleave_each(Tensor *t, Tensor *repeats, const int64_t *dim)
     for (int64_t i = 0; i < counts->numel; i++)
         for (int64_t k = 0; k < each[i]; k++)
             *at++ = i;
-    return op_index_select(t, d, op_back(index, t));
+    return op_index_select(t, d, index);
 }
 
 /* ---------------------------------------------------------------- flip, roll */
@@ -295,14 +295,9 @@ BACKWARD(roll)
 static int
 clear_triangle(Tensor *out, int64_t diagonal, bool lower)
 {
-    int64_t height = out->dims[out->ndim - 2], width = out->dims[out->ndim - 1];
-    Tensor *mask = scope_keep(tensor_empty(2, (int64_t[]){height, width}, DTYPE_BOOL, CPU));
-    if (mask == NULL)
-        return -1;
-    for (int64_t i = 0; i < height; i++)
-        for (int64_t j = 0; j < width; j++)
-            ((bool *)mask->data)[i * width + j] = lower ? j - i > diagonal : j - i < diagonal;
-    Operand in[3] = {{.tensor = out}, {.tensor = op_back(mask, out)}, {.scalar = {PARAM(0), CATEGORY_BOOL}}};
+    Tensor *distance = device_distance(out->dims[out->ndim - 2], out->dims[out->ndim - 1], out->device);
+    Operand in[3] = {{.tensor = out}, {.tensor = op_scalar(lower ? OP_gt : OP_lt, distance, (double)diagonal)},
+                     {.scalar = {PARAM(0), CATEGORY_BOOL}}};
     return in[1].tensor && scope_keep(pointwise(OP_masked_fill, in, rows[OP_masked_fill].defaults, out)) ? 0 : -1;
 }
 

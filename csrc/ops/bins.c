@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "core/dtype.h"
-#include "ops/ops.h"
+#include "ops/on_device.h"
 
 static int
 check_has_data(const char *op, Tensor *t)
@@ -37,11 +37,9 @@ op_bincount(Tensor *t, Tensor *weights, int64_t minlength)
 {
     if (t == NULL || check_has_data("bincount", t) < 0 || check_bincount(t, weights, minlength) < 0)
         return NULL;
-    if (t->device.type == DEVICE_CUDA)
-        return op_back(op_bincount(op_on_host(t), op_on_host(weights), minlength), t);
     Tensor *in = op_contiguous(op_to_dtype(t, DTYPE_INT64));
-    if (in == NULL)
-        return NULL;
+    if (in == NULL || in->device.type != DEVICE_CPU)
+        return in ? device_bincount(in, weights, minlength) : NULL;
     const int64_t *x = (const int64_t *)(const void *)in->data;
     int64_t n = minlength;
     for (int64_t i = 0; i < in->numel; i++) {
@@ -142,8 +140,6 @@ op_histc(Tensor *t, int64_t bins, double min, double max)
 {
     if (t == NULL || check_has_data("histc", t) < 0)
         return NULL;
-    if (t->device.type == DEVICE_CUDA)
-        return op_back(op_histc(op_on_host(t), bins, min, max), t);
     Dtype dtype = (Dtype)t->dtype;
     if (!dtype_is_float(dtype)) {
         not_implemented_dtype("histogram_cpu", (Dtype)t->dtype);
@@ -155,11 +151,13 @@ op_histc(Tensor *t, int64_t bins, double min, double max)
     t = op_contiguous(op_detach(t));
     if (t == NULL || histogram_range(t, &min, &max) < 0)
         return NULL;
+    min = rounded(min, dtype);
+    max = rounded(max, dtype);
+    if (t->device.type != DEVICE_CPU)
+        return op_to_dtype(device_histogram(t, min, max, bins), dtype);
     Tensor *counts = zeros(bins, DTYPE_INT64);
     if (counts == NULL)
         return NULL;
-    min = rounded(min, dtype);
-    max = rounded(max, dtype);
     int64_t *count = (int64_t *)(void *)counts->data;
     if (dtype == DTYPE_FLOAT)
         histogram_float((const float *)(const void *)t->data, t->numel, (float)min, (float)max, bins, count);
@@ -216,40 +214,12 @@ check_boundaries(Tensor *sorted, Tensor *values, bool scalar)
     return PyErr_Occurred() ? -1 : 0;
 }
 
-/* The first place whose boundary is not less than x (right: is greater).  A NaN belongs behind all numbers.
- */
-#define SEARCH(type) \
-    static int64_t search_##type(const type *sorted, int64_t n, type x, bool right) \
-    { \
-        const type *low = sorted; \
-        for (; n > 1; n -= n / 2) {                    /* a product, for which way it goes cannot be foretold */ \
-            bool before = right ? !(low[n / 2 - 1] > x) : !(low[n / 2 - 1] >= x); \
-            low += n / 2 * before; \
-        } \
-        return low - sorted + (n == 1 && (right ? !(*low > x) : !(*low >= x))); \
-    } \
-    static void search_all_##type(const Tensor *sorted, const Tensor *values, bool right, int64_t *out) \
-    { \
-        const type *s = (const type *)(const void *)sorted->data, *x = (const type *)(const void *)values->data; \
-        int64_t n = sorted->dims[sorted->ndim - 1], length = values->ndim ? values->dims[values->ndim - 1] : 1; \
-        for (int64_t i = 0; i < values->numel; i++) \
-            out[i] = search_##type(s + (sorted->ndim == 1 ? 0 : i / length * n), n, x[i], right); \
-    }
-SEARCH(float)
-SEARCH(double)
-SEARCH(int64_t)
-
 Tensor *
 op_searchsorted(Tensor *sorted, const Value *value, bool out_int32, bool right, const char *side,
                 Tensor *sorter)
 {
     if (sorted == NULL || check_has_data("searchsorted", sorted) < 0 || choose_side(&right, side) < 0)
         return NULL;
-    if (sorted->device.type == DEVICE_CUDA) {
-        Value here = *value;
-        here.tensor = op_on_host(value->tensor);
-        return op_back(op_searchsorted(op_on_host(sorted), &here, out_int32, right, side, op_on_host(sorter)), sorted);
-    }
     if (sorted->dtype == DTYPE_BOOL && !value->is_scalar && value->tensor->dtype == DTYPE_BOOL) {
         not_implemented_dtype("searchsorted", DTYPE_BOOL);
         return NULL;
@@ -258,7 +228,7 @@ op_searchsorted(Tensor *sorted, const Value *value, bool out_int32, bool right, 
     Tensor *values = value->tensor;
     if (value->is_scalar)
         values = scope_keep(tensor_from_scalar(
-            value->scalar.value, value->scalar.category == CATEGORY_FLOAT ? DTYPE_DOUBLE : DTYPE_INT64, CPU));
+            value->scalar.value, value->scalar.category == CATEGORY_FLOAT ? DTYPE_DOUBLE : DTYPE_INT64, sorted->device));
     if (values == NULL || check_boundaries(sorted, values, values->ndim == 0) < 0)
         return NULL;
     is_float |= dtype_is_float((Dtype)values->dtype);
@@ -268,16 +238,13 @@ op_searchsorted(Tensor *sorted, const Value *value, bool out_int32, bool right, 
     Dtype dtype = all_float ? DTYPE_FLOAT : is_float ? DTYPE_DOUBLE : DTYPE_INT64;
     Tensor *s = sorted ? op_contiguous(op_to_dtype(op_detach(sorted), dtype)) : NULL;
     Tensor *x = op_contiguous(op_to_dtype(op_detach(values), dtype));
-    Tensor *out = scope_keep(tensor_empty(values->ndim, values->dims, DTYPE_INT64, CPU));
+    Tensor *out = scope_keep(tensor_empty(values->ndim, values->dims, DTYPE_INT64, values->device));
     if (s == NULL || x == NULL || out == NULL)
         return NULL;
-    int64_t *places = (int64_t *)(void *)out->data;
-    if (dtype == DTYPE_FLOAT)
-        search_all_float(s, x, right, places);
-    else if (dtype == DTYPE_DOUBLE)
-        search_all_double(s, x, right, places);
-    else
-        search_all_int64_t(s, x, right, places);
+    Search job = {dtype, right, s->ndim > 1, s->dims[s->ndim - 1], x->ndim ? x->dims[x->ndim - 1] : 1, x->numel,
+                  s->data, x->data, (int64_t *)(void *)out->data};
+    if (job.count > 0 && backend_of(s)->search(&job) < 0)
+        return NULL;
     return op_to_dtype(out, out_int32 ? DTYPE_INT32 : DTYPE_INT64);
 }
 

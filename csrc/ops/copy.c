@@ -105,12 +105,6 @@ op_on_host(Tensor *t)
     return t == NULL || t->device.type != DEVICE_CUDA ? t : op_to(op_detach(t), DTYPE_NONE, &CPU, false);
 }
 
-Tensor *
-op_back(Tensor *result, Tensor *t)
-{
-    return result == NULL ? NULL : op_to(result, DTYPE_NONE, &t->device, false);
-}
-
 static Tensor *
 empty_like_as(Tensor *t, Dtype dtype, Device device)
 {

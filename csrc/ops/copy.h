@@ -18,9 +18,7 @@ Tensor *op_detach(Tensor *t);                            /* alias without histor
 int copy_data(Tensor *to, Tensor *from);
 int fill_data(Tensor *to, Scalar value);
 
-/* For ops that only the host has: a device's tensor as a copy without history (other tensors themselves), and a result
- * brought to where t is. */
+/* For printing and the like: a device's tensor as a copy without history, other tensors themselves. */
 Tensor *op_on_host(Tensor *t);
-Tensor *op_back(Tensor *result, Tensor *t);
 
 #endif

@@ -7,7 +7,7 @@
 
 #include "core/dtype.h"
 #include "core/shape.h"
-#include "ops/ops.h"
+#include "ops/on_device.h"
 
 enum { OPTION_DTYPE, OPTION_LAYOUT, OPTION_DEVICE, OPTION_REQUIRES_GRAD, OPTION_PIN_MEMORY };
 
@@ -266,7 +266,7 @@ op_new_full(Tensor *t, const Value *size, Scalar value, const Value *options)
 }
 
 /* ---------------------------------------------------------------- counting */
-/* out[i] = value(context, i), stored on the CPU and moved if need be. */
+/* Element i is a function of i alone. */
 typedef struct Sequence {
     double start, step, end, base;
     int64_t first, count, int_step;
@@ -311,25 +311,49 @@ count_floats(float *out, Sequence s)
 }
 
 static Tensor *
+double_on(double x, Device device)
+{
+    return scope_keep(tensor_from_scalar(PARAM(x), DTYPE_DOUBLE, device));
+}
+
+/* The same arithmetic by the device's kernels, in int64 or double. */
+static Tensor *
+counted_on_device(const Sequence *s, Device device)
+{
+    Tensor *i = device_counted(s->count, device), *number = op_to_dtype(i, DTYPE_DOUBLE);
+    if (s->kind == COUNT_INT) {
+        Tensor *first = scope_keep(tensor_from_scalar((Param){0, s->first}, DTYPE_INT64, device));
+        return op_add(first, op_mul(i, scope_keep(tensor_from_scalar((Param){0, s->int_step}, DTYPE_INT64, device))));
+    }
+    Tensor *step = double_on(s->step, device), *x = op_add(double_on(s->start, device), op_mul(step, number));
+    if (s->kind == COUNT_FLOAT)
+        return x;
+    Tensor *before_end = op_sub(double_on((double)(s->count - 1), device), number);
+    Tensor *from_end = op_sub(double_on(s->end, device), op_mul(step, before_end));
+    x = op_where(op_scalar(OP_lt, i, (double)(s->count == 1 ? 1 : s->count / 2)), x, from_end);
+    return s->kind == COUNT_POWERS ? op_pow(double_on(s->base, device), x) : x;
+}
+
+static Tensor *
 counted(const Sequence *s, Dtype dtype, const Value *options)
 {
     Device device = option_device(options, default_device);
     Tensor *out = make(1, &s->count, dtype, device, options);
-    if (out == NULL || tensor_is_meta(out))
+    if (out == NULL || tensor_is_meta(out) || s->count == 0)
         return out;
-    bool on_cpu = device.type == DEVICE_CPU;
-    Tensor *host = on_cpu ? out : scope_keep(tensor_empty(1, &s->count, dtype, CPU));
-    if (host == NULL)
-        return NULL;
-    int64_t itemsize = tensor_itemsize(host);
+    if (device.type != DEVICE_CPU) {
+        Tensor *values = counted_on_device(s, device);
+        return values != NULL && copy_data(out, values) == 0 ? out : NULL;
+    }
+    int64_t itemsize = tensor_itemsize(out);
     if (s->kind == COUNT_INT && dtype == DTYPE_INT64)
-        count_integers((int64_t *)(void *)host->data, *s);
+        count_integers((int64_t *)(void *)out->data, *s);
     else if (s->kind == COUNT_FLOAT && dtype == DTYPE_FLOAT)
-        count_floats((float *)(void *)host->data, *s);
+        count_floats((float *)(void *)out->data, *s);
     else
         for (int64_t i = 0; i < s->count; i++)
-            dtype_store(host->data + i * itemsize, dtype, element(s, i));
-    return on_cpu || copy_data(out, host) == 0 ? out : NULL;
+            dtype_store(out->data + i * itemsize, dtype, element(s, i));
+    return out;
 }
 
 static int
@@ -489,12 +513,16 @@ triangle_indices(int64_t rows, int64_t columns, int64_t offset, bool lower, cons
     if (rows < 0 || columns < 0)
         return error(PyExc_RuntimeError, "%s must be non-negative, got %lld", rows < 0 ? "row" : "col",
                      (long long)(rows < 0 ? rows : columns));
+    Device device = option_device(options, default_device);
+    if (device.type == DEVICE_CUDA) {
+        Tensor *kept = op_scalar(lower ? OP_le : OP_ge, device_distance(rows, columns, device), (double)offset);
+        return op_to(op_contiguous(op_mT(op_nonzero(kept))), option_dtype(options, DTYPE_INT64), NULL, false);
+    }
     int64_t count = triangle(rows, columns, offset, lower, 0, NULL);
     Tensor *host = scope_keep(tensor_empty(2, (int64_t[]){2, count}, DTYPE_INT64, CPU));
     if (host == NULL)
         return NULL;
     triangle(rows, columns, offset, lower, count, (int64_t *)host->data);
-    Device device = option_device(options, default_device);
     return op_to(host, option_dtype(options, DTYPE_INT64), &device, false);
 }
 

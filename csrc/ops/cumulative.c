@@ -44,6 +44,12 @@ checked(Tensor *out)
     return PyErr_Occurred() ? NULL : out;
 }
 
+Tensor *
+running_max(Tensor *t)
+{
+    return t ? scan_run(SCAN_MAX, t, t->ndim - 1, NULL) : NULL;
+}
+
 /* ---------------------------------------------------------------- cumsum */
 static Tensor *
 as_cumulated(Tensor *t, Dtype dtype)

@@ -1,7 +1,5 @@
-/* Inverses and singular values of (batches of) matrices.  Both compute in double whatever the tensor's type, and on the
- * host whatever its device: the matrices are small, and the digits are worth more than the time. */
-#include <float.h>
-#include <math.h>
+/* Inverses and singular values of (batches of) matrices.  Both compute in double whatever the tensor's type: the matrices
+ * are small, and the digits are worth more than the time. */
 #include <string.h>
 
 #include "ops/ops.h"
@@ -30,46 +28,6 @@ doubles(Tensor *t)
 }
 
 /* ---------------------------------------------------------------- inverse */
-static void
-swap_rows(double *a, int64_t n, int64_t i, int64_t k)
-{
-    for (int64_t j = 0; j < n && i != k; j++) {
-        double kept = a[i * n + j];
-        a[i * n + j] = a[k * n + j];
-        a[k * n + j] = kept;
-    }
-}
-
-/* Gauss-Jordan elimination of [a | inverse] with the largest pivot of each column; inverse starts as the identity.
- * Returns the column without a pivot, or -1. */
-static int64_t
-invert(double *a, double *inverse, int64_t n)
-{
-    for (int64_t k = 0; k < n; k++) {
-        int64_t pivot = k;
-        for (int64_t i = k + 1; i < n; i++)
-            if (fabs(a[i * n + k]) > fabs(a[pivot * n + k]))
-                pivot = i;
-        if (a[pivot * n + k] == 0)
-            return k;
-        swap_rows(a, n, k, pivot);
-        swap_rows(inverse, n, k, pivot);
-        double scale = 1 / a[k * n + k];
-        for (int64_t j = 0; j < n; j++) {
-            a[k * n + j] *= scale;
-            inverse[k * n + j] *= scale;
-        }
-        for (int64_t i = 0; i < n; i++) {
-            double factor = a[i * n + k];
-            for (int64_t j = 0; j < n && i != k; j++) {
-                a[i * n + j] -= factor * a[k * n + j];
-                inverse[i * n + j] -= factor * inverse[k * n + j];
-            }
-        }
-    }
-    return -1;
-}
-
 static Tensor *
 singular_matrix(const Tensor *a, int64_t batch, int64_t column)
 {
@@ -92,19 +50,17 @@ op_linalg_inv(Tensor *a)
         return error(PyExc_RuntimeError,
                      "linalg.inv: A must be batches of square matrices, but they are %lld by %lld matrices",
                      (long long)rows, (long long)n);
-    Tensor *work = scope_keep(tensor_empty(a->ndim, a->dims, DTYPE_DOUBLE, CPU)), *host = op_on_host(a);
-    Tensor *inverse = index_zeros(a->ndim, a->dims, DTYPE_DOUBLE, CPU);
-    if (work == NULL || host == NULL || inverse == NULL || copy_data(work, host) < 0)
+    Tensor *work = scope_keep(tensor_empty(a->ndim, a->dims, DTYPE_DOUBLE, a->device));
+    Tensor *inverse = scope_keep(tensor_empty(a->ndim, a->dims, DTYPE_DOUBLE, a->device));
+    if (work == NULL || inverse == NULL || copy_data(work, a) < 0)
         return NULL;
-    for (int64_t batch = 0; n > 0 && batch < a->numel / (n * n); batch++) {
-        double *eye = doubles(inverse) + batch * n * n;
-        for (int64_t i = 0; i < n; i++)
-            eye[i * n + i] = 1;
-        int64_t column = invert(doubles(work) + batch * n * n, eye, n);
-        if (column >= 0)
-            return singular_matrix(a, batch, column);
-    }
-    Tensor *out = op_back(op_to_dtype(inverse, (Dtype)a->dtype), a);
+    int64_t singular = -1;
+    Invert job = {n > 0 ? a->numel / (n * n) : 0, n, doubles(work), doubles(inverse), &singular};
+    if (job.count > 0 && backend_of(a)->invert(&job) < 0)
+        return NULL;
+    if (singular >= 0)
+        return singular_matrix(a, singular / n, singular % n);
+    Tensor *out = op_to_dtype(inverse, (Dtype)a->dtype);
     node_save_output(out ? RECORD(OP_linalg_inv, out, a) : NULL, 0, out);
     return PyErr_Occurred() ? NULL : out;
 }
@@ -115,129 +71,8 @@ BACKWARD(linalg_inv)
     GRAD(0, op_neg(op_matmul(y, op_matmul(g, y))));
 }
 
-/* ---------------------------------------------------------------- singular values: one-sided Jacobi */
-/* The k columns of w (length m) and of v (length k) are stored as rows.  Rotations that make the columns of w
- * orthogonal are gathered in v; the lengths of w's columns then are the singular values. */
-typedef struct Jacobi {
-    int64_t m, k;
-    double *w, *v, *s;
-} Jacobi;
-
-/* In four sums, which do not wait for each other. */
-static double
-inner_product(const double *a, const double *b, int64_t n)
-{
-    double sums[4] = {0};
-    int64_t i = 0;
-    for (; i + 4 <= n; i += 4)
-        for (int k = 0; k < 4; k++)
-            sums[k] += a[i + k] * b[i + k];
-    for (; i < n; i++)
-        sums[0] += a[i] * b[i];
-    return (sums[0] + sums[1]) + (sums[2] + sums[3]);
-}
-
-static void
-rotate(double *a, double *b, int64_t n, double c, double s)
-{
-    for (int64_t i = 0; i < n; i++) {
-        double x = a[i], y = b[i];
-        a[i] = c * x - s * y;
-        b[i] = s * x + c * y;
-    }
-}
-
-/* True if some pair was not orthogonal yet. */
-static bool
-sweep(const Jacobi *j)
-{
-    bool rotated = false;
-    for (int64_t p = 0; p < j->k; p++)
-        for (int64_t q = p + 1; q < j->k; q++) {
-            double *a = j->w + p * j->m, *b = j->w + q * j->m;
-            double aa = inner_product(a, a, j->m), bb = inner_product(b, b, j->m), ab = inner_product(a, b, j->m);
-            if (ab == 0 || fabs(ab) <= (double)j->m * DBL_EPSILON * sqrt(aa * bb))
-                continue;
-            double zeta = (bb - aa) / (2 * ab);
-            double t = copysign(1 / (fabs(zeta) + hypot(1, zeta)), zeta), c = 1 / sqrt(1 + t * t);
-            rotate(a, b, j->m, c, c * t);
-            rotate(j->v + p * j->k, j->v + q * j->k, j->k, c, c * t);
-            rotated = true;
-        }
-    return rotated;
-}
-
-static void
-swap_columns(double *a, int64_t n, int64_t i, int64_t k)
-{
-    for (int64_t j = 0; j < n; j++) {
-        double kept = a[i * n + j];
-        a[i * n + j] = a[k * n + j];
-        a[k * n + j] = kept;
-    }
-}
-
-/* A unit vector orthogonal to columns 0 .. p - 1 of w, for a singular value 0: what is left of some e_i, twice
- * orthogonalised. */
-static void
-complete(const Jacobi *j, int64_t p)
-{
-    double *a = j->w + p * j->m;
-    for (int64_t i = 0; i < j->m; i++) {
-        memset(a, 0, (size_t)j->m * sizeof *a);
-        a[i] = 1;
-        for (int64_t q = 0; q < 2 * p; q++) {
-            const double *b = j->w + q % p * j->m;
-            double share = inner_product(a, b, j->m);
-            for (int64_t r = 0; r < j->m; r++)
-                a[r] -= share * b[r];
-        }
-        double length = sqrt(inner_product(a, a, j->m));
-        if (length * length * (double)(2 * j->m) < 1)    /* some e_i keeps a share of 1 / m */
-            continue;
-        for (int64_t r = 0; r < j->m; r++)
-            a[r] /= length;
-        return;
-    }
-}
-
-/* w becomes the left singular vectors, s the values in descending order, v the right ones. */
-static void
-decompose(const Jacobi *j)
-{
-    enum { SWEEPS_MAX = 60 };    /* convergence is quadratic in the end: about ten do */
-    double largest = 0;
-    for (int64_t i = 0; i < j->m * j->k; i++)
-        largest = fmax(largest, fabs(j->w[i]));
-    double scale = largest > 0 ? largest : 1;    /* so that no square overflows or vanishes */
-    for (int64_t i = 0; i < j->m * j->k; i++)
-        j->w[i] /= scale;
-    for (int64_t p = 0; p < j->k; p++)
-        j->v[p * j->k + p] = 1;
-    for (int done = 0; done < SWEEPS_MAX && sweep(j); done++)
-        continue;
-    for (int64_t p = 0; p < j->k; p++)
-        j->s[p] = sqrt(inner_product(j->w + p * j->m, j->w + p * j->m, j->m));
-    for (int64_t p = 0; p < j->k; p++) {
-        int64_t top = p;
-        for (int64_t q = p + 1; q < j->k; q++)
-            top = j->s[q] > j->s[top] ? q : top;
-        double length = j->s[top];
-        j->s[top] = j->s[p];
-        j->s[p] = length * scale;
-        if (top != p) {
-            swap_columns(j->w, j->m, p, top);
-            swap_columns(j->v, j->k, p, top);
-        }
-        if (length > (double)j->m * DBL_EPSILON * j->s[0] / scale)
-            for (int64_t r = 0; r < j->m; r++)
-                j->w[p * j->m + r] /= length;
-        else
-            complete(j, p);
-    }
-}
-
-/* U (.., m, k), S (.., k), V^T (.., k, n) of a in double on the host; NULL results with an error. */
+/* ---------------------------------------------------------------- singular values */
+/* U (.., m, k), S (.., k), V^T (.., k, n) of a in double; NULL results with an error. */
 static int
 svd_run(Tensor *a, Tensor **u, Tensor **s, Tensor **vh)
 {
@@ -246,21 +81,24 @@ svd_run(Tensor *a, Tensor **u, Tensor **s, Tensor **vh)
     memcpy(dims, a->dims, (size_t)a->ndim * sizeof dims[0]);
     dims[a->ndim - 2] = k;
     dims[a->ndim - 1] = m;
-    Tensor *w = scope_keep(tensor_empty(a->ndim, dims, DTYPE_DOUBLE, CPU)), *host = op_on_host(op_detach(a));
-    Tensor *columns = wide ? host : op_mT(host);
+    Tensor *w = scope_keep(tensor_empty(a->ndim, dims, DTYPE_DOUBLE, a->device));
+    Tensor *columns = wide ? op_detach(a) : op_mT(op_detach(a));
     dims[a->ndim - 1] = k;
-    Tensor *v = index_zeros(a->ndim, dims, DTYPE_DOUBLE, CPU);
-    *s = index_zeros(a->ndim - 1, dims, DTYPE_DOUBLE, CPU);
+    Tensor *v = scope_keep(tensor_empty(a->ndim, dims, DTYPE_DOUBLE, a->device));
+    *s = scope_keep(tensor_empty(a->ndim - 1, dims, DTYPE_DOUBLE, a->device));
     if (w == NULL || columns == NULL || v == NULL || *s == NULL || copy_data(w, columns) < 0)
         return -1;
-    for (int64_t i = 0; i < w->numel; i++)
-        if (!isfinite(doubles(w)[i])) {
-            error(LinAlgError_, "linalg.svd: The algorithm failed to converge because the input matrix contained "
-                                "non-finite values.");
-            return -1;
-        }
-    for (int64_t batch = 0; k > 0 && batch < v->numel / (k * k); batch++)
-        decompose(&(Jacobi){m, k, doubles(w) + batch * m * k, doubles(v) + batch * k * k, doubles(*s) + batch * k});
+    Tensor *finite = op_all(op_isfinite(w), 0, NULL, false);
+    if (finite == NULL)
+        return -1;
+    if (!tensor_item(finite).i) {
+        error(LinAlgError_, "linalg.svd: The algorithm failed to converge because the input matrix contained "
+                            "non-finite values.");
+        return -1;
+    }
+    Decompose job = {k > 0 ? v->numel / (k * k) : 0, m, k, doubles(w), doubles(v), doubles(*s)};
+    if (job.count > 0 && backend_of(a)->decompose(&job) < 0)
+        return -1;
     *u = wide ? op_mT(v) : op_mT(w);
     *vh = wide ? w : v;
     return *u != NULL && *vh != NULL ? 0 : -1;
@@ -274,7 +112,7 @@ svd_recorded(Tensor *a, Tensor **outs)
     if (check_matrices("linalg.svd", a) < 0 || svd_run(a, &wide[0], &wide[1], &wide[2]) < 0)
         return -1;
     for (int k = 0; k < 3; k++)
-        if ((outs[k] = op_back(op_contiguous(op_to_dtype(wide[k], (Dtype)a->dtype)), a)) == NULL)
+        if ((outs[k] = op_contiguous(op_to_dtype(wide[k], (Dtype)a->dtype))) == NULL)
             return -1;
     Node *n = node_record_many(OP_linalg_svd, 3, outs, 1, &a);
     for (int k = 0; k < 3; k++)

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "core/dtype.h"
-#include "ops/ops.h"
+#include "ops/on_device.h"
 #include "ops/return_types.h"
 
 /* ---------------------------------------------------------------- places in a sorted row */
@@ -45,11 +45,26 @@ count_numbers(const char *row, Dtype dtype, int64_t n)
     return n - nans;
 }
 
-static void
-pick_places(const Tensor *rows, int64_t n, int64_t count, Place place, int64_t k, int64_t *places)
+/* The place of each of `count` rows. */
+static int
+pick_places(Tensor *rows, int64_t n, int64_t count, Place place, int64_t k, int64_t *places)
 {
-    for (int64_t i = 0; i < count; i++)
-        places[i] = place(n, count_numbers(rows->data + i * n * tensor_itemsize(rows), (Dtype)rows->dtype, n), k);
+    if (rows->device.type == DEVICE_CPU) {
+        for (int64_t i = 0; i < count; i++)
+            places[i] = place(n, count_numbers(rows->data + i * n * tensor_itemsize(rows), (Dtype)rows->dtype, n), k);
+        return 0;
+    }
+    Tensor *numbers = device_numbers(op_reshape(rows, 2, (int64_t[]){count, n})), *picked = NULL;
+    Device device = rows->device;
+    if (place == place_nanmedian)
+        picked = op_pointwise(OP_clamp, 1, op_scalar(OP_div_floor, op_scalar(OP_sub, numbers, 1), 2), NULL, NULL, PARAM(0),
+                              PARAM(n));
+    else {
+        Tensor *fixed = scope_keep(tensor_from_scalar(PARAM(place(n, n, k)), DTYPE_INT64, device));
+        Tensor *has_nan = op_scalar(OP_lt, numbers, place == place_median ? (double)n : 0);
+        picked = op_where(has_nan, numbers, fixed);
+    }
+    return picked == NULL ? -1 : device_copy(places, device, picked->data, device, count * (int64_t)sizeof *places);
 }
 
 /* The last place of the longest run of equals; of runs as long, the smallest value's. */
@@ -76,6 +91,11 @@ place_mode(const Tensor *rows, const char *row, const int64_t *order, int64_t n)
 static int
 pick_modes(Tensor *rows, int64_t n, int64_t count, int64_t *indices)
 {
+    Device device = rows->device;
+    if (device.type != DEVICE_CPU) {
+        Tensor *modes = device_modes(op_reshape(rows, 2, (int64_t[]){count, n}), n);
+        return modes == NULL ? -1 : device_copy(indices, device, modes->data, device, count * (int64_t)sizeof *indices);
+    }
     Tensor *order = sort_run(rows, n, false, NULL);
     if (order == NULL)
         return -1;
@@ -91,8 +111,6 @@ pick_modes(Tensor *rows, int64_t n, int64_t count, int64_t *indices)
 static Tensor *
 picked_indices(Tensor *t, int d, Place place, int64_t k)
 {
-    if (t->device.type == DEVICE_CUDA)
-        return op_back(picked_indices(op_on_host(t), d, place, k), t);
     int64_t n = t->ndim ? t->dims[d] : 1, dims[NDIM_MAX];
     Tensor *rows = op_contiguous(t->ndim ? op_transpose(op_detach(t), d, -1) : op_detach(t));
     if (rows == NULL)
@@ -103,11 +121,11 @@ picked_indices(Tensor *t, int d, Place place, int64_t k)
     Tensor *out = scope_keep(tensor_empty(rows->ndim, dims, DTYPE_INT64, t->device));
     if (out == NULL)
         return NULL;
-    if (!tensor_is_meta(t)) {
+    if (!tensor_is_meta(t) && out->numel > 0) {
         int64_t *indices = (int64_t *)(void *)out->data;
-        if (place != NULL)
-            pick_places(rows, n, out->numel, place, k, indices);
-        if ((place != NULL ? sort_pick(rows, n, out->numel, indices) : pick_modes(rows, n, out->numel, indices)) < 0)
+        if (place == NULL ? pick_modes(rows, n, out->numel, indices) < 0
+                          : pick_places(rows, n, out->numel, place, k, indices) < 0
+                                || sort_pick(rows, n, out->numel, indices) < 0)
             return NULL;
     }
     return t->ndim ? op_contiguous(op_transpose(out, d, -1)) : out;

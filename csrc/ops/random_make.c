@@ -304,13 +304,22 @@ check_probabilities(Tensor *p)
 {
     const RandomKernels *k = cpu_kernels->random;
     int64_t n = p->dims[1];
-    Tensor *sums = make(1, &n, DTYPE_DOUBLE, CPU), *host = op_on_host(p);
-    if (sums == NULL || host == NULL)
+    if (p->device.type != DEVICE_CPU) {
+        Tensor *good = op_logical_and(op_scalar(OP_ge, p, 0), op_isfinite(p)), *all = op_all(good, 0, NULL, false);
+        Tensor *sums = op_sum_dims(p, 1, (int64_t[]){1}, false), *some = op_all(op_scalar(OP_gt, sums, 0), 0, NULL, false);
+        if (all == NULL || some == NULL)
+            return -1;
+        return multinomial_status(!tensor_item(all).i    ? MULTINOMIAL_NEGATIVE
+                                  : !tensor_item(some).i ? MULTINOMIAL_ZERO_SUM
+                                                         : MULTINOMIAL_OK);
+    }
+    Tensor *sums = make(1, &n, DTYPE_DOUBLE, CPU);
+    if (sums == NULL)
         return -1;
     for (int64_t r = 0; r < p->dims[0]; r++)
         if (multinomial_status(p->dtype == DTYPE_DOUBLE
-                                   ? k->multinomial_cumulative_f64((double *)host->data + r * n, (double *)sums->data, n)
-                                   : k->multinomial_cumulative_f32((float *)host->data + r * n, (double *)sums->data, n)) < 0)
+                                   ? k->multinomial_cumulative_f64((double *)p->data + r * n, (double *)sums->data, n)
+                                   : k->multinomial_cumulative_f32((float *)p->data + r * n, (double *)sums->data, n)) < 0)
             return -1;
     return 0;
 }

@@ -52,6 +52,7 @@ Tensor *op_min(Tensor *t);
 PyObject *op_aminmax(Tensor *t, const int64_t *dim, bool keepdim);
 
 /* ---- cumulative.c */
+Tensor *running_max(Tensor *t);                          /* along the last dim, no history */
 Tensor *op_cumsum(Tensor *t, int64_t dim, Dtype dtype);
 Tensor *op_cumprod(Tensor *t, int64_t dim, Dtype dtype);
 PyObject *op_cummax(Tensor *t, int64_t dim);

@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "core/cpu.h"
 #include "ops/ops.h"
 #include "ops/return_types.h"
 
@@ -44,7 +43,7 @@ sort_pick(const Tensor *rows, int64_t n, int64_t count, int64_t *places)
 {
     Sort s = {.dtype = (Dtype)rows->dtype, .rows = count, .n = n, .k = 1, .in = rows->data, .indices = places,
               .places = places};
-    return cpu_backend.sort(&s);
+    return backend_of(rows)->sort(&s);
 }
 
 /* The same along dim d. */

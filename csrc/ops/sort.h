@@ -15,7 +15,7 @@ Tensor *op_topk_indices(Tensor *t, int64_t k); /* of the k largest along the las
 /* The first k sorted elements along the last dim: indices, and *values if values is not NULL; no history. */
 Tensor *sort_run(Tensor *t, int64_t k, bool descending, Tensor **values);
 
-/* places: of `count` dense rows of n elements on the CPU, which place of the sorted row is wanted; becomes its index. */
+/* places: of `count` dense rows of n elements on their device, which place of the sorted row is wanted; becomes its index. */
 int sort_pick(const Tensor *rows, int64_t n, int64_t count, int64_t *places);
 
 /* ---- order.c: order statistics */

@@ -1,6 +1,6 @@
 /* unique and unique_consecutive: equal neighbours, of sorted elements or slices or of them as they stand,
  * form groups. */
-#include "ops/ops.h"
+#include "ops/on_device.h"
 
 #include <string.h>
 
@@ -57,6 +57,8 @@ slice_order(const Slices *s, bool sort, Tensor **values)
     *values = s->length == 1 && !sort ? s->t : NULL;
     if (sort && s->length == 1)
         return sort_run(op_reshape(s->t, 1, &s->n), s->n, false, values);
+    if (s->t->device.type != DEVICE_CPU)
+        return sort ? device_slice_order(s->t) : device_counted(s->n, s->t->device);
     Tensor *order = scope_keep(tensor_empty(1, &s->n, DTYPE_INT64, s->t->device));
     Tensor *spare = sort ? scope_keep(tensor_empty(1, &s->n, DTYPE_INT64, s->t->device)) : order;
     if (order == NULL || spare == NULL)
@@ -119,6 +121,8 @@ mark_new(const Slices *s, Tensor *order, Tensor *values)
 static int
 find_groups(Groups *groups, const Slices *s, Tensor *order, Tensor *ordered, bool want_inverse)
 {
+    if (s->t->device.type != DEVICE_CPU)
+        return device_groups(s->t, order, &groups->firsts, &groups->inverse, &groups->counts);
     Tensor *marks = mark_new(s, order, ordered);
     if (marks == NULL)
         return -1;
@@ -171,13 +175,9 @@ unique(Tensor *t, bool sort, bool return_inverse, bool return_counts, const int6
 {
     if (t == NULL)
         return NULL;
-    Tensor *given = t;
-    t = op_on_host(t);
-    if (t == NULL || t->device.type != DEVICE_CPU)
-        return t == NULL ? NULL : (PyObject *)error(PyExc_NotImplementedError,
-                                 "unique: the number of results depends on data, which '%s' "
-                                 "tensors do not have here",
-                                 backend_of(t)->name);
+    if (tensor_is_meta(t))
+        return (PyObject *)error(PyExc_NotImplementedError,
+                                 "unique: the number of results depends on data, which 'meta' tensors do not have");
     Tensor *x = op_detach(t);
     int d = dim ? shape_wrap_dim(*dim, t->ndim) : 0;
     if (d < 0)
@@ -197,8 +197,7 @@ unique(Tensor *t, bool sort, bool return_inverse, bool return_counts, const int6
         groups.inverse = op_reshape(groups.inverse, t->ndim, t->dims);
     if (values != NULL)
         RECORD(sort ? OP_unique : OP_unique_consecutive, values, t);
-    return results(op_back(values, given), return_inverse ? op_back(groups.inverse, given) : NULL,
-                   return_counts ? op_back(groups.counts, given) : NULL);
+    return results(values, return_inverse ? groups.inverse : NULL, return_counts ? groups.counts : NULL);
 }
 
 PyObject *

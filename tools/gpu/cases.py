@@ -89,7 +89,7 @@ OF_INTEGERS = ("add sub mul remainder fmod floor_divide maximum bitwise_and bitw
 INTEGER = [
     *[(f"torch.{name}(a, d)", name, INTS) for name in OF_INTEGERS.split()],
     ("torch.bitwise_not(a)", "bitwise_not", INTS), ("torch.neg(a)", "neg", INTS),
-    ("a // 2", "floor_divide", INTS),
+    ("a // 2", "floor_divide", INTS), ("a // d", "pointwise_int find_zero", INTS),
     ("torch.div(a, d, rounding_mode='floor')", "div_floor", INTS),
     ("torch.div(a, d, rounding_mode='trunc')", "div_trunc", INTS),
     ("a.sum()", "fold sum", INTS), ("a.prod(1)", "fold prod", ("int64",)), ("a.amax(0)", "fold amax", INTS),
@@ -102,7 +102,7 @@ INTEGER = [
 ]
 # text, kernels, dtypes, those with a gradient: not the short ones where equal elements could change places
 STRUCTURAL = [
-    ("x.sum()", "fold sum|reduce fold_elements|reduce merge_pieces", FLOATS, FLOATS),
+    ("x.sum()", "fold sum|reduce fold_elements", FLOATS, FLOATS),
     ("x.sum(0)", "fold sum", FLOATS, FLOATS),
     ("x.sum(1)", "fold sum", FLOATS, FLOATS), ("x.mean()", "fold sum", FLOATS, FLOATS),
     ("x.nansum(1)", "fold nansum", FLOATS, FLOATS),
@@ -130,6 +130,9 @@ STRUCTURAL = [
     ("n.sort(1)[0]", "sort make_items|sort sort_in_shared|sort take_best", FLOATS, WIDE),
     ("n.flatten().sort()[0]", "sort sort_step", FLOATS, WIDE),
     ("n.topk(3, 1)[0]", "sort take_best", FLOATS, WIDE),
+    ("torch.searchsorted(n.sort(1)[0], t)", "sort search_rows", WIDE, ()),
+    ("torch.inverse(n @ n.T + 9 * torch.eye(len(n)).to(n))", "linalg invert", WIDE, ()),
+    ("torch.linalg.svdvals(n[:, :5])", "linalg decompose", WIDE, ()),
     ("n[i]", "index pick", FLOATS, FLOATS), ("n.gather(0, g)", "index pick", FLOATS, FLOATS),
     ("n.index_select(0, i)", "index pick", FLOATS, FLOATS),
     ("torch.zeros_like(n).scatter(0, g, 1.0)", "index pick", FLOATS, ()),

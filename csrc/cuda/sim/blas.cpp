@@ -1,6 +1,6 @@
 /* The libraries that the backend's loader finds on the simulated device: a libcublas.so.13 with the matrix
- * products. Matrices are column-major, sums are in double, and the work is queued on the handle's stream.
- * CTSIM_BLAS=0 is a machine without it. */
+ * products, and with cublasLt's, since libcublas brings that along. Matrices are column-major, sums are in
+ * double, and the work is queued on the handle's stream. CTSIM_BLAS=0 is a machine without it. */
 #include "abi/half.h"
 #include "dlfcn.h"
 #include "sim.h"
@@ -19,6 +19,8 @@ enum Status {
 };
 enum Operation { OP_N = 0, OP_T = 1, OP_C = 2 };
 enum DataType { R_32F = 0, R_64F = 1, R_16F = 2, R_16BF = 14 };
+enum LtAttribute { LT_TRANSA = 3, LT_TRANSB = 4, LT_EPILOGUE = 7, LT_BIAS_POINTER = 8 };
+enum LtEpilogue : uint32_t { LT_DEFAULT = 1, LT_RELU = 2, LT_BIAS = 4 };
 enum ComputeType { COMPUTE_32F = 68, COMPUTE_32F_FAST_TF32 = 77, COMPUTE_64F = 70 };
 
 namespace {
@@ -38,6 +40,20 @@ struct Product {
     double alpha, beta;
     Matrix a, b, c;
     int count;
+    Matrix bias = {}; /* of c's rows; no data: none */
+    bool relu = false;
+};
+
+/* What cublasLt's opaque descriptions hold here. */
+struct LtDesc {
+    int compute, scale, op_a, op_b;
+    uint32_t epilogue;
+    void *bias;
+};
+
+struct LtLayout {
+    int type;
+    int64_t rows, columns, ld;
 };
 }  // namespace
 
@@ -103,7 +119,9 @@ static void multiply(const Product &p)
                 int64_t at = index * p.c.step + j * p.c.ld + i;
                 double old =
                     p.beta == 0 ? 0 : p.beta * load(p.c, at); /* with beta 0 C is not read, NaN or not */
-                store(p.c, at, p.alpha * sums[static_cast<size_t>(i)] + old);
+                double x = p.alpha * sums[static_cast<size_t>(i)] + old;
+                x += p.bias.data ? load(p.bias, i) : 0;
+                store(p.c, at, p.relu && x < 0 ? 0 : x);
             }
         }
     }
@@ -158,7 +176,8 @@ static int enqueue_product(const char *call, void *wanted, Product p)
         return SUCCESS;
     bool fits = true;
     if (!place(&p.a, p.m, p.k, p.count, call, &fits) || !place(&p.b, p.k, p.n, p.count, call, &fits) ||
-        !place(&p.c, p.m, p.n, p.count, call, &fits))
+        !place(&p.c, p.m, p.n, p.count, call, &fits) ||
+        (p.bias.data && !place(&p.bias, p.m, 1, 1, call, &fits)))
         return INVALID_VALUE;
     Device *device = device_of(stream);
     enqueue(stream, [p, fits, device] {
@@ -278,6 +297,69 @@ static int gemm_ex(void *handle, int op_a, int op_b, int m, int n, int k, const 
                          type_c, ldc, 0, 1, compute, algorithm);
 }
 
+/* ---- cublasLt: one matrix, the epilogues of a bias and a ReLU, the library's own choice of algorithm ---- */
+
+static int lt_desc_create(LtDesc **desc, int compute, int scale)
+{
+    if ((compute != COMPUTE_32F && compute != COMPUTE_32F_FAST_TF32) || scale != R_32F)
+        return NOT_SUPPORTED;
+    *desc = new LtDesc{compute, scale, OP_N, OP_N, LT_DEFAULT, nullptr};
+    return SUCCESS;
+}
+
+static int lt_desc_set(LtDesc *desc, int attribute, const void *value, size_t bytes)
+{
+    void *field = attribute == LT_TRANSA         ? static_cast<void *>(&desc->op_a)
+                  : attribute == LT_TRANSB       ? static_cast<void *>(&desc->op_b)
+                  : attribute == LT_EPILOGUE     ? static_cast<void *>(&desc->epilogue)
+                  : attribute == LT_BIAS_POINTER ? static_cast<void *>(&desc->bias)
+                                                 : nullptr;
+    if (!field || bytes != (attribute == LT_BIAS_POINTER ? sizeof(void *) : sizeof(int)))
+        return INVALID_VALUE;
+    memcpy(field, value, bytes);
+    return SUCCESS;
+}
+
+static int lt_desc_destroy(LtDesc *desc)
+{
+    delete desc;
+    return SUCCESS;
+}
+
+static int lt_layout_create(LtLayout **layout, int type, uint64_t rows, uint64_t columns, int64_t ld)
+{
+    *layout = new LtLayout{type, static_cast<int64_t>(rows), static_cast<int64_t>(columns), ld};
+    return SUCCESS;
+}
+
+static int lt_layout_destroy(LtLayout *layout)
+{
+    delete layout;
+    return SUCCESS;
+}
+
+static int lt_matmul(void *handle, const LtDesc *desc, const float *alpha, const void *a, const LtLayout *a_is,
+                     const void *b, const LtLayout *b_is, const float *beta, const void *c, const LtLayout *c_is,
+                     void *d, const LtLayout *d_is, const void *algorithm, void *, size_t, cudaStream_t stream)
+{
+    bool known = (desc->epilogue & ~(LT_DEFAULT | LT_RELU | LT_BIAS)) == 0 && desc->epilogue != 0;
+    int64_t m = d_is->rows, n = d_is->columns, k = desc->op_a == OP_N ? a_is->columns : a_is->rows;
+    bool fits = (desc->op_a == OP_N ? a_is->rows : a_is->columns) == m &&
+                (desc->op_b == OP_N ? b_is->columns : b_is->rows) == n &&
+                (desc->op_b == OP_N ? b_is->rows : b_is->columns) == k && c_is->rows == m && c_is->columns == n;
+    bool has_bias = desc->epilogue & LT_BIAS;
+    if (!known || algorithm || c != d || a_is->type != R_32F || b_is->type != R_32F || d_is->type != R_32F)
+        return NOT_SUPPORTED;
+    if (!fits || has_bias != (desc->bias != nullptr) || set_stream(handle, stream) != SUCCESS)
+        return INVALID_VALUE;
+    Product p = {m, n, k, static_cast<double>(*alpha), static_cast<double>(*beta), matrix(a, R_32F, desc->op_a, a_is->ld, 0),
+                 matrix(b, R_32F, desc->op_b, b_is->ld, 0), matrix(d, R_32F, OP_N, d_is->ld, 0), 1};
+    if (has_bias)
+        p.bias = matrix(desc->bias, R_32F, OP_N, m, 0);
+    p.relu = desc->epilogue & LT_RELU;
+    return enqueue_product("cublasLtMatmul", handle, p);
+}
+
 namespace {
 struct Symbol {
     const char *name;
@@ -302,6 +384,12 @@ static const Symbol symbols[] = {
     SYMBOL("cublasDgemmStridedBatched", (gemm_batch<double, R_64F>)),
     SYMBOL("cublasGemmEx", gemm_ex),
     SYMBOL("cublasGemmStridedBatchedEx", gemm_batch_ex),
+    SYMBOL("cublasLtMatmulDescCreate", lt_desc_create),
+    SYMBOL("cublasLtMatmulDescSetAttribute", lt_desc_set),
+    SYMBOL("cublasLtMatmulDescDestroy", lt_desc_destroy),
+    SYMBOL("cublasLtMatrixLayoutCreate", lt_layout_create),
+    SYMBOL("cublasLtMatrixLayoutDestroy", lt_layout_destroy),
+    SYMBOL("cublasLtMatmul", lt_matmul),
 };
 #undef SYMBOL
 
@@ -326,7 +414,7 @@ void *ctsim_dlopen(const char *name, int flags)
 void *ctsim_dlsym(void *from, const char *name)
 {
     for (const Symbol &symbol : symbols)
-        if (from == &library && strcmp(symbol.name, name) == 0)
+        if (from == &library && strcmp(symbol.name, name) == 0 && (lt_present() || strncmp(name, "cublasLt", 8) != 0))
             return symbol.function;
     problem = "the simulated device's library has no such symbol";
     return nullptr;

@@ -54,6 +54,8 @@ static cudaError_t prepare(Copy *copy, void *dst, const void *src, cudaMemcpyKin
                copy->to_device ? "device" : "host", kind);
         return cudaErrorInvalidValue;
     }
+    if (copy->from_device && !copy->to_device && copy->width * copy->height > readback_limit())
+        return cudaErrorNotPermitted;
     return cudaSuccess;
 }
 

@@ -188,6 +188,8 @@ inline int __ffs(int x) { return __builtin_ffs(x); }
 inline int __ffsll(long long x) { return __builtin_ffsll(x); }
 inline int __clz(int x) { return x ? __builtin_clz(static_cast<unsigned>(x)) : 32; }
 inline int __clzll(long long x) { return x ? __builtin_clzll(static_cast<unsigned long long>(x)) : 64; }
+inline unsigned int __funnelshift_rc(unsigned int low, unsigned int high, unsigned int shift)
+{ return static_cast<unsigned int>((static_cast<unsigned long long>(high) << 32 | low) >> (shift < 32 ? shift : 32)); }
 inline unsigned int __umulhi(unsigned int a, unsigned int b)
 { return static_cast<unsigned int>(static_cast<unsigned long long>(a) * b >> 32); }
 inline unsigned long long __umul64hi(unsigned long long a, unsigned long long b)

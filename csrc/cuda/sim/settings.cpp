@@ -92,6 +92,12 @@ size_t memory_limit()
     return *text ? strtoull(text, nullptr, 10) : static_cast<size_t>(2) << 30;
 }
 
+size_t readback_limit()
+{
+    const char *text = setting("CTSIM_READBACK");
+    return *text ? strtoull(text, nullptr, 10) : SIZE_MAX;
+}
+
 int device_count()
 {
     const char *text = setting("CTSIM_DEVICES"), *chosen = setting("CTORCH_CUDA");
@@ -106,6 +112,11 @@ int device_count()
 bool blas_present()
 {
     return strcmp(setting("CTSIM_BLAS"), "0") != 0;
+}
+
+bool lt_present()
+{
+    return blas_present() && strcmp(setting("CTSIM_BLAS"), "old") != 0;
 }
 
 namespace {

@@ -31,8 +31,10 @@ Order schedule();
 bool lazy_streams();
 bool blocks_unordered();
 size_t memory_limit();
+size_t readback_limit();
 int device_count(); /* -1: no driver */
 bool blas_present();
+bool lt_present(); /* and cublasLt with it */
 cudaError_t planned_failure(const char *call);
 uint32_t random_below(uint32_t n); /* for schedules and the order of streams; seeded by their settings */
 

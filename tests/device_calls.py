@@ -1,0 +1,38 @@
+"""Calls of the ops that op_calls.py leaves out, on its operands: what a device must do by itself."""
+
+CALLS_BY_LINE = """
+torch._C.alias(x)|x.all()|x.all(0)|x.any(1)|torch.allclose(x, y)|x.aminmax()|x.argmax()|x.argmin(0)|x.argsort()|torch.argwhere(k)
+torch.equal(x, y)|torch.isclose(x, y)|x.isfinite()|x.isinf()|x.isnan()|x.signbit()|x.logical_and(y)|x.logical_not()
+x.logical_or(y)|x.logical_xor(y)|x == y|x != y|x < y|x <= y|x >= y|x.eq(y)|x.ne(y)|x.lt(y)|x.le(y)|x.gt(y)|x.ge(y)|i & 1
+i | 1|i ^ 1|~i|i << 1|i >> 1|i.bitwise_and(i)|i.bitwise_or(i)|i.bitwise_xor(i)|i.bitwise_not()|i.bitwise_left_shift(i)
+i.bitwise_right_shift(i)|x.pow(3)|x.sub(y)|torch.rsub(x, y)|x.clamp_min(0.5)|x.clamp_max(0.5)|x.deg2rad()|x.rad2deg()
+x.positive()|x.logit()|x.nan_to_num()|torch.float_power(x, 2)|x.floor_divide(y)|torch.cross(w, w, 1)|x.count_nonzero(0)
+torch.linalg.vector_norm(x)|torch.linalg.matrix_norm(w, 2)|torch.linalg.svdvals(x)|torch.inverse(w + torch.eye(3))
+torch.linalg.cross(w, w)|x.cummin(0)|x.nanmean()|torch.std_mean(x)|torch.var_mean(x)|w.trace()|x.sum_to_size(1, 3)
+v.diag_embed()|x.fliplr()|x.flipud()|x.rot90()|x.tile(2, 1)|x.broadcast_to((2, 2, 3))|x.reshape_as(y)|x.tensor_split(2)
+x.split_with_sizes([1, 1])|x.is_same_size(y)|x.detach().clone().resize_(3)|x.detach().clone().resize_as_(v)
+x.repeat_interleave(i[:2], 0)|x.take_along_dim(i.view(1, 3), 0)
+x.index_add(0, i[:2], y)|x.index_copy(0, i[:2], y)|x.index_fill(0, i[:2], 1.0)|x.masked_scatter(k, y)|x.put(i[:2], v[:2])
+x.clone().index_add_(0, i[:2], y)|x.clone().index_copy_(0, i[:2], y)|x.clone().index_fill_(0, i[:2], 1.0)
+x.clone().masked_scatter_(k, y)|x.clone().put_(i[:2], v[:2])|x.scatter_reduce(0, i.view(1, 3), y, 'amax')
+x.clone().scatter_reduce_(0, i.view(1, 3), y, 'sum')|k.nonzero()
+x.mode()|x.mode(0)|x.nanmedian()|x.nanmedian(1)|x.kthvalue(2)|x.quantile(0.5)|torch.nanquantile(x, 0.5, 1)
+x.detach().unique()|x.detach().unique(dim=0)|x.detach().unique(return_inverse=True, return_counts=True)
+x.detach().unique_consecutive()|i.bincount()|i.bincount(v.detach())|x.detach().histc(4)|x.detach().histc(4, 0, 1)
+torch.searchsorted(v.detach(), x.detach())|torch.searchsorted(x.detach(), y.detach(), right=True)
+torch.bucketize(x.detach(), v.detach())|F.one_hot(i, 3)
+torch.arange(9)|torch.range(0, 9)|torch.linspace(0, 1, 9)|torch.logspace(0, 1, 9)|torch.eye(4)|torch.full((9,), 2)
+torch.ones(9)|torch.zeros(9)|torch.empty(9)|torch.empty_like(x)|torch.empty_strided((3,), (2,))|torch.full_like(x, 1)
+torch.ones_like(x)|torch.zeros_like(x)|x.new_empty(9)|x.new_empty_strided((3,), (2,))|x.new_full((9,), 1)|x.new_ones(9)
+x.new_zeros(9)|torch.scalar_tensor(1)|torch.tril_indices(4, 4)|torch.triu_indices(4, 4)
+torch.rand(9)|torch.randn(9)|torch.randint(9, (9,))|torch.randperm(9)|torch.rand_like(x)|torch.randn_like(x)
+torch.randint_like(x, 9)|torch.normal(x, y)|torch.normal(0.0, 1.0, (9,))|torch.poisson(x)|torch.bernoulli(x)
+torch.multinomial(x.detach(), 2)|torch.multinomial(x.detach(), 9, True)|torch.zeros(9).uniform_()|torch.zeros(9).normal_()
+torch.zeros(9).bernoulli_()|torch.zeros(9).exponential_()|torch.zeros(9).geometric_(0.5)|torch.zeros(9).log_normal_()
+torch.zeros(9).cauchy_()|torch.zeros(9).random_()
+F.cosine_embedding_loss(x, y, torch.ones(2))|F.cosine_similarity(x, y)|F.gaussian_nll_loss(x, y, y.detach())
+F.glu(c)|F.hinge_embedding_loss(x, torch.ones(2, 3))|F.huber_loss(x, y)|F.kl_div(x, y)|F.pairwise_distance(x, y)
+F.margin_ranking_loss(v, v, torch.ones(3))|F.poisson_nll_loss(x, y)|F.smooth_l1_loss(x, y)
+F.soft_margin_loss(x, torch.ones(2, 3))|F.triplet_margin_loss(x, y, y)
+"""
+CALLS = [text for line in CALLS_BY_LINE.split("\n") for text in line.split("|") if text]
