@@ -15,6 +15,8 @@ import copy
 import gc
 
 import pytest
+from nomem_calls import CALLS as OTHER_CALLS
+from nomem_calls import names
 from op_calls import CALLS, scope
 
 import ctorch
@@ -369,15 +371,24 @@ def gradients(code, names, twice):
             ctorch.autograd.grad(g.sum(), leaves, allow_unused=True, retain_graph=True)
 
 
-@pytest.mark.parametrize("fail, allow, persistent, twice", [
-    (fail_python, _testcapi.remove_mem_hooks, True, True), (fail_python, _testcapi.remove_mem_hooks, False, True),
-    (fail_own, allow_own, True, False)], ids=["python from then on", "python once", "own from then on"])
+PYTHON = (fail_python, _testcapi.remove_mem_hooks)
+WAYS = {"python from then on": (*PYTHON, True), "python once": (*PYTHON, False), "own from then on": (fail_own, allow_own, True)}
+
+
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("text", [text for text in CALLS if "einsum" not in text])
 @pytest.mark.filterwarnings("ignore")
-def test_calls(text, fail, allow, persistent, twice):
+def test_calls_with_gradients(text, way):
     code = compile(text, "a call", "eval")
-    failed = faults(lambda names: gradients(code, names, twice), lambda: scope(ctorch), fail, allow, persistent)
-    assert failed > 0 or text == "x.detach()" and fail is fail_own
+    failed = faults(lambda given: gradients(code, given, way.startswith("python")), lambda: scope(ctorch), *WAYS[way])
+    assert failed > 0 or text == "x.detach()" and way.startswith("own")
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("text", OTHER_CALLS)
+def test_calls(text, way):
+    code = compile(text, "a call", "eval")
+    faults(lambda given: eval(code, {}, given), names, *WAYS[way], changing="out=" in text or "backward" in text)
 
 
 def test_both_classes_catch_it():

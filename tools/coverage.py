@@ -5,7 +5,7 @@ pieces, a test file each, two at a time; then its kernel tests on the lower CPU 
 simulated device, as `make test` does.  The counts are on disk after every piece: a run that is cut reports what it had,
 and --add continues.  --report runs nothing.  --gaps FILE writes every line and branch that never ran, with its text.
 
-What counts.  Lines and branches are gcov's, of an unoptimised build, so that a branch is an outcome of a condition in the source: each side
+What counts.  Lines and branches are gcov's, of a build that inlines nothing, so that a branch is an outcome of a condition: each side
 of an `if`, of a loop's condition, of `&&`, `||`, `?:`, and each case of a `switch`.  One in a macro counts where the macro
 is used.  A file built once per instruction set counts once, and so do a header's function in every file that includes it
 and the functions that a table makes on one line: a line or branch is covered if any of them ran it.  Nothing is left
@@ -18,6 +18,7 @@ import concurrent.futures
 import gzip
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -25,8 +26,8 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-# About the tree, the build and the tools: they say nothing of csrc.
-LEFT_OUT = {"test_build.py", "test_layout.py", "test_gpu_tools.py", "test_benchmarks.py", "test_suite.py", "test_readme.py"}
+# About the tree, the build, the tools and the examples: they say nothing of csrc that the others do not.
+LEFT_OUT = {f"test_{name}.py" for name in "benchmarks build gpu_tools layout lecture readme suite".split()}
 LEVELS = ["baseline", "avx2"]                     # beside the machine's own
 ON_THE_DEVICE = ["test_construct.py", "test_copy.py", "test_data.py", "test_module.py", "test_numpy.py", "test_print.py"]
 Piece = collections.namedtuple("Piece", "title arguments environment")
@@ -41,7 +42,7 @@ def suite():
 
 
 def run(piece, folder):
-    """What became of a piece, in a line.  pytest ends itself on SIGINT, and its counts are written then too."""
+    """What became of a piece, in a line."""
     start = time.monotonic()
     environment = {**os.environ, "PYTHONPATH": str(folder), **piece.environment}
     chosen = [] if "-m" in piece.arguments else ["-m", "not slow"]
@@ -52,6 +53,7 @@ def run(piece, folder):
 
 
 def run_all(pieces, folder):
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         try:
             for said in pool.map(run, pieces, [folder] * len(pieces)):
