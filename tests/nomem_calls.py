@@ -1,6 +1,7 @@
 """Calls that test_nomem.py makes without memory, beside those of op_calls.py: what has no gradient, what meets Python's
 objects, and the options that the other list leaves out.  Left out are functions written in Python with inner functions
-(see test_nomem.py), and what warns: CPython 3.11 crashes where there is no memory for a warning.
+(see test_nomem.py), backward into several leaves, which fills one after another, and where CPython 3.11 itself crashes
+without memory: in a warning, and in an iterator over an OrderedDict, hence a Module's hooks.
 """
 
 import copy
@@ -103,6 +104,78 @@ CALLS = [text.strip() for line in CALLS_BY_LINE.strip().split("\n") for text in 
 PICKLED = pickle.dumps(ctorch.arange(3.0))
 
 
+class WithSetup(ctorch.autograd.Function):
+    @staticmethod
+    def forward(x, y, scale=1):
+        return x * y * scale
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.scale = inputs[2]
+        ctx.save_for_backward(*inputs[:2])
+
+    @staticmethod
+    def backward(ctx, g):
+        x, y = ctx.saved_tensors
+        return g * y * ctx.scale, g * x * ctx.scale, None
+
+
+class Dirty(ctorch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.mark_dirty(x)
+        return x.add_(1)
+
+    @staticmethod
+    def backward(ctx, g):
+        return g
+
+
+class Net(ctorch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first = ctorch.nn.Linear(3, 3)
+        self.second = ctorch.nn.Sequential(ctorch.nn.Tanh(), ctorch.nn.Linear(3, 2, bias=False))
+        self.scale = ctorch.nn.Parameter(ctorch.ones(2))
+        self.register_buffer("seen", ctorch.zeros(2))
+        self.register_buffer("passing", ctorch.ones(2), persistent=False)
+        self.register_parameter("absent", None)
+
+    def forward(self, x, factor=1.0):
+        return self.second(self.first(x)) * self.scale * factor + self.seen
+
+
+def doubled(*arguments):
+    return arguments[-1] * 2 if isinstance(arguments[-1], ctorch.Tensor) else None
+
+
+def seen(*arguments):
+    return None
+
+
+# What changes its operands when it succeeds; m is a Net, f a hook that doubles, h one that looks on.
+CHANGING_BY_LINE = """
+net.state_dict() ; setattr(m, 'extra', ctorch.nn.Linear(2, 2)) ; setattr(m, 'scale', ctorch.nn.Parameter(ctorch.zeros(2))) ; setattr(m, 'seen', ctorch.ones(2))
+setattr(m, 'number', 3) ; delattr(m, 'scale') ; delattr(m, 'first') ; delattr(m, 'seen') ; setattr(m, 'scale', None) ; setattr(m, 'first', None) ; m.register_parameter('new', ctorch.nn.Parameter(v.detach()))
+m.register_buffer('new', v.detach(), persistent=False) ; m.add_module('new', ctorch.nn.ReLU()) ; m.register_module('other', None) ; m.train(False) ; m.eval() ; m.requires_grad_(False) ; m.zero_grad()
+m.zero_grad(set_to_none=False) ; Net().double() ; Net().half() ; m.float() ; Net().to(ctorch.float64) ; m.to('cpu') ; Net().to('meta') ; m.to(v) ; Net().to(device='cpu', dtype=ctorch.float64) ; Net().to_empty(device='cpu') ; Net().type(ctorch.float64) ; Net().bfloat16() ; m.cpu()
+m.load_state_dict(m.state_dict()) ; m.load_state_dict(m.state_dict(), assign=True) ; m.state_dict(prefix='p.', keep_vars=True) ; m(x) ; m(x, factor=2.0) ; m(x=x) ; m.first(x).sum().backward()
+m.register_forward_hook(f) ; m.register_forward_pre_hook(h) ; m.register_full_backward_hook(h) ; m.register_full_backward_pre_hook(h) ; m.register_state_dict_post_hook(h) ; m.register_state_dict_pre_hook(h) ; m.register_load_state_dict_post_hook(h) ; m.register_load_state_dict_pre_hook(h)
+m.register_forward_hook(f).remove() ; (m.register_load_state_dict_post_hook(h), m.load_state_dict(m.state_dict())) ; (m.register_load_state_dict_pre_hook(h), m.load_state_dict(m.state_dict())) ; (m.register_state_dict_post_hook(h), m.state_dict())
+list(m.named_parameters()) ; list(m.named_parameters(prefix='p', recurse=False)) ; list(m.named_buffers()) ; list(m.buffers()) ; list(m.children()) ; list(m.named_children()) ; list(m.modules()) ; list(m.named_modules(prefix='x')) ; m.__dict__ ; repr(m) ; dir(m) ; m.get_buffer('seen') ; m.get_submodule('second.1')
+m.get_parameter('second.1.weight') ; m.set_submodule('second.1', ctorch.nn.ReLU()) ; m.second.append(ctorch.nn.ReLU()) ; m.second.insert(1, ctorch.nn.ReLU()) ; m.second.extend([ctorch.nn.ReLU()]) ; m.second.pop(0) ; m.second.__setitem__(0, ctorch.nn.ReLU()) ; m.second.__delitem__(0)
+m.second + m.second ; m.__setstate__(m.__dict__.copy()) ; m.second.__iadd__(m.second) ; m.seen ; m.apply(h) ; m.first.extra_repr() ; m.training
+WithSetup.apply(x, y, 3).sum().backward() ; Dirty.apply(x.clone()) ; Dirty.apply((x * 1)[0]) ; Dirty.apply(x.clone()).sum().backward()
+x.register_hook(f) ; (x * 2).grad_fn.register_hook(h) ; (x * 2).grad_fn.register_prehook(h) ; x.sum().backward(inputs=[x])
+x.exp().backward(y.detach()) ; torch.autograd.backward([x.sum()] * 9) ; torch.autograd.grad([x.sum()] * 10, [x] * 5) ; x.requires_grad_(False) ; x.detach_() ; setattr(x, 'grad', y.detach().clone()) ; setattr(x, 'extra', 3) ; setattr(x, 'data', y.detach().clone())
+x.exp().retain_grad() ; o.copy_(y.detach()) ; o.resize_(3, 3) ; o.__setitem__(0, 1.0) ; o.__setitem__(k, 2.0) ; o.__setitem__((slice(None), i), y.detach()) ; o.__setitem__([0, 1], v.detach()) ; o.__setitem__(n > 2, 5) ; o.fill_(s.detach()) ; o.index_fill_(0, i[:1], 3)
+o.uniform_() ; o.normal_() ; o.bernoulli_(0.5) ; o.exponential_() ; o.random_(5) ; o.geometric_(0.5) ; o.cauchy_() ; o.log_normal_() ; on.random_() ; on.scatter_(0, i.view(1, 3), 7) ; o.masked_scatter_(k, y.detach()) ; o.put_(i, v.detach()) ; o.index_add_(0, i[:2], y.detach()) ; o.index_copy_(0, i[:2], y.detach())
+o.add_(v.detach(), alpha=2) ; o.addcmul_(y.detach(), x.detach()) ; o.lerp_(y.detach(), 0.5) ; o.clamp_(min=0) ; o.t_() ; o.unsqueeze_(0) ; o.squeeze_() ; o.transpose_(0, 1) ; o.tril_() ; o.cumsum_(0) ; o.zero_() ; o.relu_() ; o[0].mul_(2) ; g.seed() ; g.manual_seed(3) ; g.set_state(g.get_state()) ; g.clone_state()
+torch.manual_seed(3) ; torch.set_rng_state(torch.get_rng_state()) ; torch.nn.init.kaiming_uniform_(o) ; torch.nn.init.eye_(o)
+"""
+CHANGING = [text.strip() for line in CHANGING_BY_LINE.strip().split("\n") for text in line.split(" ; ")]
+
+
 def names():
     """Fresh operands, always the same."""
     torch = ctorch
@@ -112,3 +185,7 @@ def names():
             "q": torch.tensor([0.25, 0.75]), "g": torch.Generator(), "o": torch.zeros(2, 3), "o0": torch.zeros(3),
             "o1": torch.zeros(2), "on": torch.zeros(2, 3, dtype=torch.int64), "on1": torch.zeros(2, dtype=torch.int64),
             "net": torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.ReLU())}
+
+
+def names_to_change():
+    return {**names(), "ctorch": ctorch, "m": Net(), "Net": Net, "f": doubled, "h": seen, "WithSetup": WithSetup, "Dirty": Dirty}

@@ -14,9 +14,8 @@ in the scenarios of INTERPRETED, which begin such functions; copy.deepcopy of a 
 import copy
 import gc
 
+import nomem_calls
 import pytest
-from nomem_calls import CALLS as OTHER_CALLS
-from nomem_calls import names
 from op_calls import CALLS, scope
 
 import ctorch
@@ -385,10 +384,19 @@ def test_calls_with_gradients(text, way):
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("text", OTHER_CALLS)
+@pytest.mark.parametrize("text", nomem_calls.CALLS)
 def test_calls(text, way):
     code = compile(text, "a call", "eval")
-    faults(lambda given: eval(code, {}, given), names, *WAYS[way], changing="out=" in text or "backward" in text)
+    changing = "out=" in text or "backward" in text
+    faults(lambda given: eval(code, {}, given), nomem_calls.names, *WAYS[way], changing=changing)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("text", nomem_calls.CHANGING)
+@pytest.mark.filterwarnings("ignore")
+def test_calls_that_change(text, way):
+    code = compile(text, "a call", "eval")
+    faults(lambda given: eval(code, {}, given), nomem_calls.names_to_change, *WAYS[way], changing=True)
 
 
 def test_both_classes_catch_it():
