@@ -281,6 +281,7 @@ def attempt(run, given, fail, allow, n, persistent):
 def faults(run, fresh, fail, allow, persistent, changing=False):
     """How many allocations of a scenario failed, each leaving everything as it was; in the end nothing is left."""
     gc.collect()
+    gc.freeze()                                  # what earlier tests left is not looked through at each collection
     at_first = ctorch._C._live()
     failed = faults_with_operands(run, fresh, fail, allow, persistent, changing)
     gc.collect()
@@ -319,10 +320,7 @@ def faults_of(name, fail, allow, persistent):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def collections_are_short():
-    """What lived before is not looked through again at each of the thousands of collections."""
-    gc.collect()
-    gc.freeze()
+def unfrozen_in_the_end():
     yield
     gc.unfreeze()
 
