@@ -24,18 +24,59 @@ def plain(value):
     return value
 
 
-def run(statement, **names):
+def run(statement):
     """The names after a statement."""
-    scope = {**NAMES(), **names}
+    scope = NAMES()
     exec(statement, scope)
     return scope
+
+
+class Asked(ctorch.Tensor):
+    """Tells which function met it, with which arguments."""
+
+    @classmethod
+    def __torch_function__(cls, function, types, arguments=(), keywords=None):
+        return [function.__name__, [t.__name__ for t in types], len(arguments), sorted(keywords or {})]
+
+
+class Kept(ctorch.Tensor):
+    """A subclass without a say: results have its class."""
+
+
+class Odd:
+    """Neither a number nor an array; answers from the right."""
+
+    def __radd__(self, other):
+        return "radd"
+
+    def __rpow__(self, other):
+        return "rpow"
+
+
+class Whole:
+    def __index__(self):
+        return 3
+
+
+class Unable:
+    def __index__(self):
+        raise KeyError("no index")
+
+
+def raised(call):
+    """The class and the first words of what a call raises."""
+    try:
+        call()
+    except Exception as problem:
+        return f"{type(problem).__name__}: {problem}"[:60]
+    return "nothing"
 
 
 def NAMES():
     torch = ctorch
     a = np.arange(6.0, dtype=np.float32).reshape(2, 3)
     return {"torch": torch, "nn": torch.nn, "F": torch.nn.functional, "C": torch._C, "np": np, "math": math, "copy": copy,
-            "pickle": pickle, "operator": operator, "run": run, "a": a, "x": torch.from_numpy(a.copy()), "b": np.arange(6).reshape(2, 3),
+            "pickle": pickle, "operator": operator, "run": run, "raised": raised, "Asked": Asked, "Kept": Kept, "odd": Odd(), "whole": Whole(), "unable": Unable(), "a": a, "x": torch.from_numpy(a.copy()), "b": np.arange(6).reshape(2, 3),
             "n": torch.arange(6).view(2, 3), "v": torch.arange(3.0), "u": np.arange(3.0), "i": torch.tensor([0, 2, 1]),
             "meta": torch.ones(2, 3, device="meta"), "net": torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.ReLU())}
 
@@ -170,6 +211,51 @@ F.linear(x, torch.ones(2, 3)) | a.sum(1, keepdims=True).repeat(2, 1)
 F.nll_loss(x, torch.tensor([0, 2])) | -(0.0 + 5.0) / 2
 F.nll_loss(torch.ones(1, 2, 2, 2), torch.zeros(1, 2, 2, dtype=torch.int64), reduction='sum') | -4.0
 C.get_printoptions()['precision'] | 4
+x.as_subclass(Asked).add(1, alpha=2) | ['add', ['Asked'], 2, ['alpha']]
+x.as_subclass(Asked) + 1 | ['add', ['Asked'], 2, []]
+x.as_subclass(Asked).exp_() | ['exp_', ['Asked'], 1, []]
+torch.sum(x.as_subclass(Asked), 0, keepdim=True) | ['sum', ['Asked'], 2, ['keepdim']]
+torch.mul(x, x.as_subclass(Asked)) | ['mul', ['Asked'], 2, []]
+type(x.as_subclass(Kept) + x).__name__, type(x.as_subclass(Kept)[0]).__name__, type(x.as_subclass(Kept).sum(0)).__name__ | ('Kept', 'Kept', 'Kept')
+x.as_subclass(Kept) * 2 + 1 | a * 2 + 1
+(x.as_subclass(Kept) + odd, x + odd, x ** odd) | ('radd', 'radd', 'rpow')
+x + whole | a + 3
+raised(lambda: x + unable) | "KeyError: 'no index'"
+raised(lambda: x.as_subclass(Kept) + unable) | "KeyError: 'no index'"
+raised(lambda: x + 2 ** 70)[:12] | 'RuntimeError'
+raised(lambda: pow(x, 2, 3))[:9] | 'TypeError'
+raised(lambda: x @ 3)[:9] | 'TypeError'
+raised(lambda: x @ odd)[:9] | 'TypeError'
+raised(lambda: operator.index(x[0, 0])) | 'TypeError: only integer tensors of a single element can be conv'[:60]
+operator.index(n[0, 1]) | 1
+(float(x[0, 1]), int(x[0, 1]), bool(x[0, 1]), complex(x[0, 1])) | (1.0, 1, True, 1 + 0j)
+raised(lambda: bool(x)) | 'RuntimeError: Boolean value of Tensor with more than one value is ambiguous'[:60]
+torch.tensor(True).item() is True and torch.tensor(3).item() == 3 and torch.tensor(0.5).item() == 0.5 | True
+x + a | a + a
+x - np.float64(2) | a - 2
+np.float32(2) * x | a * 2
+(n + np.int64(3)).dtype, (n + np.float32(3)).dtype, (n + True).dtype, (n + 0.5).dtype | (torch.int64, torch.float32, torch.int64, torch.float32)
+[x.dtype for x in (1 - n, 1.0 - n, True + n)] | [torch.int64, torch.float32, torch.int64]
+run('o = torch.zeros(2, 3); r = torch.add(x, x, out=o)')['o'] | a + a
+run('o = torch.zeros(7); r = torch.add(x, x, out=o)')['o'] | a + a
+run('o = torch.zeros(2, 3, dtype=torch.float64); torch.mul(x, 3, out=o)')['o'] | a * 3
+run('torch.add(x, x.t().contiguous().t(), out=x)')['x'] | a + a
+run('o = torch.zeros(3, 2).t(); torch.sub(x, 1, out=o)')['o'] | a - 1
+run('torch.exp(x, out=x)')['x'] | np.exp(a)
+run('torch.gt(x, 2, out=x)')['x'] | (a > 2).astype(np.float32)
+run('o = torch.zeros(5); torch.add(o[:3], 1, out=o[2:])')['o'] | [0, 0, 1, 1, 1]
+torch.add(x, x, out=None) | a + a
+run('g = torch.Generator().manual_seed(5); torch.rand(3, generator=g); h = g.clone_state(); y = torch.rand(3, generator=g); z = torch.rand(3, generator=h)')['z'] | run('g = torch.Generator().manual_seed(5); torch.rand(3, generator=g); y = torch.rand(3, generator=g)')['y']
+raised(lambda: torch.Generator().manual_seed('x'))[:10] | 'ValueError'
+torch.Generator().manual_seed(3.0).initial_seed() | 3
+raised(lambda: torch.Generator().set_state(x))[:9] | 'TypeError'
+raised(lambda: torch.Generator().set_state(torch.zeros(3, dtype=torch.uint8)))[:12] | 'RuntimeError'
+torch.Generator(device='cuda').device.type | 'cuda'
+raised(lambda: torch.Generator(device='nonsense'))[:12] | 'RuntimeError'
+x.add_(x.t()[:2, :2].repeat(1, 2)[:, :3]) | a + np.tile(a.T[:2, :2], (1, 2))[:, :3]
+raised(lambda: v.expand(2, 3).add_(1))[:12] | 'RuntimeError'
+run('v = torch.arange(6.0); v[::2].add_(v[1::2])')['v'] | [1, 1, 5, 3, 9, 5]
+raised(lambda: run('v = torch.arange(6.0); v[1:].add_(v[:-1])'))[:12] | 'RuntimeError'
 """
 CASES = [tuple(part.strip() for part in line.split(" | ", 1)) for line in WORTH.strip().split("\n")]
 
