@@ -12,6 +12,7 @@ import weakref
 
 import autograd_function_programs  # noqa: F401 - registers its programs
 import nomem_calls
+import numpy as np
 import op_calls
 import pytest
 from autograd_programs import FIXTURE, PROGRAMS, data, leaf, plain
@@ -500,3 +501,11 @@ def test_one_operand_at_a_time(text):
     together = gradients_of(text, nomem_calls.names())
     alone = {name: g for wanted in together for name, g in gradients_of(text, nomem_calls.names(), wanted).items()}
     assert alone == together
+
+
+@pytest.mark.parametrize("shifts, dims", [(1, None), (2, 1), ((1, 2), (0, 2)), ((1, 2, 3), (0, 1, 2)), ((1, -1, 5, 2), (2, 0, 2, 1))])
+def test_roll_s_gradient_rolls_back(shifts, dims):
+    x, g = torch.zeros(2, 3, 4, requires_grad=True), torch.arange(24.0).view(2, 3, 4)
+    back = [-s for s in shifts] if isinstance(shifts, tuple) else -shifts
+    (found,) = torch.autograd.grad(x.roll(shifts, dims) if dims is not None else x.roll(shifts), x, g)
+    assert found.tolist() == np.roll(g.cpu().numpy(), back, dims).tolist()
