@@ -256,6 +256,73 @@ x.add_(x.t()[:2, :2].repeat(1, 2)[:, :3]) | a + np.tile(a.T[:2, :2], (1, 2))[:, 
 raised(lambda: v.expand(2, 3).add_(1))[:12] | 'RuntimeError'
 run('v = torch.arange(6.0); v[::2].add_(v[1::2])')['v'] | [1, 1, 5, 3, 9, 5]
 raised(lambda: run('v = torch.arange(6.0); v[1:].add_(v[:-1])'))[:12] | 'RuntimeError'
+torch.nansum(x, dtype=torch.float64).dtype, torch.nanmean(x, dtype=torch.float64).dtype, torch.prod(x, dtype=torch.float64).dtype | (torch.float64,) * 3
+torch.prod(n + 1, 1, dtype=torch.float32) | (b + 1.0).prod(1)
+torch.cumprod(n + 1, 1, dtype=torch.float64) | np.cumprod(b + 1.0, 1)
+torch.cumsum(x, 0, dtype=torch.float64) | np.cumsum(a, 0)
+x.std(unbiased=False) | float(a.std())
+x.std(0, unbiased=False) | a.std(0)
+x.var(0, unbiased=False, keepdim=True) | a.var(0, keepdims=True)
+x.var(dim=None, correction=2) | float(((a - a.mean()) ** 2).sum() / 4)
+x.std(1, correction=0) | a.std(1)
+torch.var_mean(x, unbiased=False) | [a.var(), a.mean()]
+torch.var_mean(x, 1, unbiased=False, keepdim=True) | [a.var(1, keepdims=True), a.mean(1, keepdims=True)]
+torch.std_mean(x, 0, unbiased=False) | [a.std(0), a.mean(0)]
+torch.std_mean(x, unbiased=False) | [a.std(), a.mean()]
+torch.std_mean(x, dim=1, correction=0) | [a.std(1), a.mean(1)]
+torch.var_mean(x, dim=0, correction=0) | [a.var(0), a.mean(0)]
+x.norm(dtype=torch.float64).dtype | torch.float64
+x.norm(None) | float(np.linalg.norm(a))
+x.norm('fro', 1, True) | np.linalg.norm(a, axis=1, keepdims=True)
+torch.linalg.vector_norm(x, 3, 1, dtype=torch.float64) | (a.astype('d') ** 3).sum(1) ** (1 / 3)
+x.amax(()) | 5.0
+x.amax((0, 1), keepdim=True) | [[5.0]]
+x.amin(1) | a.min(1)
+x.logsumexp((0, 1)) | float(np.log(np.exp(a).sum()))
+x.new_tensor([1, 2]).dtype, x.new_tensor([1, 2], dtype=torch.int8).dtype, x.new_tensor(n).dtype | (torch.float32, torch.int8, torch.float32)
+x.new_tensor([1.0], requires_grad=True).requires_grad | True
+torch.asarray(bytearray(b'\x01\x02'), dtype=torch.uint8) | [1, 2]
+torch.asarray(x, copy=True) is x, torch.asarray(x) is x, torch.asarray(x, dtype=torch.float64).dtype | (False, True, torch.float64)
+raised(lambda: torch.asarray([1, 2], copy=False))[:10] | 'ValueError'
+torch.asarray(a, copy=False).data_ptr() == a.ctypes.data | True
+torch.as_tensor(x) is x, torch.as_tensor(a).data_ptr() == a.ctypes.data | (True, True)
+torch.frombuffer(bytearray(8), dtype=torch.int16, count=2, offset=2) | [0, 0]
+x.to(torch.float32) is x, x.to('cpu') is x, x.to(x) is x, x.to(torch.int8).dtype, x.to('cpu', torch.int8).dtype | (True, True, True, torch.int8, torch.int8)
+x.to(device='cpu', dtype=torch.half, copy=True).dtype, x.to(other=n).dtype, x.to(dtype=None, device=None) is x | (torch.half, torch.int64, True)
+x.to(torch.float32, False, True) is x | False
+x.type(), n.type(), x.bool().type(), x.type('torch.DoubleTensor').dtype, x.type(torch.IntTensor).dtype | ('torch.FloatTensor', 'torch.LongTensor', 'torch.BoolTensor', torch.float64, torch.int32)
+raised(lambda: x.type('torch.Nonsense'))[:10] | 'ValueError'
+isinstance(x, torch.FloatTensor), isinstance(n, torch.FloatTensor), isinstance(3, torch.FloatTensor) | (True, False, False)
+torch.FloatTensor(2, 3).shape, torch.LongTensor([1, 2]), torch.DoubleTensor(a).dtype, torch.IntTensor().shape | ((2, 3), [1, 2], torch.float64, (0,))
+torch.FloatTensor(torch.Size([2])).shape | (2,)
+[t for t in map(str, (torch.result_type(x, n), torch.result_type(n, 2.0), torch.promote_types(torch.uint8, torch.int8)))] | ['torch.float32', 'torch.float32', 'torch.int16']
+torch.can_cast(torch.float32, torch.int64), torch.can_cast(torch.int64, torch.half) | (False, True)
+x[None, :, [True, False, True]] | a[None, :, [True, False, True]]
+x[(slice(None), torch.tensor([2, 0]))] | a[:, [2, 0]]
+x[torch.tensor(True)].shape, x[True].shape, x[False].shape, x[None].shape | ((1, 2, 3), (1, 2, 3), (0, 2, 3), (1, 2, 3))
+x[np.int64(1), np.array([0, 2])] | a[1, [0, 2]]
+x[range(2)] | a
+x[[[0, 1], [2, 0]]] | a[[0, 1], [2, 0]]
+x[...], x[..., -1], x[1, ...] | (a, a[..., -1], a[1])
+run('x[:, 1:] = torch.tensor([7.0, 8.0])')['x'][1] | [3.0, 7.0, 8.0]
+run('x[[0, 1], [2, 0]] = 9')['x'] | [[0.0, 1.0, 9.0], [9.0, 4.0, 5.0]]
+run('x[n > 3] = -1.0')['x'] | np.where(b > 3, -1.0, a)
+run('x[n > 3] = torch.tensor([7.0, 8.0])')['x'][1] | [3.0, 7.0, 8.0]
+run('x[True] = 2')['x'] | np.full((2, 3), 2.0)
+raised(lambda: run('x[1] = a[0]'))[:9] | 'TypeError'
+run('x[0, 0] = n[1, 2]')['x'][0, 0] | 5.0
+raised(lambda: run('x[0] = "x"'))[:9] | 'TypeError'
+raised(lambda: x['x'])[:9] | 'TypeError'
+raised(lambda: x[1.0])[:10] | 'IndexError'
+raised(lambda: run('del x[0]'))[:9] | 'TypeError'
+F.embedding(torch.zeros(0, dtype=torch.int64), x).shape, F.embedding(meta.long(), meta).shape, F.embedding(i[:2].int() * 0, x) | ((0, 3), (2, 3, 3), [a[0], a[0]])
+run('l = nn.Linear(1, 1, bias=False); l.load_state_dict({"weight": torch.tensor([[4.0]])})')['l'].weight | [[4.0]]
+run('m = nn.Module(); m.s = nn.Parameter(torch.tensor(0.0)); m.load_state_dict({"s": torch.tensor([3.0])})')['m'].s | 3.0
+str(run('l = nn.Linear(2, 1); r = l.load_state_dict({"weight": torch.ones(1, 2), "more": x}, strict=False)')['r']) | "_IncompatibleKeys(missing_keys=['bias'], unexpected_keys=['more'])"
+raised(lambda: net.load_state_dict({'0.weight': torch.ones(5, 5)}))[:12] | 'RuntimeError'
+raised(lambda: net.load_state_dict({'0.weight': 3, '0.bias': torch.ones(2)}))[:12] | 'RuntimeError'
+raised(lambda: net.load_state_dict(3))[:9] | 'TypeError'
+run('l = nn.Linear(2, 1); l.load_state_dict({"weight": torch.ones(1, 2), "bias": torch.ones(1)}, assign=True)')['l'].weight.requires_grad | True
 """
 CASES = [tuple(part.strip() for part in line.split(" | ", 1)) for line in WORTH.strip().split("\n")]
 
