@@ -93,11 +93,25 @@ enum { VIEW_NONE, VIEW_SINGLE, VIEW_MULTI, VIEW_NO_GRAD };
 
 extern PyTypeObject TensorType;
 extern PyTypeObject *ParameterType;               /* subclass made in python/tensor_type.c */
-#define tensor_exact(o) (Py_IS_TYPE((PyObject *)(o), &TensorType) || Py_IS_TYPE((PyObject *)(o), ParameterType))
+
+static inline bool
+tensor_exact(const PyObject *o)
+{
+    return Py_IS_TYPE(o, &TensorType) || Py_IS_TYPE(o, ParameterType);
+}
+
 /* No other static type derives from Tensor: the flag is asked before the walk over an object's bases. */
-#define tensor_derived(o) \
-    (!tensor_exact(o) && PyType_HasFeature(Py_TYPE(o), Py_TPFLAGS_HEAPTYPE) && PyType_IsSubtype(Py_TYPE(o), &TensorType))
-#define tensor_check(o) (tensor_exact(o) || tensor_derived(o))
+static inline bool
+tensor_derived(const PyObject *o)
+{
+    return !tensor_exact(o) && PyType_HasFeature(Py_TYPE(o), Py_TPFLAGS_HEAPTYPE) && PyType_IsSubtype(Py_TYPE(o), &TensorType);
+}
+
+static inline bool
+tensor_check(const PyObject *o)
+{
+    return tensor_exact(o) || tensor_derived(o);
+}
 
 /* The same memory and history as an instance of type; whether type has a __torch_function__ of its own. */
 PyObject *tensor_as_subclass(Tensor *t, PyTypeObject *type);

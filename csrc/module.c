@@ -43,6 +43,8 @@ static PyObject *
 empty_cache(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;
+    tensor_clear_freelist();
+    storage_clear_freelist();
     allocator_empty_cache();
     Py_RETURN_NONE;
 }
@@ -84,7 +86,7 @@ set_num_threads(PyObject *module, PyObject *value)
 static PyMethodDef functions[] = {
     {"_live", live_counts, METH_NOARGS, "Living tensors, storages, nodes and owned bytes."},
     {"_fail_after", fail_after, METH_VARARGS, "_fail_after(n, persistent=False): the n-th allocation from now fails."},
-    {"_empty_cache", empty_cache, METH_NOARGS, "Returns cached memory to the system."},
+    {"_empty_cache", empty_cache, METH_NOARGS, "Returns cached memory and kept objects to the system."},
     {"_cpu_level", cpu_level, METH_NOARGS, "The instruction set of the kernels in use."},
     {"_parallel_stop", stop_threads, METH_NOARGS, "Joins the worker threads; False while another thread's job runs."},
     {"get_num_threads", get_num_threads, METH_NOARGS, "Number of threads that ops use."},

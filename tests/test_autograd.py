@@ -11,6 +11,9 @@ import threading
 import weakref
 
 import autograd_function_programs  # noqa: F401 - registers its programs
+import nomem_calls
+import numpy as np
+import op_calls
 import pytest
 from autograd_programs import FIXTURE, PROGRAMS, data, leaf, plain
 
@@ -518,3 +521,36 @@ def test_only_a_ctx_takes_attributes():
     del node.note
     with pytest.raises(AttributeError, match="has no attribute 'note'"):
         node.note
+
+
+def gradients_of(text, names, wanted=None):
+    """{name: the gradient's bytes} of the leaves that the result depends on; wanted alone requires grad if it is given."""
+    torch.manual_seed(0)
+    leaves = {name: value for name, value in names.items() if isinstance(value, torch.Tensor) and value.requires_grad}
+    for name, leaf in leaves.items():
+        leaf.requires_grad_(wanted in (None, name))
+    result = eval(text, {}, names)
+    if not (isinstance(result, torch.Tensor) and result.is_floating_point() and result.requires_grad and result.grad_fn):
+        return {}
+    scale = torch.arange(1, result.numel() + 1, dtype=torch.float64).view(result.shape).to(result.dtype)
+    asked = [name for name in leaves if wanted in (None, name)]
+    found = torch.autograd.grad(result, [leaves[name] for name in asked], scale, allow_unused=True)
+    return {name: g.numpy().tobytes() for name, g in zip(asked, found) if g is not None}
+
+
+@pytest.mark.parametrize("text", [text for text in (*op_calls.CALLS, *nomem_calls.CALLS) if "meta" not in text])
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.cpu
+def test_one_operand_at_a_time(text):
+    """What else requires grad changes no gradient: no op takes what another operand's needs for granted."""
+    together = gradients_of(text, nomem_calls.names())
+    alone = {name: g for wanted in together for name, g in gradients_of(text, nomem_calls.names(), wanted).items()}
+    assert alone == together
+
+
+@pytest.mark.parametrize("shifts, dims", [(1, None), (2, 1), ((1, 2), (0, 2)), ((1, 2, 3), (0, 1, 2)), ((1, -1, 5, 2), (2, 0, 2, 1))])
+def test_roll_s_gradient_rolls_back(shifts, dims):
+    x, g = torch.zeros(2, 3, 4, requires_grad=True), torch.arange(24.0).view(2, 3, 4)
+    back = [-s for s in shifts] if isinstance(shifts, tuple) else -shifts
+    (found,) = torch.autograd.grad(x.roll(shifts, dims) if dims is not None else x.roll(shifts), x, g)
+    assert found.tolist() == np.roll(g.cpu().numpy(), back, dims).tolist()

@@ -112,6 +112,64 @@ assert pinned.is_pinned() and not x.is_pinned() and pinned.cuda().tolist() == [1
 """)
 
 
+def test_functions_refuse_what_is_no_device_and_no_handle():
+    """Each function under torch.cuda: devices that are not there, arguments of another kind; and what they answer else."""
+    check(RAISES + """
+C, stream, event, later = torch._C, torch.cuda.Stream(), torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+event.record(stream), later.record(stream)
+s, e, none = stream._handle, event._handle, None
+rest = {'set_device': (), 'synchronize': (), 'properties': (), 'memory_info': (), 'memory_stats': (), 'reset_peak': (),
+        'empty_cache': (), 'stream_new': (0,), 'stream_use': (s,), 'stream_query': (s,), 'stream_synchronize': (s,),
+        'stream_address': (s,), 'event_new': (1, 0), 'event_record': (e, s), 'event_wait': (e, none), 'event_query': (e,),
+        'event_synchronize': (e,), 'event_elapsed': (e, later._handle)}
+for name, arguments in rest.items():
+    call = getattr(C, '_cuda_' + name)
+    for index in (1, 100, 128, 2 ** 30):
+        raises(RuntimeError, 'invalid device ordinal', lambda: call(index, *arguments))
+    for bad in ((), ('0', *arguments), (2 ** 40, *arguments)):
+        raises((TypeError, OverflowError), '', lambda: call(*bad))
+    for k in range(len(arguments)):
+        handles = [a for a in (*arguments[:k], 'no handle', *arguments[k + 1:])]
+        if name not in ('stream_new', 'event_new'):
+            raises(ValueError, 'invalid PyCapsule', lambda: call(0, *handles))
+assert C._cuda_set_device(-1) is None and torch.cuda.current_device() == 0
+assert stream.query() and torch.cuda.default_stream().query() and event.query() and event.elapsed_time(later) >= 0
+assert stream.cuda_stream != 0 and torch.cuda.default_stream().cuda_stream == 0
+properties = torch.cuda.get_device_properties(0)
+assert properties.warp_size == 32 and properties.major >= 7 and properties.total_memory == torch.cuda.mem_get_info()[1]
+class Undecided:
+    def __bool__(self):
+        raise KeyError('undecided')
+raises(KeyError, 'undecided', lambda: C._cuda_allow_tf32(Undecided()))
+""")
+
+
+def test_page_locked_memory_and_the_array_protocol():
+    check(RAISES + """
+from types import SimpleNamespace
+x = torch.arange(6.0).view(2, 3)
+raises(RuntimeError, 'record_stream is for CUDA tensors: this one is on the cpu', lambda: x.record_stream(torch.cuda.Stream()))
+pinned = x.t().pin_memory()
+assert pinned.pin_memory() is pinned and pinned.tolist() == x.t().tolist() and pinned.stride() == (2, 1)
+assert not x.is_pinned() and not x.cuda().is_pinned()
+raises(RuntimeError, "cannot pin 'torch.cuda.FloatTensor' only dense CPU tensors can be pinned", x.cuda().pin_memory)
+raises(RuntimeError, 'out of memory', torch.zeros(1).expand(1 << 44).pin_memory)
+on = torch.arange(8.0, device='cuda').view(2, 4)
+raises(AttributeError, '_handle', lambda: on.record_stream(3))
+raises(ValueError, 'invalid PyCapsule', lambda: on.record_stream(SimpleNamespace(_handle=3)))
+on.record_stream(torch.cuda.Stream()), on.record_stream(torch.cuda.default_stream())
+raises(AttributeError, "Can't get __cuda_array_interface__ on non-CUDA tensor", lambda: x.__cuda_array_interface__)
+raises(RuntimeError, "on Variable that requires grad", lambda: on.clone().requires_grad_().__cuda_array_interface__)
+for dtype, typestr in (('bool', '|b1'), ('uint8', '|u1'), ('int8', '|i1'), ('int16', '<i2'), ('int32', '<i4'), ('int64', '<i8'),
+                       ('float16', '<f2'), ('bfloat16', '<V2'), ('float32', '<f4'), ('float64', '<f8')):
+    view = on.to(getattr(torch, dtype))[:, 1:3]
+    size = view.element_size()
+    assert view.__cuda_array_interface__ == {'shape': (2, 2), 'typestr': typestr, 'data': (view.data_ptr(), False),
+                                             'strides': (4 * size, size), 'version': 2}
+assert on[:0].__cuda_array_interface__['data'] == (0, False)
+""")
+
+
 def test_memory():
     check(RAISES + """
 x = torch.ones(1, device='cuda')

@@ -470,3 +470,29 @@ def test_one_index_out_of_range(bad, place):
     wide[:, 1] = index
     with pytest.raises(RuntimeError, match=f"index {bad} is out of bounds"):
         table.gather(0, wide[:, 1])
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool"])
+@pytest.mark.parametrize("reduce", ["sum", "prod", "amax", "amin"])
+@pytest.mark.parametrize("include_self", [True, False])
+def test_scatter_reduce_in_every_dtype(dtype, reduce, include_self):
+    """Against a loop over NumPy's scalars: several elements meet, some none; a NaN wins over what is greater or less."""
+    kind = getattr(torch, dtype)
+    draw = np.random.default_rng(3)
+    start, source = draw.integers(0, 3, (4, 5)).astype(float), draw.integers(0, 3, (6, 5)).astype(float)
+    at = draw.integers(0, 4, (6, 5))
+    at[at == 2] = 1
+    if kind.is_floating_point:
+        source[1, 1], source[4, 2] = np.nan, -np.inf
+    meet = {"sum": np.add, "prod": np.multiply, "amax": np.maximum, "amin": np.minimum}[reduce]
+    if dtype == "bool":
+        start, source = start > 1, source > 1
+        meet = {"sum": np.logical_or, "prod": np.logical_and, "amax": np.logical_or, "amin": np.logical_and}[reduce]
+    expected, met = start.copy(), np.zeros((4, 5), bool)
+    for i, j in np.ndindex(6, 5):
+        first = not include_self and not met[at[i, j], j]
+        with np.errstate(invalid="ignore"):
+            expected[at[i, j], j] = source[i, j] if first else meet(expected[at[i, j], j], source[i, j])
+        met[at[i, j], j] = True
+    got = torch.tensor(start).to(kind).scatter_reduce(0, torch.tensor(at), torch.tensor(source).to(kind), reduce, include_self=include_self)
+    np.testing.assert_array_equal(got.double().numpy(), expected.astype(np.float64))

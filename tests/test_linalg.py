@@ -145,3 +145,34 @@ def test_addr_of_integers_takes_whole_factors(name):
     with pytest.raises(RuntimeError, match=f"For integral input tensors, argument {name} must not be a floating point"):
         ctorch.addr(ctorch.ones(2, 2, dtype=ctorch.int64), v, v, **{name: 0.5})
     assert ctorch.addr(ctorch.ones(2, 2, dtype=ctorch.int64), v, v, **{name: 2.0}).dtype == ctorch.int64
+
+
+# Sizes on both sides of what the products decide by: dots or tiles, in place or packed, one block or several.
+PRODUCTS = [(1, 1, 1), (1, 2, 5), (2, 3, 1), (1, 40, 1), (1, 300, 7), (1, 70, 300), (3, 64, 5), (5, 64, 3), (7, 5000, 2), (2, 5000, 7),
+            (13, 33, 17), (4, 900, 4), (64, 1, 64), (64, 3, 40), (100, 20, 3), (130, 600, 70), (40, 1030, 700), (700, 64, 6)]
+LAYOUTS = {"rows": lambda a: a, "columns": lambda a: a.t().contiguous().t(),
+           "stepped": lambda a: a.repeat_interleave(2, 0).repeat_interleave(3, 1)[::2, ::3]}
+
+
+@pytest.mark.kernels
+@pytest.mark.cpu
+@pytest.mark.parametrize("right", LAYOUTS)
+@pytest.mark.parametrize("left", LAYOUTS)
+@pytest.mark.parametrize("dtype", [ctorch.float32, ctorch.float64, ctorch.int64])
+def test_products_of_whole_numbers_are_exact(dtype, left, right):
+    """Of every size and layout, alone, with what is added before, and as a layer with its bias and ReLU."""
+    draw = np.random.default_rng(0)
+    for m, k, n in PRODUCTS:
+        a, b, c = draw.integers(-3, 4, (m, k)), draw.integers(-3, 4, (k, n)), draw.integers(-9, 10, (m, n))
+        x, y = LAYOUTS[left](ctorch.tensor(a).to(dtype)), LAYOUTS[right](ctorch.tensor(b).to(dtype))
+        exact = a.astype(np.float64) @ b
+        assert ((x @ y).double().numpy() == exact).all(), (m, k, n)
+        assert (ctorch.addmm(ctorch.tensor(c).to(dtype), x, y, beta=2).double().numpy() == 2 * c + exact).all(), (m, k, n)
+        assert (ctorch.mv(x, y[:, 0]).double().numpy() == exact[:, 0]).all(), (m, k)
+        layer = ctorch.nn.functional.linear(x, y.t(), ctorch.tensor(c[0]).to(dtype))
+        assert (layer.double().numpy() == exact + c[0]).all(), (m, k, n)
+        if dtype.is_floating_point:
+            net = ctorch.nn.Sequential(ctorch.nn.Linear(k, n, dtype=dtype), ctorch.nn.ReLU())
+            with ctorch.no_grad():
+                net[0].weight.copy_(y.t()), net[0].bias.copy_(ctorch.tensor(c[0]))
+                assert (net(x).double().numpy() == np.maximum(exact + c[0], 0)).all(), (m, k, n)

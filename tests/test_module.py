@@ -729,3 +729,18 @@ def test_paths_that_scripts_use():
     assert nn.modules.module.Module is nn.Module and nn.modules.container.Sequential is nn.Sequential
     with pytest.raises(AttributeError):
         nn.modules.nothing
+
+
+def test_a_handle_that_comes_back_keeps_its_number_to_itself():
+    """The numbers of hooks made later are others, and removing one hook leaves the other."""
+    layer = nn.Linear(1, 1)
+    handle = layer.register_forward_hook(lambda *_: None)
+    hooks, extra, number = handle.__reduce__()[2]
+    handle.__setstate__((hooks, extra, number + 5))
+    later = [layer.register_forward_hook(lambda *_: None) for _ in range(3)]
+    assert len({number + 5, *(h.id for h in later)}) == 4
+    for state, kind, words in ((3, TypeError, "expects a tuple"), ((hooks, extra, -1), ValueError, "cannot be negative"), ((1, 2, 3), TypeError, "dict")):
+        with pytest.raises(kind, match=words):
+            handle.__setstate__(state)
+    later[0].remove()
+    assert len(layer._forward_hooks) == 3

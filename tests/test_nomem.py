@@ -2,7 +2,9 @@
 
 A scenario is run again and again with its 1st, 2nd, 3rd ... allocation failing, once or from then on, until it succeeds.
 Two allocators fail: ctorch's own (tensors' memory, by _C._fail_after) and Python's (objects, by _testcapi.set_nomemory).
-After each fault the operands hold what they held, and the bytes and tensors alive are as many as before.
+What ctorch keeps for later use is given back before each run, so that it has to allocate.  After each fault the operands
+hold what they held, and the bytes and tensors alive are as many as before.  The scenarios are those named below, and every
+call of op_calls.py with its gradients, for Python's allocators also those of the gradients.
 
 The interpreter loses references of its own: where the start of a Python function fails in CPython 3.11 (the cells of
 variables that an inner function uses, the tuple of *args), its arguments stay alive.  So Python's allocators do not fail
@@ -12,7 +14,9 @@ in the scenarios of INTERPRETED, which begin such functions; copy.deepcopy of a 
 import copy
 import gc
 
+import nomem_calls
 import pytest
+from op_calls import CALLS, scope
 
 import ctorch
 from ctorch import nn
@@ -236,7 +240,7 @@ ALL = {**SCENARIOS, **CHANGING}
 def contents(value):
     """Tensors and containers as plain data, to be compared."""
     if isinstance(value, ctorch.Tensor):
-        return value.detach().tolist(), value.requires_grad, value.grad is not None and value.grad.tolist()
+        return value.detach().numpy().tobytes(), value.requires_grad, value.is_leaf and contents(value.grad)
     if isinstance(value, nn.Module):
         return [contents(p) for p in value.parameters()]
     return [contents(v) for v in value] if isinstance(value, list) else None
@@ -263,6 +267,7 @@ def fail_python(n, persistent):
 
 def attempt(run, given, fail, allow, n, persistent):
     """True if run succeeds with its n-th allocation failing, False after MemoryError; all else is passed on."""
+    ctorch._C._empty_cache()
     try:
         fail(n, persistent)
         run(given)
@@ -273,25 +278,26 @@ def attempt(run, given, fail, allow, n, persistent):
         allow()
 
 
-def faults(name, fail, allow, persistent):
+def faults(run, fresh, fail, allow, persistent, changing=False):
     """How many allocations of a scenario failed, each leaving everything as it was; in the end nothing is left."""
     gc.collect()
+    gc.freeze()                                  # what earlier tests left is not looked through at each collection
     at_first = ctorch._C._live()
-    failed = faults_with_operands(name, fail, allow, persistent)
+    failed = faults_with_operands(run, fresh, fail, allow, persistent, changing)
     gc.collect()
     assert ctorch._C._live() == at_first, "a failed call kept an operand"
     return failed
 
 
-def faults_with_operands(name, fail, allow, persistent):
-    run, given, failed, successes = ALL[name], operands(), 0, 0
+def faults_with_operands(run, fresh, fail, allow, persistent, changing):
+    given, failed, successes = fresh(), 0, 0
     before = snapshot(given)
-    if name in SCENARIOS:
+    if not changing:
         run(given)
         gc.collect()
     for n in range(1, MOST):
-        if name in CHANGING:
-            given = operands()
+        if changing:
+            given = fresh()
             gc.collect()
         live = ctorch._C._live()
         ctorch.manual_seed(0)
@@ -309,11 +315,12 @@ def faults_with_operands(name, fail, allow, persistent):
     raise AssertionError(f"still failing after {MOST} allocations")
 
 
+def faults_of(name, fail, allow, persistent):
+    return faults(ALL[name], operands, fail, allow, persistent, name in CHANGING)
+
+
 @pytest.fixture(scope="module", autouse=True)
-def collections_are_short():
-    """What lived before is not looked through again at each of the thousands of collections."""
-    gc.collect()
-    gc.freeze()
+def unfrozen_in_the_end():
     yield
     gc.unfreeze()
 
@@ -325,7 +332,7 @@ counted = {}
 @pytest.mark.parametrize("persistent", [False, True], ids=["once", "from then on"])
 @pytest.mark.parametrize("name", ALL)
 def test_own_allocator(name, persistent):
-    failed = counted["own", name, persistent] = faults(name, fail_own, allow_own, persistent)
+    failed = counted["own", name, persistent] = faults_of(name, fail_own, allow_own, persistent)
     # One failure is survived: the allocator empties its cache and tries again.
     assert failed > 0 or not persistent or name in WITHOUT_TENSORS
 
@@ -334,7 +341,7 @@ def test_own_allocator(name, persistent):
 @pytest.mark.parametrize("persistent", [False, True], ids=["once", "from then on"])
 @pytest.mark.parametrize("name", [name for name in ALL if name not in INTERPRETED])
 def test_pythons_allocators(name, persistent):
-    counted["python", name, persistent] = faults(name, fail_python, _testcapi.remove_mem_hooks, persistent)
+    counted["python", name, persistent] = faults_of(name, fail_python, _testcapi.remove_mem_hooks, persistent)
 
 
 @pytest.mark.nomem
@@ -348,7 +355,46 @@ def test_enough_faults():
 
 @pytest.mark.parametrize("name", QUICK)
 def test_quickly(name):
-    assert faults(name, fail_python, _testcapi.remove_mem_hooks, True) > 0, f"{name} allocates nothing"
+    assert faults_of(name, fail_python, _testcapi.remove_mem_hooks, True) > 0, f"{name} allocates nothing"
+
+
+def gradients(code, names, twice):
+    leaves = [value for value in names.values() if isinstance(value, ctorch.Tensor) and value.requires_grad]
+    result = eval(code, {}, names)
+    if not result.requires_grad:
+        return
+    for g in ctorch.autograd.grad(result.sum(), leaves, allow_unused=True, create_graph=twice):
+        if g is not None and g.requires_grad:
+            ctorch.autograd.grad(g.sum(), leaves, allow_unused=True, retain_graph=True)
+
+
+PYTHON = (fail_python, _testcapi.remove_mem_hooks)
+WAYS = {"python from then on": (*PYTHON, True), "python once": (*PYTHON, False), "own from then on": (fail_own, allow_own, True)}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("text", [text for text in CALLS if "einsum" not in text])
+@pytest.mark.filterwarnings("ignore")
+def test_calls_with_gradients(text, way):
+    code = compile(text, "a call", "eval")
+    failed = faults(lambda given: gradients(code, given, way.startswith("python")), lambda: scope(ctorch), *WAYS[way])
+    assert failed > 0 or text == "x.detach()" and way.startswith("own")
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("text", nomem_calls.CALLS)
+def test_calls(text, way):
+    code = compile(text, "a call", "eval")
+    changing = "out=" in text or "backward" in text
+    faults(lambda given: eval(code, {}, given), nomem_calls.names, *WAYS[way], changing=changing)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("text", nomem_calls.CHANGING)
+@pytest.mark.filterwarnings("ignore")
+def test_calls_that_change(text, way):
+    code = compile(text, "a call", "eval")
+    faults(lambda given: eval(code, {}, given), nomem_calls.names_to_change, *WAYS[way], changing=True)
 
 
 def test_both_classes_catch_it():

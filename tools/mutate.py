@@ -3,15 +3,18 @@
     python tools/mutate.py --n 100 --seed 0          prints killed or survived with the change, and the share killed
 
 Each mutant is one changed token: a comparison, an arithmetic or logical operator, a constant off by one, an increment,
-true for false.  It is built in a copy of the tree (the objects of this one are copied along, so that one file compiles)
-and run against the test files that stand beside its folder in SOURCES, those about the file first, until one fails.  A mutant that
-does not compile, or whose object is the original's, does not count.
+true for false.  It is built in a copy of the tree, where only the objects that read the file are compiled again (of a
+kernel, those of this machine's CPU level), and run against the test files that stand beside its folder in SOURCES, those
+about the file first, until one fails.  A mutant that does not compile, or whose objects are the original's, does not count.
+--skip and --n cut a seed's sequence into parts, which may run side by side; --only runs some mutants of it again.
 """
 
 import argparse
 import os
 import random
 import re
+import resource
+import shlex
 import shutil
 import signal
 import subprocess
@@ -20,18 +23,23 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+MEMORY = 12 << 30  # that a process may map
 SOURCES = {
     "abi": ["test_table.py", "test_reduce.py", "test_autograd.py"],
-    "autograd": ["test_autograd.py", "test_properties_math.py", "test_leaks.py", "test_threads.py"],
-    "core": ["test_properties.py", "test_reduce.py", "test_indexing.py", "test_properties_math.py", "test_autograd.py",
-             "test_threads.py", "test_nomem.py"],
-    "kernels": ["test_properties_math.py", "test_table.py", "test_reduce.py", "test_random_streams.py", "test_optim.py",
-                "test_softmax_loss.py"],
-    "nn": ["test_module.py", "test_module_forms.py", "test_functional.py", "test_transforms.py", "test_leaks.py"],
-    "ops": ["test_properties.py", "test_properties_math.py", "test_construct.py", "test_indexing.py", "test_reduce.py",
-            "test_sort.py", "test_softmax_loss.py", "test_functional.py", "test_autograd.py", "test_table.py", "test_leaks.py"],
-    "python": ["test_properties.py", "test_print.py", "test_numpy.py", "test_construct.py", "test_indexing.py",
-               "test_compat.py", "test_leaks.py"],
+    "autograd": ["test_autograd.py", "test_refusals.py", "test_properties_math.py", "test_module.py", "test_leaks.py",
+                 "test_nomem.py", "test_threads.py"],
+    "core": ["test_properties.py", "test_edges.py", "test_indexing.py", "test_reduce.py", "test_sort.py", "test_properties_math.py",
+             "test_numpy.py", "test_autograd.py", "test_nomem.py", "test_threads.py", "test_optim.py", "test_table.py"],
+    "kernels": ["test_linalg.py", "test_reduce.py", "test_softmax_loss.py", "test_properties_math.py", "test_random_streams.py",
+                "test_optim.py", "test_table.py", "test_threads.py"],
+    "nn": ["test_module.py", "test_module_forms.py", "test_refusals.py", "test_functional.py", "test_transforms.py", "test_copy.py",
+           "test_compat.py", "test_nomem.py", "test_leaks.py"],
+    "ops": ["test_refusals.py", "test_functional.py", "test_edges.py", "test_linalg.py", "test_indexing.py", "test_softmax_loss.py",
+            "test_properties.py", "test_properties_math.py", "test_construct.py", "test_reduce.py", "test_sort.py", "test_init.py",
+            "test_random_streams.py", "test_autograd.py", "test_copy.py", "test_optim.py", "test_nomem.py", "test_table.py",
+            "test_leaks.py"],
+    "python": ["test_refusals.py", "test_edges.py", "test_print.py", "test_numpy.py", "test_indexing.py", "test_properties.py",
+               "test_construct.py", "test_copy.py", "test_compat.py", "test_cuda.py", "test_nomem.py", "test_leaks.py"],
 }
 SWAPS = {
     "<": ["<="], "<=": ["<"], ">": [">="], ">=": [">"], "==": ["!="], "!=": ["=="], "&&": ["||"], "||": ["&&"],
@@ -57,17 +65,17 @@ def places(text):
         yield found.start(), found.end(), token
 
 
-def mutants(seed):
+def mutants(root, seed):
     """(path, start, end, new token) at random, files in proportion to what can change in them."""
     draw = random.Random(seed)
     sites = []
     for folder in SOURCES:
-        for path in sorted((ROOT / "csrc" / folder).glob("*")):
+        for path in sorted((root / "csrc" / folder).glob("*")):
             if path.suffix in (".c", ".inc") and path.name != "platform.c":
                 sites += [(path, *place) for place in places(path.read_text())]
     draw.shuffle(sites)
     for path, start, end, token in sites:
-        yield path.relative_to(ROOT), start, end, draw.choice(SWAPS[token])
+        yield path.relative_to(root), start, end, draw.choice(SWAPS[token])
 
 
 def difference(path, text, start, end, new):
@@ -79,9 +87,11 @@ def difference(path, text, start, end, new):
 
 
 def run(command, cwd, seconds, **environment):
-    """The exit status; the whole process group ends with its time."""
-    process = subprocess.Popen(command, cwd=cwd, env={**os.environ, **environment}, stdout=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL, start_new_session=True)
+    """The exit status; the whole process group ends with its time, and no mutant takes all memory."""
+    environment = {**os.environ, "CTORCH_BUILD_CUDA": "0", "CTORCH_BUILD_SIM": "0", **environment}
+    process = subprocess.Popen(command, cwd=cwd, env=environment, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL, start_new_session=True, preexec_fn=lambda: resource.setrlimit(
+                                   resource.RLIMIT_AS, (MEMORY, MEMORY)))
     try:
         return process.wait(seconds)
     except subprocess.TimeoutExpired:
@@ -90,12 +100,63 @@ def run(command, cwd, seconds, **environment):
         return "timeout"
 
 
-def build(tree):
-    return run([sys.executable, "setup.py", "--quiet", "build_ext", "--inplace"], tree, 900) == 0
+class Tree:
+    """A copy of this tree, built; what setup.py left there says how each object is made and how they are linked."""
 
+    def __init__(self, folder):
+        self.folder = folder
+        left_out = (".git", ".venv", "lib.*", "asan", "tsan", "debug", "coverage", "matrix", "wheel", "suite", "_cuda*.so", "_cuda_sim",
+                    "*coverage*", "*debug*", "*address*", "*thread*")
+        shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(*left_out))
+        if run([sys.executable, "setup.py", "--quiet", "build_ext", "--inplace"], folder, 1800) != 0:
+            sys.exit("the tree itself does not build")
+        self.objects = max((folder / "build" / "objects").glob("*/link.cmd"), key=lambda path: path.stat().st_mtime).parent
+        self.library = next((folder / "ctorch").glob("_C.*.so"))
+        said = subprocess.run([sys.executable, "-c", "import ctorch; print(ctorch._C._cpu_level())"], cwd=folder, capture_output=True,
+                              env={**os.environ, "PYTHONPATH": str(folder)}, text=True, check=True)
+        self.other_levels = {f".{level}" for level in ("baseline", "avx2", "avx512")} - {f".{said.stdout.strip()}"}
 
-def library(tree):
-    return next((tree / "ctorch").glob("_C*.so")).read_bytes()
+    def objects_of(self, path):
+        """The objects that read that file."""
+        for rule in sorted(self.objects.glob("*.d")):
+            if rule.with_suffix("").suffix not in self.other_levels and str(path) in rule.read_text().split():
+                yield rule.with_suffix(".o")
+
+    def command(self, stamp):
+        """setup.py's command, without the warnings that are errors."""
+        return [word for word in shlex.split(stamp.read_text().splitlines()[-1]) if not word.startswith("-Werror")]
+
+    def build(self, made):
+        """Whether the objects compile and the library links."""
+        compiled = all(run(self.command(made_one.with_suffix(".cmd")), self.folder, 900) == 0 for made_one in made)
+        if not compiled or run(self.command(self.objects / "link.cmd"), self.folder, 300) != 0:
+            return False
+        shutil.copy(self.objects / "_C.so", self.library)
+        return True
+
+    def judge(self, change, tests, seconds):
+        """What became of a mutant: the test file that noticed, "" for none, None for a mutant that does not count."""
+        path, start, end, new = change
+        source = self.folder / path
+        text, made = source.read_text(), list(self.objects_of(path))
+        before = {one: one.read_bytes() for one in made}
+        source.write_text(text[:start] + new + text[end:])
+        try:
+            if not self.build(made) or all(one.read_bytes() == content for one, content in before.items()):
+                return None
+            return self.noticed(tests, seconds)
+        finally:
+            source.write_text(text)
+            for one, content in before.items():
+                one.write_bytes(content)
+
+    def noticed(self, tests, seconds):
+        for name in tests:
+            status = run([sys.executable, "-m", "pytest", "-q", "-x", "-m", "not slow", "-p", "no:cacheprovider", f"tests/{name}"],
+                         self.folder, seconds, PYTHONPATH=str(self.folder))
+            if status != 0:
+                return f"{name}{' (no end)' if status == 'timeout' else ''}"
+        return ""
 
 
 def tests_of(path):
@@ -104,44 +165,29 @@ def tests_of(path):
     return sorted(SOURCES[path.parts[1]], key=lambda name: not any(word in name for word in words))
 
 
-def judge(tree, tests, seconds):
-    """The test file that noticed, or None."""
-    for name in tests:
-        status = run([sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", f"tests/{name}"], tree, seconds,
-                     PYTHONPATH=str(tree))
-        if status != 0:
-            return f"{name}{' (no end)' if status == 'timeout' else ''}"
-    return None
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--n", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--skip", type=int, default=0, help="leave out so many mutants of the seed's sequence")
-    parser.add_argument("--seconds", type=int, default=300, help="a test file that takes longer does not end")
+    parser.add_argument("--only", type=int, nargs="*", help="numbers of mutants in that sequence")
+    parser.add_argument("--seconds", type=int, default=150, help="a test file that takes longer does not end")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        tree = Path(scratch) / "tree"
-        shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(".git", ".venv", "lib.*", "asan", "tsan", "debug", "coverage",
-                                                                  "*sanitize*", "*coverage*", "*debug*", "*address*", "*thread*"))
-        if not build(tree):
-            sys.exit("the tree itself does not build")
-        original = library(tree)
+        tree = Tree(Path(scratch) / "tree")
         killed = counted = 0
-        for k, (path, start, end, new) in enumerate(mutants(options.seed)):
-            if k < options.skip:
+        for number, change in enumerate(mutants(tree.folder, options.seed)):
+            if number < options.skip or options.only is not None and number not in options.only:
                 continue
-            if counted == options.n:
+            if counted == options.n or options.only and number > max(options.only):
                 break
-            text = (tree / path).read_text()
-            (tree / path).write_text(text[:start] + new + text[end:])
-            if build(tree) and library(tree) != original:
-                noticed = judge(tree, tests_of(path), options.seconds)
-                counted += 1
-                killed += noticed is not None
-                print(f"{'killed by ' + noticed if noticed else 'SURVIVED'}  {difference(path, text, start, end, new)}", flush=True)
-            (tree / path).write_text(text)
+            noticed = tree.judge(change, tests_of(change[0]), options.seconds)
+            if noticed is None:
+                continue
+            counted += 1
+            killed += noticed != ""
+            said = f"killed by {noticed}" if noticed else "SURVIVED"
+            print(f"{number}: {said}  {difference(change[0], (tree.folder / change[0]).read_text(), *change[1:])}", flush=True)
         print(f"{killed} of {counted} killed, seed {options.seed}")
         return 0 if killed * 100 >= 85 * counted else 1
 

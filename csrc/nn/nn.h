@@ -38,8 +38,18 @@ typedef struct Module {
 } Module;
 
 extern PyTypeObject *nn_ModuleType, *nn_SequentialType, *nn_LinearType, *nn_RemovableHandleType;
-#define module_check(o)    PyObject_TypeCheck((PyObject *)(o), nn_ModuleType)
-#define parameter_check(o) PyObject_TypeCheck((PyObject *)(o), ParameterType)
+
+static inline bool
+module_check(PyObject *o)
+{
+    return PyObject_TypeCheck(o, nn_ModuleType);
+}
+
+static inline bool
+parameter_check(PyObject *o)
+{
+    return PyObject_TypeCheck(o, ParameterType);
+}
 
 /* Attribute names that C looks up, interned once. */
 /* clang-format off */

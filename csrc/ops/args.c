@@ -247,13 +247,20 @@ scalar_from_object(PyObject *o, Scalar *out)
     PyNumberMethods *number = Py_TYPE(o)->tp_as_number;
     if (number == NULL || Py_TYPE(o)->tp_iter || PyComplex_Check(o))
         return 0;
-    PyObject *converted = NULL;
+    PyObject *converted, *dtype;
     if (number->nb_index)
         converted = PyNumber_Index(o);
-    else if (number->nb_float && PyObject_HasAttrString(o, "dtype"))
-        converted = object_is_bool(o) ? PyBool_FromLong(PyObject_IsTrue(o)) : PyNumber_Float(o);
-    else
+    else if (number->nb_float == NULL)
         return 0;
+    else if ((dtype = PyObject_GetAttrString(o, "dtype")) == NULL) {
+        if (!PyErr_ExceptionMatches(PyExc_AttributeError))
+            return -1;
+        PyErr_Clear();
+        return 0;
+    } else {
+        Py_DECREF(dtype);
+        converted = object_is_bool(o) ? PyBool_FromLong(PyObject_IsTrue(o)) : PyNumber_Float(o);
+    }
     if (converted == NULL)
         return -1;
     int result = scalar_from_object(converted, out);

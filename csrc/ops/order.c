@@ -311,6 +311,8 @@ check_q_range(const char *op, Tensor *q)
 static Tensor *
 quantile_ranks(Tensor *rows, Tensor *q, bool ignore_nan)
 {
+    if (rows == NULL || q == NULL)
+        return NULL;
     int64_t last = rows->dims[rows->ndim - 1] - 1, dim = -1;
     if (ignore_nan) {
         Tensor *numbers = op_sum_dims(op_logical_not(op_isnan(rows)), 1, &dim, true);

@@ -229,10 +229,10 @@ static int
 operand_of(PyObject *o, Operand *out)
 {
     *out = (Operand){.tensor = tensor_check(o) ? (Tensor *)o : NULL};
-    if (out->tensor != NULL || scalar_from_object(o, &out->scalar) == 1)
-        return 0;
-    error(PyExc_TypeError, "result_type(): arguments must be tensors or numbers, not %s", Py_TYPE(o)->tp_name);
-    return -1;
+    int got = out->tensor != NULL ? 1 : scalar_from_object(o, &out->scalar);
+    if (got == 0)
+        error(PyExc_TypeError, "result_type(): arguments must be tensors or numbers, not %s", Py_TYPE(o)->tp_name);
+    return got == 1 ? 0 : -1;
 }
 
 static PyObject *

@@ -402,7 +402,7 @@ add_suffixes(Text *text, Tensor *t, int64_t indent, bool has_values)
 static int
 add_prefix(Text *text, Tensor *t)
 {
-    if (tensor_exact(t)) {
+    if (tensor_exact((PyObject *)t)) {
         text_add(text, "tensor(");
         return 0;
     }
@@ -450,7 +450,7 @@ tensor_repr(Tensor *t)
     if (text == NULL || !PyObject_TypeCheck((PyObject *)t, ParameterType))
         return text;
     PyObject *wrapped = PyUnicode_FromFormat(
-        tensor_exact(t) ? "Parameter containing:\n%U" : "Parameter containing:\nParameter(%U)", text);
+        tensor_exact((PyObject *)t) ? "Parameter containing:\n%U" : "Parameter containing:\nParameter(%U)", text);
     Py_DECREF(text);
     return wrapped;
 }

@@ -1,0 +1,310 @@
+"""Refused calls: the class of the error and its key phrase, and that the operands are what they were.
+
+Beside bad_calls.py, whose calls tests/hard compares with PyTorch and test_leaks.py repeats: these are about the corners of
+each function and ctorch's own limits.
+"""
+
+import builtins
+import copy
+import pickle
+
+import numpy as np
+import pytest
+from bad_calls import CALLS as BAD_CALLS
+from bad_calls import names as bad_names
+
+import ctorch
+from ctorch import nn
+from ctorch.nn import functional as F
+
+
+class Two(ctorch.autograd.Function):
+    """Two inputs, two outputs, and whatever a test puts in place of forward."""
+
+    @staticmethod
+    def forward(ctx, x, y):
+        return x * 2, y * 3
+
+    @staticmethod
+    def backward(ctx, g, h):
+        return g, h
+
+
+class Bare(nn.Module):
+    def __init__(self):
+        self.weight = nn.Parameter(ctorch.ones(1))
+
+
+class Shown(nn.Module):
+    def extra_repr(self):
+        return 3
+
+
+def hooked(hook, how="register_hook"):
+    leaf = ctorch.ones(2, requires_grad=True)
+    y = leaf * 2
+    getattr(leaf if how.endswith("grad_hook") else y.grad_fn if how == "register_prehook" else y, how)(hook)
+    y.sum().backward()
+
+
+def dirty_view(*args):
+    class Dirty(ctorch.autograd.Function):
+        @staticmethod
+        def forward(ctx, other, x):
+            ctx.mark_dirty(x)
+            return x.mul_(2)
+
+    Dirty.apply(*args)
+
+
+def saves_many(x):
+    class Many(ctorch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(*[x] * 70000)
+            return x * 2
+
+    Many.apply(x)
+
+
+def state_hook(result):
+    module = nn.Linear(1, 1)
+    module.register_state_dict_post_hook(lambda *args: result) if hasattr(module, "register_state_dict_post_hook") \
+        else module._register_state_dict_hook(lambda *args: result)
+    return module.state_dict()
+
+
+def names():
+    torch = ctorch
+    return {"torch": torch, "C": torch._C, "nn": nn, "F": F, "np": np, "copy": copy, "pickle": pickle, "Two": Two, "Bare": Bare,
+            "Shown": Shown, "hooked": hooked, "dirty_view": dirty_view, "saves_many": saves_many, "state_hook": state_hook,
+            "x": torch.arange(6.0).view(2, 3), "y": torch.ones(2, 3), "v": torch.arange(3.0), "s": torch.tensor(2.0),
+            "c": torch.ones(2, 3, 4), "n": torch.arange(6).view(2, 3), "i": torch.tensor([0, 1, 1]), "e": torch.ones(0, 3),
+            "k": torch.ones(2, 3) > 0, "b": torch.tensor([True, False]), "h": torch.ones(2, 3).half(),
+            "w": torch.ones(2, 3, requires_grad=True), "meta": torch.ones(2, 3, device="meta"),
+            "wide": torch.ones((1,) * 40), "net": nn.Sequential(nn.Linear(3, 2), nn.ReLU())}
+
+
+# text | class | phrase
+REFUSED = r"""
+torch.autograd.backward() | TypeError | missing 1 required positional argument: 'tensors'
+torch.autograd.backward(w.sum(), None, None, False, None, None, 7) | TypeError | takes at most 6 arguments (7 given)
+torch.autograd.backward(w.sum(), nonsense=1) | TypeError | backward() got an unexpected
+torch.autograd.backward(w.sum(), tensors=w) | TypeError | backward() got
+torch.autograd.backward([w.sum(), 3]) | TypeError | element 1 is of type int
+torch.autograd.backward(w.sum(), [3]) | TypeError | element 0 is of type int
+torch.autograd.backward(w.sum(), inputs=[3]) | TypeError | element 0 is of type int
+torch.autograd.grad(w.sum()) | TypeError | grad() missing required argument 'inputs'
+torch.autograd.grad(inputs=w) | TypeError | grad() missing required argument 'outputs'
+torch.autograd.grad(w.sum(), w, [3]) | TypeError | element 0 is of type int
+Two.apply(w, y, z=3) | TypeError | apply() takes no keyword arguments
+dirty_view(w, (w * 1)[0]) | RuntimeError | an input that is a view must be the first argument
+saves_many(w) | RuntimeError | 70000 tensors are too many for one Function
+torch.autograd.Function.setup_context(None, (), None) | NotImplementedError | setup_context is not implemented
+hooked(lambda g: 3) | TypeError | hook
+hooked(lambda g: 3, 'register_prehook') | TypeError | expected tuple, but hook returned 'int'
+hooked(lambda p: 3, 'register_post_accumulate_grad_hook') | TypeError | expected None, but the post accumulate grad hook returned 'int'
+torch.no_grad()(abs, f=3) | TypeError | takes the function to decorate, no keywords
+(w * 2).grad_fn.variable | AttributeError | object has no attribute 'variable'
+(w * 2).grad_fn._saved_nonsense | AttributeError | has no attribute '_saved_nonsense'
+net.to_empty() | TypeError | to_empty() missing 1 required keyword-only argument: 'device'
+Bare() | AttributeError | cannot assign parameters before Module.__init__() call
+net.get_submodule(3) | TypeError | get_submodule() expects a str, not int
+net.get_parameter(3) | TypeError | expected a dotted name as a str, not int
+net.set_submodule('', nn.ReLU()) | ValueError | Cannot set the submodule without a target name!
+net.set_submodule('0', 3) | ValueError | `module` is not an nn.Module, found <class 'int'>
+net.set_submodule('0.weight.x', nn.ReLU()) | AttributeError | `weight` is not an nn.Module
+setattr(net, '__dict__', 3) | TypeError | __dict__ must be set to a dictionary
+net.__setstate__(3) | TypeError | __setstate__() expects a dict, not int
+repr(Shown()) | TypeError | extra_repr() must return a str, not int
+net.state_dict({}, '', False, 1) | TypeError | state_dict() takes
+state_hook(3) | RuntimeError | state_dict
+list(net.named_modules(memo=[])) | TypeError | named_modules(): memo must be a set, not list
+torch.zeros((1,) * 65) | RuntimeError | too many dimensions: 65, at most 64 are supported
+x.repeat((1,) * 65) | RuntimeError | repeat: a tensor has at most 64 dimensions, not 65
+x.repeat(2 ** 62, 2 ** 62) | RuntimeError | overflow
+torch.ones((0,) + (1,) * 39).repeat((2,) * 40) | RuntimeError | repeat: too many repeated dimensions (40)
+x.repeat_interleave(x) | RuntimeError | repeats has to be an int tensor
+x.repeat_interleave(torch.tensor([1, -1]), 0) | RuntimeError | repeats can not be negative
+x.repeat_interleave(torch.tensor([2 ** 62, 2 ** 62]), 0) | RuntimeError | overflow
+torch.fliplr(v) | RuntimeError | Input must be >= 2-d.
+torch.flipud(s) | RuntimeError | Input must be >= 1-d.
+x.rot90(1, (0, 0)) | RuntimeError | expected rotation dims to be different, but got dim0 = 0 and dim1 = 0
+x.rot90(1, (0, 5)) | IndexError | Dimension out of range
+x.roll(()) | RuntimeError | `shifts` required
+x.roll((1,) * 65, (0,) * 65) | RuntimeError | roll: at most 64 shifts can be given, not 65
+s.diag_embed() | RuntimeError | input must have at least 1 dimension
+v.diag_embed(0, 0, 0) | RuntimeError | diagonal dimensions cannot be identical 0, 0
+v.diag_embed(0, 0, 7) | IndexError | Dimension out of range
+x.movedim((0, 0), (0, 1)) | RuntimeError | movedim: repeated dim in `source`
+x.movedim((0, 1), (0, 0)) | RuntimeError | movedim: repeated dim in `destination`
+torch.div(x, y, rounding_mode='up') | RuntimeError | one of None, 'trunc', or 'floor' but found 'up'
+torch.bincount(i, weights=v[:2]) | RuntimeError | weights should be 1-d and have the same length as input
+torch.bincount(torch.tensor([2 ** 63 - 1])) | RuntimeError | maximum value of input overflowed
+torch.sum(x, 0, out=3) | TypeError | argument 'out' must be Tensor, not int
+torch.sum(w, 0, out=v) | RuntimeError | don't support automatic differentiation
+torch.sum(x, 0, out=torch.zeros(3, dtype=torch.int64)) | RuntimeError | result type Float can't be cast to the desired output type Long
+torch.max(x, 0, out=v) | TypeError | argument 'out' must be a tuple of 2 Tensors
+torch.max(x, 0, out=(v,)) | TypeError | argument 'out' must be a tuple of 2 Tensors
+meta.equal(meta) | NotImplementedError | meta device has no data to compare
+meta.cpu() | NotImplementedError | Cannot copy out of meta tensor; no data!
+meta.tolist() | NotImplementedError | Cannot copy out of meta tensor; no data!
+torch.zeros(2, layout='sparse') | NotImplementedError | layout sparse is not supported: every tensor is torch.strided
+meta.numpy() | TypeError | can't convert meta device type tensor to numpy
+meta.unique() | NotImplementedError | 'meta' tensors do not have here
+meta[0, 0].item() | RuntimeError | Tensor.item() cannot be called on meta tensors
+torch.meshgrid([v] * 65, indexing='ij') | RuntimeError | meshgrid: at most 64 tensors, got 65
+torch.meshgrid(v, i, indexing='ij') | RuntimeError | meshgrid expects all tensors to have the same dtype
+C.meshgrid(v, indexing='ij', nonsense=1) | TypeError | meshgrid() takes one keyword argument, indexing
+F.embedding(i, x, sparse=True) | NotImplementedError | sparse gradients are not supported
+F.embedding(torch.zeros((1,) * 64, dtype=torch.int64), x) | RuntimeError | indices of 64 dimensions are too many
+F.one_hot(torch.zeros(0, dtype=torch.int64)) | RuntimeError | Can not infer total number of classes from empty tensor.
+F.one_hot(i, -2) | RuntimeError | num_classes should be positive
+x.clamp() | RuntimeError | At least one of 'min' or 'max' must not be None
+torch.positive(b) | RuntimeError | The `+` operator, on a bool tensor is not supported.
+F.prelu(x, y) | RuntimeError | Expected `weight` to be a scalar or 1D tensor, but got: ndim = 2
+torch.float_power(2, 3) | TypeError | at least one of input and exponent must be a Tensor
+torch.linalg.cross(x, v) | RuntimeError | inputs must have the same number of dimensions, got 2 and 1
+torch.cross(torch.ones(2), torch.ones(2)) | RuntimeError | no dimension of size 3 in input
+v.add_(x) | RuntimeError | output with shape [3] doesn't match the broadcast shape [2, 3]
+c[:1].add_(c) | RuntimeError | doesn't match the broadcast shape
+x.gather(0, torch.zeros(2, 4, dtype=torch.int64)) | RuntimeError | to be no larger than self [2, 3] apart from dimension 0
+x.scatter(0, i.view(1, 3), n) | RuntimeError | Expected self.dtype to be equal to src.dtype
+x.take_along_dim(x, 0) | RuntimeError | dtype of indices should be Long but got Float
+x.take_along_dim(i, 0) | RuntimeError | input and indices should have the same number of dimensions
+x.take_along_dim(torch.zeros(1, 2, dtype=torch.int64), 0) | RuntimeError | The size of tensor a (3) must match the size of tensor b (2) at non-singleton dimension 1
+x.take_along_dim(n, 5) | IndexError | Dimension out of range
+x.scatter(0, i.view(1, 3), 1.0, reduce='max') | RuntimeError | reduce argument must be either add or multiply, got 'max'
+x.index_put((i, i, i), v) | IndexError | too many indices for tensor of dimension 2
+s.index_select(0, i * 0) | RuntimeError | Index to scalar can have only 1 value, got 3
+x.index_add(0, i[:1], v) | RuntimeError | their dimensionality must match
+x.index_add(0, i[:1], x) | RuntimeError | Number of indices (1) should be equal to source.size(dim): (2)
+x.index_add(0, i[:2], c[0, :2]) | RuntimeError | source tensor shape must match self tensor shape
+x.index_add(0, i[:2], n) | RuntimeError | self (Float) and source (Long) must have the same scalar type
+x.index_copy(0, i[:2], n) | RuntimeError | self and source expected to have the same dtype
+x.index_copy(0, i[:2] + 7, x) | IndexError | index 8 is out of bounds for dimension 0 with size 2
+x.index_fill(0, v, 1) | IndexError | Expected dtype int64 for index
+x.index_fill(0, i, v) | RuntimeError | only supports a 0-dimensional value tensor
+e.take(i) | IndexError | tried to take from an empty tensor
+x.take(v) | RuntimeError | Expected a long tensor for index, but got Float
+x.put(i, n[0]) | RuntimeError | self and source expected to have the same dtype
+x.put(i, v[:2]) | IndexError | Expected source and index to have the same number of elements
+w.resize_(3) | RuntimeError | cannot resize variables that require grad
+torch.cat([torch.empty(2 ** 62, 0), torch.empty(2 ** 62, 0)]) | RuntimeError | overflow
+torch.cat([v, s]) | RuntimeError | zero-dimensional tensor (at position 1) cannot be concatenated
+s.split(1) | RuntimeError | split expects at least a 1-dimensional tensor
+s.split([1]) | RuntimeError | split expects at least a 1-dimensional tensor
+v.split([-1, 4]) | RuntimeError | split_with_sizes expects split_sizes have only non-negative entries
+s.chunk(2) | RuntimeError | chunk expects at least a 1-dimensional tensor
+s.tensor_split(2) | RuntimeError | expected at least a 1-dimensional tensor
+s.tensor_split((1,)) | RuntimeError | expected at least a 1-dimensional tensor
+v.tensor_split(torch.tensor([1], device='meta')) | RuntimeError | tensor_indices_or_sections to be on cpu
+torch.linalg.inv(v) | RuntimeError | must have at least 2 dimensions
+torch.linalg.inv(n[:, :2]) | RuntimeError | Expected a floating point or complex tensor as input. Got Long
+torch.linalg.inv(h[:, :2]) | RuntimeError | Low precision dtypes not supported. Got Half
+F.gaussian_nll_loss(x, y, -1.0) | ValueError | var has negative entry/entries
+F.gaussian_nll_loss(x, y, -y) | ValueError | var has negative entry/entries
+F.gaussian_nll_loss(x, y, torch.ones(5)) | ValueError | var is of incorrect size
+F.cosine_embedding_loss(x, y, y) | RuntimeError | 0D or 1D target tensor expected, multi-target not supported
+x.masked_scatter(n, x) | RuntimeError | only supports boolean masks, but got mask with dtype Long
+x.masked_scatter(k, n) | RuntimeError | expected self and source to have same dtypes but got Float and Long
+v.masked_scatter_(k, x) | RuntimeError | must broadcast to the tensor's shape [3]
+torch.mm(x, n.t()) | RuntimeError | expected m1 and m2 to have the same dtype, but got: float32 != int64
+torch.matmul(c, torch.ones(3, 4, 2)) | RuntimeError | The size of tensor a must match the size of tensor b: matmul of shapes
+torch.matmul(c, torch.ones(2, 3, 4)) | RuntimeError | mat1 and mat2 shapes cannot be multiplied
+torch.inner(x, torch.ones(2, 4)) | RuntimeError | the last dimension must match on both input tensors
+torch.mm(b.view(1, 2), b.view(2, 1)) | NotImplementedError | not implemented for 'Bool'
+F.linear(x, v) | RuntimeError | input must have a dimension, weight 2 and bias 1
+F.linear(s, x) | RuntimeError | input must have a dimension, weight 2 and bias 1
+F.linear(x, y, torch.ones(7)) | RuntimeError | must match the existing size (7): linear's bias
+F.linear(k, k) | NotImplementedError | not implemented for 'Bool'
+x.quantile(x) | RuntimeError | q must be a scalar or 1D tensor
+x.quantile(torch.tensor([0.5], dtype=torch.float64)) | RuntimeError | q tensor must be same dtype as the input tensor
+x.quantile(torch.tensor([0.5, 2.0])) | RuntimeError | q values must be in the range [0, 1]
+x.quantile(2.0) | RuntimeError | q must be in the range [0, 1] but got 2
+torch.bernoulli(x) | RuntimeError | p_in >= 0 && p_in <= 1
+x.bernoulli_(n) | RuntimeError | expected probabilities tensor to have floating type, got Long
+x.geometric_(1.5) | RuntimeError | expects p to be in (0, 1), but got p=1.5
+x.log_normal_(0, -1) | RuntimeError | log_normal_ expects std > 0.0, but found std=-1
+x.cauchy_(0, 0) | RuntimeError | cauchy_ expects sigma > 0.0, but found sigma=0
+n.to(torch.int8).random_(-300, 5) | RuntimeError | from is out of bounds for
+n.to(torch.int8).random_(0, 500) | RuntimeError | to - 1 is out of bounds for
+F.dropout(n, 0.5) | RuntimeError | can't be cast to the desired output type Long: dropout
+torch.randint(3, (2,), requires_grad=True) | RuntimeError | Only Tensors of floating point and complex dtype can require gradients
+torch.normal(v, torch.ones(2)) | RuntimeError | The size of tensor a
+torch.poisson(-y) | RuntimeError | invalid Poisson rate, expected rate to be non-negative
+torch.multinomial(n, 2) | RuntimeError | multinomial only supports floating-point dtypes for input, got: Long
+torch.multinomial(c, 2) | RuntimeError | prob_dist must be 1 or 2 dim
+torch.multinomial(v, 0) | RuntimeError | cannot sample n_sample <= 0 samples
+x.unflatten(0, ()) | RuntimeError | unflatten: sizes must be non-empty
+s.select(0, 0) | IndexError | select() cannot be applied to a 0-dim tensor.
+s[0:1] | IndexError | slice() cannot be applied to a 0-dim tensor.
+x[::-1] | ValueError | step must be greater than zero
+s.narrow(0, 0, 1) | RuntimeError | narrow() cannot be applied to a 0-dim tensor.
+x[0, 0, 0:1] | IndexError | too many indices for tensor of dimension 2
+wide.unsqueeze(0).expand((1,) * 65) | RuntimeError | too many dimensions: 65, at most 64 are supported
+torch.frombuffer(memoryview(bytes(16))[::2], dtype=torch.uint8) | ValueError | the buffer must be contiguous
+torch.frombuffer(bytes(17), dtype=torch.float32, offset=1) | ValueError | not aligned to the element size (4)
+x.to(1.5) | TypeError | to() received an invalid combination of arguments - got (float)
+x.to(nonsense=1) | TypeError | to() got an unexpected keyword argument 'nonsense'
+torch.device('cpu', 1000) | RuntimeError | Device index 1000 is too large, at most 127 is supported
+torch.device('cpu:x') | RuntimeError | Invalid device string: 'cpu:x'
+torch.device('') | RuntimeError | Device string must not be empty
+torch.device(1.5) | TypeError | device must be torch.device, str or int, not float
+torch.device(1, 1) | TypeError | argument 'type' must be str beside an index, not int
+torch.device('cpu:0', 1) | RuntimeError | must not include an index because index was passed explicitly: cpu:0
+torch.iinfo(torch.bool) | TypeError | torch.bool is not supported by torch.iinfo
+torch.finfo(torch.int8) | TypeError | Use torch.iinfo
+torch.Generator().manual_seed(2 ** 65) | RuntimeError | Overflow when unpacking unsigned long long
+torch.FloatTensor(*(1,) * 65) | RuntimeError | too many dimensions: 65, at most 64 are supported
+torch.FloatTensor('x', 'y') | TypeError | new() received an invalid combination of arguments
+torch.Size([1, 'x']) | TypeError | takes an iterable of 'int' (item 1 is 'str')
+torch.Size([2 ** 70]) | ValueError | Overflow when unpacking long long: item 0
+torch.Size([1]) + 'x' | TypeError | can only concatenate tuple (not str) to torch.Size
+x.as_subclass(int) | TypeError | argument 'cls' must be a subclass of Tensor
+x.as_subclass(3) | TypeError | argument 'cls' must be a subclass of Tensor
+nn.Parameter(3) | TypeError | Parameter(): data must be a Tensor, not int
+v.mT | RuntimeError | only supported on matrices or batches of matrices. Got 1-D tensor.
+s.size(0) | IndexError | Dimension specified as 0 but tensor has no dimensions
+(w * 1)[0].detach_() | RuntimeError | Can't detach views in-place. Use detach() instead.
+C._add_tensor_methods(3) | TypeError | a dict of functions is needed
+C._softmax_backward_data(x, v, 0) | RuntimeError | softmax backward: grad_output [2, 3] and output [3] must have one shape
+C._softmax_backward_data(x, y.double(), 0) | RuntimeError | softmax backward: expected scalar type Double but found Float
+"""
+CALLS = [tuple(part.strip() for part in line.rsplit(" | ", 2)) for line in REFUSED.strip().split("\n")]
+
+
+def contents(values):
+    return {name: value.detach().tolist() for name, value in values.items()
+            if isinstance(value, ctorch.Tensor) and value.device.type == "cpu"}
+
+
+@pytest.mark.parametrize("text, kind, phrase", CALLS, ids=[text for text, *_ in CALLS])
+def test_refused(text, kind, phrase):
+    scope = names()
+    before = contents(scope)
+    with pytest.raises(getattr(builtins, kind)) as caught:
+        eval(text, scope)
+    assert phrase in str(caught.value)
+    assert contents(scope) == before
+
+
+# What is said in other words than PyTorch's: tests/hard counts these.
+OTHER_WORDS = {text.strip() for text in """
+a.add() | a.add(1, 2, 3) | torch.add(a) | m - m | torch.sub(m, m) | torch.addcdiv(i, i, i) | w.unbind(0)[0].add_(1)
+w.detach().requires_grad_().copy_(b) | torch.reshape(a, 3.5) | a.select(0, 7) | torch.cat([a, 1]) | a.reshape() | a.size('x')
+torch.repeat_interleave(a, torch.tensor([1, 2, 3, 4, 5]), 0) | v.rot90() | torch.bmm(a, a) | torch.linspace(0) | torch.randperm(-1)
+torch.nn.functional.linear(v, a.double()) | setattr(w, 'grad', b) | F.nll_loss(v, a) | torch.promote_types(torch.float32, 5)
+torch.result_type(a, 'x') | torch.can_cast(torch.float32, 5)
+""".replace("\n", " | ").split(" | ")}
+
+
+@pytest.mark.parametrize("text, phrase", BAD_CALLS, ids=[text for text, _ in BAD_CALLS])
+def test_refused_as_pytorch_does(text, phrase):
+    values, scope = bad_names(ctorch)
+    before = contents(values)
+    with pytest.raises(Exception) as caught:
+        eval(text, scope)
+    assert (phrase in str(caught.value)) != (text in OTHER_WORDS)
+    if not text.startswith(("change", "overlap", "twice")):
+        assert contents(values) == before

@@ -1,0 +1,341 @@
+"""Expressions of the smaller parts of the interface, and what they are worth in plain Python and NumPy."""
+
+import copy
+import math
+import operator
+import pickle
+
+import numpy as np
+import pytest
+
+import ctorch
+
+pytestmark = pytest.mark.cpu
+
+
+def plain(value):
+    """Tensors, arrays and containers as lists, so that == compares all of a value."""
+    if isinstance(value, ctorch.Tensor):
+        return plain(value.detach().float().numpy() if value.dtype in (ctorch.half, ctorch.bfloat16) else value.detach().numpy())
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value
+
+
+def run(statement):
+    """The names after a statement."""
+    scope = NAMES()
+    exec(statement, scope)
+    return scope
+
+
+class Asked(ctorch.Tensor):
+    """Tells which function met it, with which arguments."""
+
+    @classmethod
+    def __torch_function__(cls, function, types, arguments=(), keywords=None):
+        return [function.__name__, [t.__name__ for t in types], len(arguments), sorted(keywords or {})]
+
+
+class Kept(ctorch.Tensor):
+    """A subclass without a say: results have its class."""
+
+
+class Odd:
+    """Neither a number nor an array; answers from the right."""
+
+    def __radd__(self, other):
+        return "radd"
+
+    def __rpow__(self, other):
+        return "rpow"
+
+
+class Whole:
+    def __index__(self):
+        return 3
+
+
+class Unable:
+    def __index__(self):
+        raise KeyError("no index")
+
+
+def raised(call):
+    """The class and the first words of what a call raises."""
+    try:
+        call()
+    except Exception as problem:
+        return f"{type(problem).__name__}: {problem}"[:60]
+    return "nothing"
+
+
+def NAMES():
+    torch = ctorch
+    a = np.arange(6.0, dtype=np.float32).reshape(2, 3)
+    return {"torch": torch, "nn": torch.nn, "F": torch.nn.functional, "C": torch._C, "np": np, "math": math, "copy": copy,
+            "pickle": pickle, "operator": operator, "run": run, "raised": raised, "Asked": Asked, "Kept": Kept, "odd": Odd(), "whole": Whole(), "unable": Unable(), "a": a, "x": torch.from_numpy(a.copy()), "b": np.arange(6).reshape(2, 3),
+            "n": torch.arange(6).view(2, 3), "v": torch.arange(3.0), "u": np.arange(3.0), "i": torch.tensor([0, 2, 1]),
+            "meta": torch.ones(2, 3, device="meta"), "net": torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.ReLU())}
+
+
+# expression | what it is worth
+WORTH = r"""
+(x / 7).round_(decimals=2) | np.round(a / np.float32(7), 2)
+n.int() // torch.tensor([[1, -2, 3]], dtype=torch.int32) | b // np.array([[1, -2, 3]])
+n.int() % torch.tensor([[1, -2, 3]], dtype=torch.int32) | b % np.array([[1, -2, 3]])
+x.new_empty_strided((2, 3), (1, 2)).stride() | (1, 2)
+torch.zeros(1).resize_as_(x).shape | (2, 3)
+x.is_same_size(v) | False
+x.is_same_size(x + 1) | True
++x | a
+torch.positive(n) | b
+x.deg2rad_() | np.deg2rad(a)
+torch.rad2deg(x).round() | np.rad2deg(a).round()
+torch.argwhere(n > 3) | np.argwhere(b > 3)
+v.scatter(0, i[:2], 5.0, reduce='add') | [5, 1, 7]
+v.scatter(0, i[:2], torch.tensor([5.0, 6.0]), reduce='multiply') | [0, 1, 12]
+v.clone().scatter_(0, i[:2], torch.tensor([5.0, 6.0]), reduce='add') | [5, 1, 8]
+v.clone().scatter_(0, i[:2], 3.0, reduce='multiply') | [0, 1, 6]
+x.split_with_sizes((1, 2), 1) | [a[:, :1], a[:, 1:]]
+torch.split_with_sizes(x, (1, 2), 1)[1] | a[:, 1:]
+torch.tensor_split(x, (1, 2), 1) | [a[:, :1], a[:, 1:2], a[:, 2:]]
+torch.tensor_split(x, torch.tensor([1]), 1) | [a[:, :1], a[:, 1:]]
+torch.tensor_split(x, torch.tensor(3), 1) | [a[:, :1], a[:, 1:2], a[:, 2:]]
+torch.flip(x, (0, 1)) | a[::-1, ::-1]
+torch.fliplr(x) | a[:, ::-1]
+torch.flipud(x) | a[::-1]
+x.reshape_as(torch.zeros(3, 2)) | a.reshape(3, 2)
+x.where(x > 2, -x) | np.where(a > 2, a, -a)
+x.where(x > 2, 7) | np.where(a > 2, a, 7)
+torch.reshape(x, (3, 2)) | a.reshape(3, 2)
+torch.permute(x, (1, 0)) | a.T
+torch.std_mean(x, 1) | [a.std(1, ddof=1), a.mean(1)]
+torch.std_mean(x) | [a.std(ddof=1), a.mean()]
+torch.randint_like(n, 4, 5) | np.full((2, 3), 4)
+x.bernoulli_(torch.ones(2, 3)) | np.ones((2, 3))
+C._softmax_backward_data(x, torch.full((2, 3), 0.5), 1) | 0.5 * (a - 0.5 * a.sum(1, keepdims=True))
+C._log_softmax_backward_data(x, torch.zeros(2, 3), 1) | a - a.sum(1, keepdims=True)
+x.short().dtype | torch.int16
+n.bool() | b != 0
+x.itemsize | 4
+n.nbytes | 48
+x.is_sparse or x.is_quantized or x.is_mps or x.is_nested | False
+x.is_complex() | False
+x._base is None | True
+x[0]._base is x | True
+{'shape', 'grad', 'sum', 'extra'} <= set(dir(run('x.extra = 1')['x'])) | True
+run('x /= 4')['x'] | a / 4
+run('x **= 2')['x'] | a ** 2
+run('x //= 2')['x'] | a // 2
+run('x %= 2')['x'] | a % 2
+run('n <<= 1; n |= 1; n &= 7; n ^= 2; n >>= 1')['n'] | ((((b << 1) | 1) & 7) ^ 2) >> 1
+2 ** x | 2 ** a
+7 // (n + 1) | 7 // (b + 1)
+7 % (n + 1) | 7 % (b + 1)
+1 << n | 1 << b
+64 >> n | 64 >> b
+x.__add__('x') is NotImplemented | True
+x.__pow__(object()) is NotImplemented | True
+operator.getitem(x, 1) | a[1]
+[row.tolist() for row in reversed(x)] | a[::-1]
+2.0 in x | True
+repr(torch.device('cuda', 1)) | "device(type='cuda', index=1)"
+torch.device('cuda:1').index | 1
+torch.device('cpu').index | None
+hash(torch.device('cuda', 1)) == hash(torch.device('cuda:1')) | True
+len({torch.device('cpu'), torch.device('cpu'), torch.device('cuda', 0), torch.device('meta')}) | 3
+pickle.loads(pickle.dumps(torch.device('cuda', 2))) == torch.device('cuda:2') | True
+copy.deepcopy(torch.device('cpu')) == torch.device('cpu') | True
+torch.device('cpu') == 'cpu' | False
+torch.device('cpu') != torch.device('meta') | True
+torch.float32.to_real() | torch.float32
+torch.float32.is_complex | False
+[d.is_signed for d in (torch.float32, torch.int8, torch.uint8, torch.bool)] | [True, True, False, False]
+[d.itemsize for d in (torch.float64, torch.float32, torch.half, torch.bfloat16, torch.int64, torch.bool)] | [8, 4, 2, 2, 8, 1]
+[d.is_floating_point for d in (torch.half, torch.int8)] | [True, False]
+pickle.loads(pickle.dumps(torch.strided)) is torch.strided | True
+pickle.loads(pickle.dumps(torch.int16)) is torch.int16 | True
+pickle.loads(pickle.dumps(torch.contiguous_format)) is torch.contiguous_format | True
+repr(torch.strided), repr(torch.preserve_format) | ('torch.strided', 'torch.preserve_format')
+torch.Size([2, 3]) * 2 | (2, 3, 2, 3)
+isinstance(torch.Size([2]) * 2, torch.Size) and isinstance(2 * torch.Size([2]), torch.Size) | True
+isinstance(torch.Size([2, 3])[:1], torch.Size) and isinstance(torch.Size([2]) + (3,), torch.Size) | True
+pickle.loads(pickle.dumps(torch.Size([2, 3]))) | (2, 3)
+type(copy.deepcopy(torch.Size([2]))) is torch.Size | True
+torch.Size([2, 3]).numel() | 6
+repr(torch.Size([2, 3])) | 'torch.Size([2, 3])'
+[(f.bits, f.eps, f.max, f.min, f.tiny) for f in map(torch.finfo, (torch.float64, torch.float32, torch.half))] | [(np.finfo(t).bits, float(np.finfo(t).eps), float(np.finfo(t).max), float(np.finfo(t).min), float(np.finfo(t).tiny)) for t in 'dfe']
+[(f.smallest_normal, f.resolution, f.dtype) for f in map(torch.finfo, (torch.float64, torch.float32))] | [(float(np.finfo('d').tiny), 1e-15, 'float64'), (float(np.finfo('f').tiny), 1e-6, 'float32')]
+(torch.finfo(torch.bfloat16).eps, torch.finfo(torch.bfloat16).max, torch.finfo(torch.bfloat16).bits) | (2.0 ** -7, (2 - 2.0 ** -7) * 2.0 ** 127, 16)
+[(f.bits, f.min, f.max, f.dtype) for f in map(torch.iinfo, (torch.int8, torch.uint8, torch.int16, torch.int32, torch.int64))] | [(np.iinfo(t).bits, int(np.iinfo(t).min), int(np.iinfo(t).max), np.dtype(t).name) for t in ('i1', 'u1', 'i2', 'i4', 'i8')]
+torch.finfo() == torch.finfo(torch.float32) | True
+torch.finfo(torch.half) == torch.finfo(torch.double) | False
+torch.finfo(torch.half) != torch.finfo(torch.double) | True
+torch.iinfo(torch.int8) == 3 | False
+repr(torch.finfo(torch.float32)) | 'finfo(resolution=1e-06, min=-3.40282e+38, max=3.40282e+38, eps=1.19209e-07, smallest_normal=1.17549e-38, tiny=1.17549e-38, dtype=float32)'
+repr(torch.iinfo(torch.uint8)) | 'iinfo(min=0, max=255, dtype=uint8)'
+torch.Generator().manual_seed(-1).initial_seed() | 2 ** 64 - 1
+run('s = torch.seed()')['s'] == torch.initial_seed() | True
+run('g = torch.Generator(); s = g.seed()')['g'].initial_seed() > 0 | True
+torch.Generator().device == torch.device('cpu') | True
+repr(torch.set_grad_enabled(True)) | 'torch.autograd.grad_mode.set_grad_enabled(mode=True)'
+torch.set_grad_enabled(False)(lambda: torch.is_grad_enabled())() | False
+torch.is_grad_enabled() | True
+repr((x.requires_grad_() * 2).grad_fn).startswith('<MulBackward0 object at 0x') | True
+[m for m in net.children()] == [net[0], net[1]] | True
+list(run('m = nn.Module(); m.register_buffer("b", v)')['m'].buffers()) | [u]
+net.type(torch.float64)[0].weight.dtype | torch.float64
+net.double().float()[0].bias.dtype | torch.float32
+net.to_empty(device='meta')[0].weight.device.type | 'meta'
+(meta + 1).shape | (2, 3)
+(meta.to(torch.int64) // 2).shape | (2, 3)
+(meta @ meta.t()).shape | (2, 2)
+torch.bmm(meta.unsqueeze(0), meta.t().unsqueeze(0)).shape | (1, 2, 2)
+[t.shape for t in meta.sort(1)] | [(2, 3), (2, 3)]
+[t.shape for t in meta.topk(2)] | [(2, 2), (2, 2)]
+meta.gather(0, torch.zeros(1, 3, dtype=torch.int64, device='meta')).shape | (1, 3)
+meta.index_select(1, torch.zeros(4, dtype=torch.int64, device='meta')).shape | (2, 4)
+meta.scatter_add(0, torch.zeros(1, 3, dtype=torch.int64, device='meta'), meta).device.type | 'meta'
+meta.cumsum(0).sum().softmax(0).shape | ()
+meta.max(1)[1].dtype | torch.int64
+F.cross_entropy(meta, torch.zeros(2, dtype=torch.int64, device='meta')).shape | ()
+torch.sort(torch.tensor([3, 1, 2], dtype=torch.int16), descending=True) | [[3, 2, 1], [0, 2, 1]]
+v.nanmedian() | 1.0
+torch.tensor([1.0, math.nan, 3.0]).nanmedian(0) | [1.0, 0]
+sorted(torch.randperm(7).tolist()) | list(range(7))
+v.mode() | [0.0, 0]
+F.linear(x, torch.ones(2, 3)) | a.sum(1, keepdims=True).repeat(2, 1)
+F.nll_loss(x, torch.tensor([0, 2])) | -(0.0 + 5.0) / 2
+F.nll_loss(torch.ones(1, 2, 2, 2), torch.zeros(1, 2, 2, dtype=torch.int64), reduction='sum') | -4.0
+C.get_printoptions()['precision'] | 4
+x.as_subclass(Asked).add(1, alpha=2) | ['add', ['Asked'], 2, ['alpha']]
+x.as_subclass(Asked) + 1 | ['add', ['Asked'], 2, []]
+x.as_subclass(Asked).exp_() | ['exp_', ['Asked'], 1, []]
+torch.sum(x.as_subclass(Asked), 0, keepdim=True) | ['sum', ['Asked'], 2, ['keepdim']]
+torch.mul(x, x.as_subclass(Asked)) | ['mul', ['Asked'], 2, []]
+type(x.as_subclass(Kept) + x).__name__, type(x.as_subclass(Kept)[0]).__name__, type(x.as_subclass(Kept).sum(0)).__name__ | ('Kept', 'Kept', 'Kept')
+x.as_subclass(Kept) * 2 + 1 | a * 2 + 1
+(x.as_subclass(Kept) + odd, x + odd, x ** odd) | ('radd', 'radd', 'rpow')
+x + whole | a + 3
+raised(lambda: x + unable) | "KeyError: 'no index'"
+raised(lambda: x.as_subclass(Kept) + unable) | "KeyError: 'no index'"
+raised(lambda: x + 2 ** 70)[:12] | 'RuntimeError'
+raised(lambda: pow(x, 2, 3))[:9] | 'TypeError'
+raised(lambda: x @ 3)[:9] | 'TypeError'
+raised(lambda: x @ odd)[:9] | 'TypeError'
+raised(lambda: operator.index(x[0, 0])) | 'TypeError: only integer tensors of a single element can be conv'[:60]
+operator.index(n[0, 1]) | 1
+(float(x[0, 1]), int(x[0, 1]), bool(x[0, 1]), complex(x[0, 1])) | (1.0, 1, True, 1 + 0j)
+raised(lambda: bool(x)) | 'RuntimeError: Boolean value of Tensor with more than one value is ambiguous'[:60]
+torch.tensor(True).item() is True and torch.tensor(3).item() == 3 and torch.tensor(0.5).item() == 0.5 | True
+x + a | a + a
+x - np.float64(2) | a - 2
+np.float32(2) * x | a * 2
+(n + np.int64(3)).dtype, (n + np.float32(3)).dtype, (n + True).dtype, (n + 0.5).dtype | (torch.int64, torch.float32, torch.int64, torch.float32)
+[x.dtype for x in (1 - n, 1.0 - n, True + n)] | [torch.int64, torch.float32, torch.int64]
+run('o = torch.zeros(2, 3); r = torch.add(x, x, out=o)')['o'] | a + a
+run('o = torch.zeros(7); r = torch.add(x, x, out=o)')['o'] | a + a
+run('o = torch.zeros(2, 3, dtype=torch.float64); torch.mul(x, 3, out=o)')['o'] | a * 3
+run('torch.add(x, x.t().contiguous().t(), out=x)')['x'] | a + a
+run('o = torch.zeros(3, 2).t(); torch.sub(x, 1, out=o)')['o'] | a - 1
+run('torch.exp(x, out=x)')['x'] | np.exp(a)
+run('torch.gt(x, 2, out=x)')['x'] | (a > 2).astype(np.float32)
+run('o = torch.zeros(5); torch.add(o[:3], 1, out=o[2:])')['o'] | [0, 0, 1, 1, 1]
+torch.add(x, x, out=None) | a + a
+run('g = torch.Generator().manual_seed(5); torch.rand(3, generator=g); h = g.clone_state(); y = torch.rand(3, generator=g); z = torch.rand(3, generator=h)')['z'] | run('g = torch.Generator().manual_seed(5); torch.rand(3, generator=g); y = torch.rand(3, generator=g)')['y']
+raised(lambda: torch.Generator().manual_seed('x'))[:10] | 'ValueError'
+torch.Generator().manual_seed(3.0).initial_seed() | 3
+raised(lambda: torch.Generator().set_state(x))[:9] | 'TypeError'
+raised(lambda: torch.Generator().set_state(torch.zeros(3, dtype=torch.uint8)))[:12] | 'RuntimeError'
+torch.Generator(device='cuda').device.type | 'cuda'
+raised(lambda: torch.Generator(device='nonsense'))[:12] | 'RuntimeError'
+x.add_(x.t()[:2, :2].repeat(1, 2)[:, :3]) | a + np.tile(a.T[:2, :2], (1, 2))[:, :3]
+raised(lambda: v.expand(2, 3).add_(1))[:12] | 'RuntimeError'
+run('v = torch.arange(6.0); v[::2].add_(v[1::2])')['v'] | [1, 1, 5, 3, 9, 5]
+raised(lambda: run('v = torch.arange(6.0); v[1:].add_(v[:-1])'))[:12] | 'RuntimeError'
+torch.nansum(x, dtype=torch.float64).dtype, torch.nanmean(x, dtype=torch.float64).dtype, torch.prod(x, dtype=torch.float64).dtype | (torch.float64,) * 3
+torch.prod(n + 1, 1, dtype=torch.float32) | (b + 1.0).prod(1)
+torch.cumprod(n + 1, 1, dtype=torch.float64) | np.cumprod(b + 1.0, 1)
+torch.cumsum(x, 0, dtype=torch.float64) | np.cumsum(a, 0)
+x.std(unbiased=False) | float(a.std())
+x.std(0, unbiased=False) | a.std(0)
+x.var(0, unbiased=False, keepdim=True) | a.var(0, keepdims=True)
+x.var(dim=None, correction=2) | float(((a - a.mean()) ** 2).sum() / 4)
+x.std(1, correction=0) | a.std(1)
+torch.var_mean(x, unbiased=False) | [a.var(), a.mean()]
+torch.var_mean(x, 1, unbiased=False, keepdim=True) | [a.var(1, keepdims=True), a.mean(1, keepdims=True)]
+torch.std_mean(x, 0, unbiased=False) | [a.std(0), a.mean(0)]
+torch.std_mean(x, unbiased=False) | [a.std(), a.mean()]
+torch.std_mean(x, dim=1, correction=0) | [a.std(1), a.mean(1)]
+torch.var_mean(x, dim=0, correction=0) | [a.var(0), a.mean(0)]
+x.norm(dtype=torch.float64).dtype | torch.float64
+x.norm(None) | float(np.linalg.norm(a))
+x.norm('fro', 1, True) | np.linalg.norm(a, axis=1, keepdims=True)
+torch.linalg.vector_norm(x, 3, 1, dtype=torch.float64) | (a.astype('d') ** 3).sum(1) ** (1 / 3)
+x.amax(()) | 5.0
+x.amax((0, 1), keepdim=True) | [[5.0]]
+x.amin(1) | a.min(1)
+x.logsumexp((0, 1)) | float(np.log(np.exp(a).sum()))
+x.new_tensor([1, 2]).dtype, x.new_tensor([1, 2], dtype=torch.int8).dtype, x.new_tensor(n).dtype | (torch.float32, torch.int8, torch.float32)
+x.new_tensor([1.0], requires_grad=True).requires_grad | True
+torch.asarray(bytearray(b'\x01\x02'), dtype=torch.uint8) | [1, 2]
+torch.asarray(x, copy=True) is x, torch.asarray(x) is x, torch.asarray(x, dtype=torch.float64).dtype | (False, True, torch.float64)
+raised(lambda: torch.asarray([1, 2], copy=False))[:10] | 'ValueError'
+torch.asarray(a, copy=False).data_ptr() == a.ctypes.data | True
+torch.as_tensor(x) is x, torch.as_tensor(a).data_ptr() == a.ctypes.data | (True, True)
+torch.frombuffer(bytearray(8), dtype=torch.int16, count=2, offset=2) | [0, 0]
+x.to(torch.float32) is x, x.to('cpu') is x, x.to(x) is x, x.to(torch.int8).dtype, x.to('cpu', torch.int8).dtype | (True, True, True, torch.int8, torch.int8)
+x.to(device='cpu', dtype=torch.half, copy=True).dtype, x.to(other=n).dtype, x.to(dtype=None, device=None) is x | (torch.half, torch.int64, True)
+x.to(torch.float32, False, True) is x | False
+x.type(), n.type(), x.bool().type(), x.type('torch.DoubleTensor').dtype, x.type(torch.IntTensor).dtype | ('torch.FloatTensor', 'torch.LongTensor', 'torch.BoolTensor', torch.float64, torch.int32)
+raised(lambda: x.type('torch.Nonsense'))[:10] | 'ValueError'
+isinstance(x, torch.FloatTensor), isinstance(n, torch.FloatTensor), isinstance(3, torch.FloatTensor) | (True, False, False)
+torch.FloatTensor(2, 3).shape, torch.LongTensor([1, 2]), torch.DoubleTensor(a).dtype, torch.IntTensor().shape | ((2, 3), [1, 2], torch.float64, (0,))
+torch.FloatTensor(torch.Size([2])).shape | (2,)
+[t for t in map(str, (torch.result_type(x, n), torch.result_type(n, 2.0), torch.promote_types(torch.uint8, torch.int8)))] | ['torch.float32', 'torch.float32', 'torch.int16']
+torch.can_cast(torch.float32, torch.int64), torch.can_cast(torch.int64, torch.half) | (False, True)
+x[None, :, [True, False, True]] | a[None, :, [True, False, True]]
+x[(slice(None), torch.tensor([2, 0]))] | a[:, [2, 0]]
+x[torch.tensor(True)].shape, x[True].shape, x[False].shape, x[None].shape | ((1, 2, 3), (1, 2, 3), (0, 2, 3), (1, 2, 3))
+x[np.int64(1), np.array([0, 2])] | a[1, [0, 2]]
+x[range(2)] | a
+x[[[0, 1], [2, 0]]] | a[[0, 1], [2, 0]]
+x[...], x[..., -1], x[1, ...] | (a, a[..., -1], a[1])
+run('x[:, 1:] = torch.tensor([7.0, 8.0])')['x'][1] | [3.0, 7.0, 8.0]
+run('x[[0, 1], [2, 0]] = 9')['x'] | [[0.0, 1.0, 9.0], [9.0, 4.0, 5.0]]
+run('x[n > 3] = -1.0')['x'] | np.where(b > 3, -1.0, a)
+run('x[n > 3] = torch.tensor([7.0, 8.0])')['x'][1] | [3.0, 7.0, 8.0]
+run('x[True] = 2')['x'] | np.full((2, 3), 2.0)
+raised(lambda: run('x[1] = a[0]'))[:9] | 'TypeError'
+run('x[0, 0] = n[1, 2]')['x'][0, 0] | 5.0
+raised(lambda: run('x[0] = "x"'))[:9] | 'TypeError'
+raised(lambda: x['x'])[:9] | 'TypeError'
+raised(lambda: x[1.0])[:10] | 'IndexError'
+raised(lambda: run('del x[0]'))[:9] | 'TypeError'
+F.embedding(torch.zeros(0, dtype=torch.int64), x).shape, F.embedding(meta.long(), meta).shape, F.embedding(i[:2].int() * 0, x) | ((0, 3), (2, 3, 3), [a[0], a[0]])
+run('l = nn.Linear(1, 1, bias=False); l.load_state_dict({"weight": torch.tensor([[4.0]])})')['l'].weight | [[4.0]]
+run('m = nn.Module(); m.s = nn.Parameter(torch.tensor(0.0)); m.load_state_dict({"s": torch.tensor([3.0])})')['m'].s | 3.0
+str(run('l = nn.Linear(2, 1); r = l.load_state_dict({"weight": torch.ones(1, 2), "more": x}, strict=False)')['r']) | "_IncompatibleKeys(missing_keys=['bias'], unexpected_keys=['more'])"
+raised(lambda: net.load_state_dict({'0.weight': torch.ones(5, 5)}))[:12] | 'RuntimeError'
+raised(lambda: net.load_state_dict({'0.weight': 3, '0.bias': torch.ones(2)}))[:12] | 'RuntimeError'
+raised(lambda: net.load_state_dict(3))[:9] | 'TypeError'
+run('l = nn.Linear(2, 1); l.load_state_dict({"weight": torch.ones(1, 2), "bias": torch.ones(1)}, assign=True)')['l'].weight.requires_grad | True
+"""
+CASES = [tuple(part.strip() for part in line.split(" | ", 1)) for line in WORTH.strip().split("\n")]
+
+
+def same(got, expected):
+    if isinstance(expected, list):
+        return isinstance(got, list) and len(got) == len(expected) and all(map(same, got, expected))
+    if isinstance(expected, float) or isinstance(got, float):
+        return math.isclose(got, expected, rel_tol=1e-6, abs_tol=1e-30)
+    return got == expected
+
+
+@pytest.mark.parametrize("text, worth", CASES, ids=[text for text, _ in CASES])
+def test_worth(text, worth):
+    got, expected = plain(eval(text, NAMES())), plain(eval(worth, NAMES()))
+    assert same(got, expected), f"{got}, not {expected}"
