@@ -73,7 +73,7 @@ def live_on(device):
     os.environ["CUDA_LAUNCH_BLOCKING"] = "1"
     ctorch.set_default_device(device)
     to_array, from_array = ctorch.Tensor.numpy, ctorch.from_numpy
-    ctorch._C._add_tensor_methods({"numpy": lambda self, **options: to_array(self.cpu(), **options)})
+    ctorch._C._add_tensor_methods({"numpy": lambda self, **options: to_array(self.cpu() if self.is_cuda else self, **options)})
     ctorch.from_numpy = lambda array: from_array(array).to(device)
 
 

@@ -151,7 +151,7 @@ meta.cpu() | NotImplementedError | Cannot copy out of meta tensor; no data!
 meta.tolist() | NotImplementedError | Cannot copy out of meta tensor; no data!
 torch.zeros(2, layout='sparse') | NotImplementedError | layout sparse is not supported: every tensor is torch.strided
 meta.numpy() | TypeError | can't convert meta device type tensor to numpy
-meta.unique() | NotImplementedError | 'meta' tensors do not have here
+meta.unique() | NotImplementedError | 'meta' tensors do not have
 meta[0, 0].item() | RuntimeError | Tensor.item() cannot be called on meta tensors
 torch.meshgrid([v] * 65, indexing='ij') | RuntimeError | meshgrid: at most 64 tensors, got 65
 torch.meshgrid(v, i, indexing='ij') | RuntimeError | meshgrid expects all tensors to have the same dtype
@@ -279,7 +279,12 @@ def contents(values):
             if isinstance(value, ctorch.Tensor) and value.device.type == "cpu"}
 
 
-@pytest.mark.parametrize("text, kind, phrase", CALLS, ids=[text for text, *_ in CALLS])
+# What the device finds in its own numbers it says later, in other words or not at all.
+OF_THE_CPU = ("torch.bernoulli(x)", "torch.poisson(-y)")
+
+
+@pytest.mark.parametrize("text, kind, phrase", [
+    pytest.param(*call, id=call[0], marks=[pytest.mark.cpu] if call[0] in OF_THE_CPU else []) for call in CALLS])
 def test_refused(text, kind, phrase):
     scope = names()
     before = contents(scope)

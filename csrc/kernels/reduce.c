@@ -134,7 +134,7 @@ WIDEN(bf16, uint16_t, float, bf16_to_float, ISA_NAME(bfloat16_to_float)(x, y, n)
         *best = top; \
         I at = (I)n; \
         VECTORIZE for (I i = 0; i < (I)n; i++) { \
-            const I here = (x[i] == top) | (x[i] != x[i]) ? i : (I)n; \
+            const I here = ((x[i] == top) | (x[i] != x[i])) ? i : (I)n; \
             at = here < at ? here : at; \
         } \
         *index = first + (int64_t)at; \

@@ -90,15 +90,18 @@ check_scatter(const char *op, Tensor *t, int64_t dim, Tensor *index, Tensor *src
 }
 
 /* ---------------------------------------------------------------- the pick */
-/* fresh: what is written is nobody's yet, so the indices are checked while they are at hand. */
+/* fresh: what is written is nobody's yet, so on the CPU the indices are checked while they are at hand. */
 static int
 run(const char *op, PickMode mode, Tensor *data, int dim, Tensor *index, Tensor *values, bool fresh)
 {
     bool outside = false;
     int64_t data_strides[NDIM_MAX] = {0}, value_strides[NDIM_MAX] = {0};
     int64_t step = data->ndim ? data->strides[dim] : 1, size = size_at(data, dim);
+    bool at_hand = fresh && data->device.type == DEVICE_CPU;
     if (tensor_is_meta(data))
         return 0;
+    if (fresh && !at_hand && check_range(op, data, dim, index) < 0)
+        return -1;
     for (int i = 0; i < index->ndim; i++) {
         data_strides[i] = i == dim || data->ndim == 0 ? 0 : data->strides[i];
         value_strides[i] = values->ndim ? values->strides[i] : 0;
@@ -115,7 +118,7 @@ run(const char *op, PickMode mode, Tensor *data, int dim, Tensor *index, Tensor 
         .index_strides = (const int64_t *[]){index->strides},
         .steps = &step,
         .sizes = &size,
-        .outside = fresh ? &outside : NULL,
+        .outside = at_hand ? &outside : NULL,
     };
     int result = pick_run(op, mode, &pick);
     return outside ? check_range(op, data, dim, index) : result;
