@@ -48,7 +48,8 @@ def plain(value):
 def observe(torch, model):
     model.train()
     x = torch.arange(6).reshape(2, 3) / 4 - 0.5
-    seen = {"repr": repr(model), "output": plain(model(x))}
+    text = repr(model).replace("torch.cuda.", "torch.").replace(" (cuda:0)", "")  # PyTorch's model lives on the CPU
+    seen = {"repr": text, "output": plain(model(x))}
     seen["state"] = [(key, plain(value)) for key, value in model.state_dict().items()]
     seen["parameters"] = [name for name, _ in model.named_parameters()]
     seen["buffers"] = [name for name, _ in model.named_buffers()]
