@@ -103,7 +103,12 @@ static __device__ double real_draw(const PhiloxFill &f, const Draw &d, Fault *fa
     case PHILOX_GEOMETRIC: return ceil_d(log_d(open_unit(d)) / log1p_d(-f.a));
     case PHILOX_LOG_NORMAL: return exp_d(normal(d) * f.b + f.a);
     case PHILOX_CAUCHY: return f.a + f.b * tan_d(3.141592653589793 * (open_unit(d) - 0.5));
-    default: return poisson(d, p);
+    default:
+        if (!(p >= 0)) {
+            fault->kind = FAULT_RATE;
+            return 0;
+        }
+        return poisson(d, p);
     }
 }
 

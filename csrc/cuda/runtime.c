@@ -98,8 +98,13 @@ raise_fault(void)
     case FAULT_ZERO_DIVISION:
         raise_text(HOST_ZERO_DIVISION, "ZeroDivisionError: integer division or modulo by zero");
         break;
+    case FAULT_PROBABILITY:
+        raise_text(HOST_RUNTIME_ERROR, "Expected p_in >= 0 && p_in <= 1 to be true, but got false: a probability on the "
+                                       "device (CUDA_LAUNCH_BLOCKING=1 shows the op)");
+        break;
     default:
-        raise_text(HOST_RUNTIME_ERROR, "probability tensor contains either `inf`, `nan` or element < 0");
+        raise_text(HOST_RUNTIME_ERROR, "invalid Poisson rate, expected rate to be non-negative (found on the device: "
+                                       "CUDA_LAUNCH_BLOCKING=1 shows the op)");
         break;
     }
     return -1;

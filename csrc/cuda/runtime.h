@@ -12,7 +12,8 @@ enum { DEVICES_MAX = 64 };
 
 /* What a kernel met in the data and could not report at once: it is read, and raised, when the device is next waited
  * for.  It lies in page-locked memory that kernels write. */
-typedef enum FaultKind { FAULT_NONE, FAULT_INDEX, FAULT_TARGET, FAULT_ZERO_DIVISION, FAULT_PROBABILITY } FaultKind;
+typedef enum FaultKind { FAULT_NONE, FAULT_INDEX, FAULT_TARGET, FAULT_ZERO_DIVISION, FAULT_PROBABILITY,
+                         FAULT_RATE } FaultKind;
 
 typedef struct Fault {
     int32_t kind;
