@@ -70,7 +70,8 @@ WARNINGS = ["-Wall", "-Wextra", "-Wshadow", "-Wdouble-promotion",
             "-Werror=implicit-function-declaration", "-Werror=absolute-value"]
 
 
-def links_in_time(gcc):
+def at_link_time(gcc):
+    """Whether the call path is optimised when it is linked."""
     return gcc and not DEBUG and not COVERAGE
 
 
@@ -90,7 +91,7 @@ def flags_of(source, isa, gcc=False):
         flags += ["-Wno-type-limits", "-Wno-int-in-bool-context", "-Wno-pass-failed"]
     else:
         flags += ["-O2", "-isystem", sysconfig.get_path("include")]
-        flags += LINK_TIME if links_in_time(gcc) and source.as_posix() in CALL_PATH else []
+        flags += LINK_TIME if at_link_time(gcc) and source.as_posix() in CALL_PATH else []
     if source.name == "random.c":
         # The same bits on every CPU and compiler: a fused multiply-add only where the source says fma.
         flags += ["-ffp-contract=off"]
@@ -99,7 +100,8 @@ def flags_of(source, isa, gcc=False):
                   "-DNPY_TARGET_VERSION=NPY_1_25_API_VERSION"]
     if COVERAGE:
         # Nothing inlined: a condition of the source is one branch of gcov's, not as many as its function has callers.
-        flags += ["--coverage", "-fprofile-abs-path", "-fprofile-update=atomic", "-O1", "-fno-inline", "-Dalways_inline=unused"]
+        flags += ["--coverage", "-fprofile-abs-path", "-fprofile-update=atomic", "-O1", "-fno-inline",
+                  "-Dalways_inline=unused"]
     return flags + finishing_flags()
 
 
@@ -124,7 +126,7 @@ def link_flags(gcc):
         flags += [f"-fsanitize={SANITIZE}"]
     if COVERAGE:
         flags += ["--coverage"]
-    if links_in_time(gcc):
+    if at_link_time(gcc):
         flags += ["-flto=auto", "-O2"]
     return flags + ["-fvisibility=hidden", "-pthread", "-lm"] + shlex.split(os.environ.get("LDFLAGS", ""))
 

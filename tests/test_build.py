@@ -165,8 +165,8 @@ def test_the_hostile_build_reports(report, tree):
 
 def test_what_is_optimised_when_linked_is_there(setup_py):
     assert all(Path(setup_py.__file__).parent.joinpath(name).exists() for name in setup_py.CALL_PATH)
-    for name, gcc, links_in_time in (("frame", True, True), ("frame", False, False), ("sort", True, False)):
-        assert ("-flto" in setup_py.flags_of(Path(f"csrc/ops/{name}.c"), "", gcc)) == links_in_time
+    for name, gcc, at_link_time in (("frame", True, True), ("frame", False, False), ("sort", True, False)):
+        assert ("-flto" in setup_py.flags_of(Path(f"csrc/ops/{name}.c"), "", gcc)) == at_link_time
 
 
 def test_random_kernels_alone_never_fuse(setup_py):

@@ -1,6 +1,6 @@
 /* Elementary functions of double.  Own forms of the exponential, the logarithm and what rests on them, which
- * vectorise and are right to 2 ULP, of the error function, sine and cosine; the C library's for the others, one element at a time; and what it lacks.
- * Included by formula.h only. */
+ * vectorise and are right to 2 ULP, of the error function, sine and cosine; the C library's for the others, one element
+ * at a time; and what it lacks.  Included by formula.h only. */
 #ifndef CTORCH_ABI_FORMULA_DOUBLE_H
 #define CTORCH_ABI_FORMULA_DOUBLE_H
 

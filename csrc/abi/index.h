@@ -15,8 +15,8 @@ enum { PICK_INDICES = ITER_OPERANDS - 2 };
 typedef enum PickMode { PICK_GET, PICK_SET, PICK_ADD, PICK_MUL, PICK_MAX, PICK_MIN, PICK_MODES } PickMode;
 
 /* Operands of the iterator: 0 values, 1 data (stride 0 where an index speaks for the dimension), 2... int64 indices,
- * each in [-size, size) unless `outside` asks: the element is step * index bytes further on.  Several writes to one element happen in the
- * iterator's order. */
+ * each in [-size, size) unless `outside` asks: the element is step * index bytes further on.  Several writes to one
+ * element happen in the iterator's order. */
 typedef struct PickArgs {
     PickMode mode;
     int8_t dtype;

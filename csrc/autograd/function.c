@@ -131,10 +131,8 @@ ctx_setattro(PyObject *self, PyObject *name, PyObject *value)
 {
     bool plain = value == NULL || value == Py_None || PyLong_Check(value) || PyFloat_Check(value)
                  || PyUnicode_Check(value);
-    Node *n = (Node *)self;
-    Rare *rare = node_rare(n);
-    if (rare == NULL || (rare->dict == NULL && (rare->dict = PyDict_New()) == NULL)
-        || _PyObject_GenericSetAttrWithDict(self, name, value, rare->dict) < 0)
+    PyObject *dict = node_dict((Node *)self);
+    if (dict == NULL || _PyObject_GenericSetAttrWithDict(self, name, value, dict) < 0)
         return -1;
     if (!plain)
         gc_publish(self);
@@ -151,7 +149,8 @@ ctx_getattro(PyObject *self, PyObject *name)
 static PyObject *
 ctx_dict(Node *n, void *Py_UNUSED(closure))
 {
-    return node_dict(n);
+    gc_publish((PyObject *)n);    /* whoever gets it may store what leads back here */
+    return Py_XNewRef(node_dict(n));
 }
 
 static PyMethodDef ctx_methods[] = {

@@ -216,7 +216,7 @@ Rare *node_rare(Node *n);                                /* made on first use; N
 int node_set_payload(Node *n, PyObject *payload);        /* takes a reference of its own */
 int node_set_output_count(Node *n, int count);           /* new outputs have no dtype yet */
 int node_set_meta(Node *n, int output, const Tensor *t);
-PyObject *node_dict(Node *n);                            /* new reference, made on first use */
+PyObject *node_dict(Node *n);                            /* borrowed, made on first use */
 void node_set_edge(Node *n, int k, Tensor *input);
 void node_release_saved(Node *n);                        /* after a backward that does not keep the graph */
 

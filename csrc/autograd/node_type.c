@@ -129,28 +129,26 @@ node_next_functions(Node *n, void *Py_UNUSED(closure))
     return tuple;
 }
 
-/* Whoever gets a dict may store what leads back here. */
+/* A dict of a node's Rare, borrowed, made on first use. */
 static PyObject *
-dict_of(Node *n, PyObject **slot)
+made(PyObject **slot)
 {
-    if (*slot == NULL && (*slot = PyDict_New()) == NULL)
-        return NULL;
-    gc_publish((PyObject *)n);
-    return Py_NewRef(*slot);
+    return *slot ? *slot : (*slot = PyDict_New());
 }
 
 PyObject *
 node_dict(Node *n)
 {
     Rare *rare = node_rare(n);
-    return rare ? dict_of(n, &rare->dict) : NULL;
+    return rare ? made(&rare->dict) : NULL;
 }
 
 static PyObject *
 node_metadata(Node *n, void *Py_UNUSED(closure))
 {
     Rare *rare = node_rare(n);
-    return rare ? dict_of(n, &rare->metadata) : NULL;
+    gc_publish((PyObject *)n);    /* whoever gets it may store what leads back here */
+    return rare ? Py_XNewRef(made(&rare->metadata)) : NULL;
 }
 
 static PyObject *

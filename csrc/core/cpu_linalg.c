@@ -6,6 +6,7 @@
 #include "core/cpu_reduce.h"
 
 /* ---------------------------------------------------------------- inverse */
+/* Of length n. */
 static void
 swap_rows(double *a, int64_t n, int64_t i, int64_t k)
 {
@@ -113,16 +114,6 @@ sweep(const Jacobi *j)
     return rotated;
 }
 
-static void
-swap_columns(double *a, int64_t n, int64_t i, int64_t k)
-{
-    for (int64_t j = 0; j < n; j++) {
-        double kept = a[i * n + j];
-        a[i * n + j] = a[k * n + j];
-        a[k * n + j] = kept;
-    }
-}
-
 /* A unit vector orthogonal to columns 0 .. p - 1 of w, for a singular value 0: what is left of some e_i, twice
  * orthogonalised. */
 static void
@@ -170,10 +161,8 @@ decompose(const Jacobi *j)
         double length = j->s[top];
         j->s[top] = j->s[p];
         j->s[p] = length * scale;
-        if (top != p) {
-            swap_columns(j->w, j->m, p, top);
-            swap_columns(j->v, j->k, p, top);
-        }
+        swap_rows(j->w, j->m, p, top);
+        swap_rows(j->v, j->k, p, top);
         if (length > (double)j->m * DBL_EPSILON * j->s[0] / scale)
             for (int64_t r = 0; r < j->m; r++)
                 j->w[p * j->m + r] /= length;

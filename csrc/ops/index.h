@@ -58,7 +58,8 @@ Node *index_record(Op op, Tensor *out, bool inplace, int n_inputs, Tensor *const
 /* index as int64; IndexError for another dtype than int64 and int32. */
 Tensor *index_as_int64(Tensor *index, const char *op);
 
-/* One pick: out-of-range indices were refused before, unless `outside` asks.  dims is the index space; each operand's strides are for it. */
+/* One pick: out-of-range indices were refused before, unless `outside` asks.  dims is the index space; each operand's
+ * strides are for it. */
 typedef struct Pick {
     int ndim;
     const int64_t *dims;
