@@ -59,7 +59,7 @@ GCC_X86 = ["-mmemset-strategy=vector_loop:512:noalign,libcall:-1:noalign",
 LINK_TIME = ["-flto", "-ffat-lto-objects"]
 CALL_PATH = {f"csrc/{name}.c" for name in (
     "core/tensor", "core/storage", "core/scope", "core/shape", "core/dtype", "core/cpu_reduce", "python/number",
-    "python/tensor_type", "ops/args", "ops/call", "ops/copy", "ops/create", "ops/frame", "ops/reduce", "autograd/api",
+    "python/tensor_type", "ops/args", "ops/call", "ops/copy", "ops/frame", "ops/reduce", "autograd/api",
     "autograd/engine", "autograd/inplace", "autograd/node", "autograd/pointwise")}
 
 LANGUAGE = ["-std=gnu11", "-fPIC", "-pthread", "-fvisibility=hidden", "-fwrapv"]
