@@ -332,7 +332,7 @@ def _whole(name, *tensors):
 
 def gcd(input, other):
     """Greatest common divisor of two integer tensors, element by element (Euclid's algorithm)."""
-    a, b = (tensor.abs() for tensor in _whole("gcd", input, other))
+    a, b = [tensor.abs() for tensor in _whole("gcd", input, other)]
     while b.any():
         a, b = _C.where(b == 0, a, b), _C.where(b == 0, b, a % b.clamp(min=1))
     return a.clone()

@@ -15,7 +15,7 @@ def matrix_norm(A, ord="fro", dim=(-2, -1), keepdim=False, *, dtype=None, out=No
     inf (-inf); the largest (smallest) singular value, 2 (-2), or their sum, 'nuc'."""
     if A.dim() < 2:
         raise RuntimeError("linalg.matrix_norm: The input tensor A must have at least 2 dimensions.")
-    rows, columns = (d % A.dim() for d in dim)
+    rows, columns = [d % A.dim() for d in dim]
     if ord == "fro":
         result = vector_norm(A, 2, (rows, columns), keepdim, dtype=dtype)
     elif ord in (1, -1, float("inf"), -float("inf")):

@@ -51,9 +51,9 @@ class SGD(Optimizer):
         Their buffer becomes the gradient itself, undampened: the update of a zero buffer without dampening.
         """
         state = self.state
-        known = _columns((p, g, b) for p, g, b in zip(params, grads, buffers) if b is not None)
-        fresh = _columns((p, g, zeros_like(p, requires_grad=False))
-                         for p, g, b in zip(params, grads, buffers) if b is None)
+        known = _columns([(p, g, b) for p, g, b in zip(params, grads, buffers) if b is not None])
+        fresh = _columns([(p, g, zeros_like(p, requires_grad=False))
+                          for p, g, b in zip(params, grads, buffers) if b is None])
         entries = [{**entry, "momentum_buffer": buffer}
                    for entry, buffer in zip(map(state.__getitem__, fresh[0]), fresh[2])]
         filing = zip(fresh[0], entries)  # made before the updates: what follows them needs no memory
@@ -63,9 +63,8 @@ class SGD(Optimizer):
             state[param] = entry
 
 
-def _columns(rows) -> "tuple[list, list, list]":
+def _columns(rows: list) -> "tuple[list, list, list]":
     """Three lists of the first, second and third of each row."""
-    rows = list(rows)
     return [row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows]
 
 
