@@ -222,20 +222,17 @@ done:
 }
 
 PyObject *
-tensor_backward(PyObject *self, PyObject *args, PyObject *kwargs)
+tensor_backward(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
-    static char *keywords[] = {"gradient", "retain_graph", "create_graph", "inputs", NULL};
-    PyObject *gradient = NULL, *retain_graph = NULL, *create_graph = NULL, *inputs = NULL;
-    bool bare = PyTuple_GET_SIZE(args) == 0 && kwargs == NULL;
-    if (!bare
-        && !PyArg_ParseTupleAndKeywords(args, kwargs, "|OOOO:backward", keywords, &gradient, &retain_graph,
-                                        &create_graph, &inputs))
+    static const char *const names[] = {"gradient", "retain_graph", "create_graph", "inputs"};
+    PyObject *v[4];
+    if (take_arguments("backward", names, 4, args, nargs, kwnames, v) < 0)
         return NULL;
-    if (gradient != NULL && gradient != Py_None && !tensor_check(gradient))
+    if (v[0] != NULL && v[0] != Py_None && !tensor_check(v[0]))
         return PyErr_Format(PyExc_TypeError,
                             "backward(): gradient can be either a Tensor or None, but got %s",
-                            Py_TYPE(gradient)->tp_name);
-    return backward(self, gradient, retain_graph, create_graph, inputs);
+                            Py_TYPE(v[0])->tp_name);
+    return backward(self, v[0], v[1], v[2], v[3]);
 }
 
 static PyObject *

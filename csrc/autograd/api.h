@@ -6,9 +6,9 @@
 
 /* Adds autograd's types and functions to the extension module. */
 int autograd_init(PyObject *module);
-/* Tensor.backward(gradient=None, retain_graph=None, create_graph=False, inputs=None): METH_VARARGS |
+/* Tensor.backward(gradient=None, retain_graph=None, create_graph=False, inputs=None): METH_FASTCALL |
  * METH_KEYWORDS */
-PyObject *tensor_backward(PyObject *self, PyObject *args, PyObject *kwargs);
+PyObject *tensor_backward(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
 
 /* The parts that autograd_init puts together. */
 int function_init(PyObject *module);

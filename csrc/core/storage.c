@@ -186,6 +186,35 @@ storage_alias(Storage *parent)
     return s;
 }
 
+bool
+storage_rest(Storage *s)
+{
+    if (s->refs > 1 || s->data != inline_bytes(s))
+        return false;
+    storage_live_bytes -= s->nbytes;
+    storage_live_count--;
+    return true;
+}
+
+bool
+storage_wake(Storage *s, int64_t nbytes)
+{
+    if (nbytes > STORAGE_INLINE || allocator_should_fail())
+        return false;
+    s->nbytes = nbytes;
+    s->version = 0;
+    s->readonly = s->saved = false;
+    storage_live_bytes += nbytes;
+    storage_live_count++;
+    return true;
+}
+
+void
+storage_drop(Storage *s)
+{
+    block_give((Block *)s);
+}
+
 /* The owner goes last: its destructor may run any Python code, which must find no trace of this Storage. */
 void
 storage_free(Storage *s)

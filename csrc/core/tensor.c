@@ -1,8 +1,9 @@
 /* Tensor objects: made, filled with geometry, taken apart.  No autograd and no Python protocol: what a Tensor
  * can do is in python/tensor_type.c, what ops make of it in ops/.
  *
- * Plain tensors are recycled through a freelist: they are allocated once as untracked gc objects, and keep
- * their memory until the freelist is full.  Subclass instances and Parameters never enter it. */
+ * Plain tensors are recycled through freelists: they are allocated once as untracked gc objects, and keep their
+ * memory, small ones also their storage, until the freelist is full.  Subclass instances and Parameters never
+ * enter one. */
 #include "core/tensor.h"
 
 #include <stddef.h>
@@ -10,6 +11,7 @@
 #include "core/device.h"
 #include "core/dtype.h"
 #include "core/shape.h"
+#include "core/storage.h"
 
 #ifdef CTORCH_HOSTILE
 enum { FREELIST_MAX = 0 };
@@ -18,18 +20,29 @@ enum { FREELIST_MAX = 4096 };
 #endif
 
 int64_t tensor_live_count;
-static Tensor *freelist;               /* linked through base */
-static int freelist_length;
+static struct Freelist {
+    Tensor *head;                      /* linked through base */
+    int length;
+} bare, small;                         /* those of `small` keep a resting Storage on the CPU */
+
+static inline Tensor *
+pop(struct Freelist *freelist)
+{
+    Tensor *t = freelist->head;
+    if (t != NULL) {
+        freelist->head = t->base;
+        freelist->length--;
+    }
+    return t;
+}
 
 void
 tensor_clear_freelist(void)
 {
-    while (freelist != NULL) {
-        Tensor *t = freelist;
-        freelist = t->base;
+    for (Tensor *t; (t = pop(&bare)) != NULL;)
         PyObject_GC_Del(t);
-    }
-    freelist_length = 0;
+    for (Tensor *t; (t = pop(&small)) != NULL; PyObject_GC_Del(t))
+        storage_drop(t->storage);
 }
 
 /* Fresh memory becomes a 0-d tensor without storage; the inline arrays are guarded by ndim. */
@@ -70,17 +83,42 @@ tensor_fresh(PyTypeObject *type)
     return t;
 }
 
-Tensor *
-tensor_new(PyTypeObject *type)
+static inline Tensor *
+revive(Tensor *t)
 {
-    Tensor *t = freelist;
-    if (t == NULL || type != &TensorType)
-        return tensor_fresh(type);
-    freelist = t->base;
-    freelist_length--;
     reset_fields(t);
     _Py_NewReference((PyObject *)t);
     tensor_live_count++;
+    return t;
+}
+
+Tensor *
+tensor_new(PyTypeObject *type)
+{
+    Tensor *t = type == &TensorType ? pop(&bare) : NULL;
+    return t != NULL ? revive(t) : tensor_fresh(type);
+}
+
+/* A tensor with memory of its own and, so far, no dims.  The storage is made first: its failure may run the collector,
+ * which must not meet half a tensor. */
+static inline Tensor *
+tensor_with_memory(int64_t nbytes, Device device)
+{
+    Tensor *t = NULL;
+    if (small.head != NULL && device.type == DEVICE_CPU && storage_wake(small.head->storage, nbytes)) {
+        t = revive(pop(&small));
+        t->storage->device = device;
+    } else {
+        Storage *storage = storage_new(nbytes, device);
+        if (storage == NULL || (t = tensor_new(&TensorType)) == NULL) {
+            if (storage != NULL)
+                storage_release(storage);
+            return NULL;
+        }
+        t->storage = storage;
+    }
+    t->device = device;
+    t->data = t->storage->data;
     return t;
 }
 
@@ -103,13 +141,15 @@ dealloc_objects(Tensor *t)
     Py_CLEAR(t->dict);
 }
 
+/* A small storage stays, for tensor_recycle. */
 void
 tensor_dealloc_fields(Tensor *t)
 {
     Storage *storage = t->storage;
-    t->storage = NULL;
-    if (storage != NULL)
+    if (storage != NULL && !storage_rest(storage)) {
+        t->storage = NULL;
         storage_release(storage);
+    }
     free_heap_dims(t);
     t->data = NULL;
     t->dims = t->inline_dims;
@@ -123,12 +163,15 @@ void
 tensor_recycle(Tensor *t)
 {
     tensor_live_count--;
-    if (Py_IS_TYPE((PyObject *)t, &TensorType) && freelist_length < FREELIST_MAX) {
-        t->base = freelist;
-        freelist = t;
-        freelist_length++;
+    struct Freelist *freelist = t->storage != NULL ? &small : &bare;
+    if (Py_IS_TYPE((PyObject *)t, &TensorType) && freelist->length < FREELIST_MAX) {
+        t->base = freelist->head;
+        freelist->head = t;
+        freelist->length++;
         return;
     }
+    if (t->storage != NULL)
+        storage_drop(t->storage);
     Py_TYPE(t)->tp_free((PyObject *)t);
 }
 
@@ -216,11 +259,10 @@ tensor_offset(Tensor *t)
 
 /* ---- constructors ---- */
 
-/* A tensor with geometry but no storage; NULL with an error. */
+/* t with that geometry; NULL with an error, and t is gone. */
 static inline Tensor *
-tensor_with_geometry(int ndim, const int64_t *dims, const int64_t *strides, int64_t numel, Dtype dtype)
+with_geometry(Tensor *t, int ndim, const int64_t *dims, const int64_t *strides, int64_t numel, Dtype dtype)
 {
-    Tensor *t = tensor_new(&TensorType);
     if (t == NULL)
         return NULL;
     if (ndim > NDIM_INLINE && reserve_dims(t, ndim) < 0) {
@@ -237,7 +279,6 @@ tensor_with_geometry(int ndim, const int64_t *dims, const int64_t *strides, int6
     return t;
 }
 
-/* The storage is made first: its failure may run the collector, which must not meet half a tensor. */
 Tensor *
 tensor_empty(int ndim, const int64_t *dims, Dtype dtype, Device device)
 {
@@ -245,18 +286,7 @@ tensor_empty(int ndim, const int64_t *dims, Dtype dtype, Device device)
     int64_t nbytes = shape_layout(ndim, dims, dtype_info[dtype].itemsize, strides, &numel);
     if (nbytes < 0)
         return NULL;
-    Storage *storage = storage_new(nbytes, device);
-    if (storage == NULL)
-        return NULL;
-    Tensor *t = tensor_with_geometry(ndim, dims, strides, numel, dtype);
-    if (t == NULL) {
-        storage_release(storage);
-        return NULL;
-    }
-    t->device = device;
-    t->storage = storage;
-    t->data = storage->data;
-    return t;
+    return with_geometry(tensor_with_memory(nbytes, device), ndim, dims, strides, numel, dtype);
 }
 
 /* t's sizes were checked when it was made: what is small needs no second check. */
@@ -265,13 +295,9 @@ tensor_empty_dense(const Tensor *t, Dtype dtype)
 {
     if (t->ndim > NDIM_INLINE || t->numel > UINT16_MAX)
         return tensor_empty(t->ndim, t->dims, dtype, t->device);
-    Storage *storage = storage_new(t->numel * dtype_info[dtype].itemsize, t->device);
-    Tensor *out = storage ? tensor_new(&TensorType) : NULL;
-    if (out == NULL) {
-        if (storage != NULL)
-            storage_release(storage);
+    Tensor *out = tensor_with_memory(t->numel * dtype_info[dtype].itemsize, t->device);
+    if (out == NULL)
         return NULL;
-    }
     int64_t step = 1;
     for (int i = t->ndim - 1; i >= 0; i--) {
         int64_t size = t->dims[i];
@@ -282,9 +308,6 @@ tensor_empty_dense(const Tensor *t, Dtype dtype)
     out->ndim = t->ndim;
     out->numel = t->numel;
     out->dtype = (int8_t)dtype;
-    out->device = t->device;
-    out->storage = storage;
-    out->data = storage->data;
     return out;
 }
 
@@ -311,7 +334,7 @@ tensor_strided(Storage *storage, char *data, int ndim, const int64_t *dims, cons
     int64_t numel = shape_numel(ndim, dims);
     if (numel < 0)
         return NULL;
-    Tensor *t = tensor_with_geometry(ndim, dims, strides, numel, dtype);
+    Tensor *t = with_geometry(tensor_new(&TensorType), ndim, dims, strides, numel, dtype);
     if (t == NULL)
         return NULL;
     t->contiguous = shape_is_contiguous(ndim, dims, strides);

@@ -11,7 +11,7 @@ extern int64_t tensor_live_count;
  * collector knows them. */
 Tensor *tensor_new(PyTypeObject *type);
 /* What tp_dealloc does after it untracked the object and cleared its weakrefs: lets go of everything the
- * tensor owns, then of the object itself. */
+ * tensor owns but a small storage, then of the object itself. */
 void tensor_dealloc_fields(Tensor *t);
 void tensor_recycle(Tensor *t);
 void tensor_clear_freelist(void);

@@ -95,7 +95,7 @@ span_count(Node *n)
 }
 
 /* ---------------------------------------------------------------- running */
-enum { FAST_NUMEL = 1 << 14 };
+enum { FAST_NUMEL = 1 << 14, FILLED = 64 };
 
 /* All elements of a dense little float tensor on the CPU: no plan, no tiles.  NULL without an error: not that
  * case. */
@@ -303,11 +303,27 @@ op_mean_dims(Tensor *t, int n, const int64_t *dims, bool keepdim)
     return with_variant(mean_as(OP_mean_dim, t, n, dims, keepdim, DTYPE_NONE), 1);
 }
 
+/* That of a little tensor's mean, filled at once; NULL without an error: not that case. */
+static Tensor *
+mean_gradient_fast(Node *n, Tensor *g, double count)
+{
+    if (grad_mode || g->ndim > 0 || count > FILLED || g->dtype != DTYPE_FLOAT || g->device.type != DEVICE_CPU)
+        return NULL;
+    Tensor *out = scope_keep(tensor_empty(n->n_ints / 2, node_ints(n), DTYPE_FLOAT, CPU));
+    const float share = *(float *)(void *)g->data / (float)count;
+    for (int64_t i = 0; out != NULL && i < out->numel; i++)
+        ((float *)(void *)out->data)[i] = share;
+    return out;
+}
+
 /* PyTorch spreads, then divides, as a graph of this backward shows; dividing first gives the same bits in one pass less. */
 static Tensor *
 mean_gradient(Node *n, Tensor *g)
 {
     double count = (double)span_count(n);
+    Tensor *out = mean_gradient_fast(n, g, count);
+    if (out != NULL || PyErr_Occurred())
+        return out;
     return grad_mode ? op_scalar(OP_div, span_spread(n, g), count) : span_spread(n, op_scalar(OP_div, g, count));
 }
 

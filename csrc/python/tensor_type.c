@@ -606,7 +606,7 @@ static PyMethodDef tensor_methods[] = {
     {"detach_", method_detach_, METH_NOARGS, "Forgets the history in place."},
     {"as_subclass", method_as_subclass, METH_O, "as_subclass(cls): the same memory and history as an instance of cls."},
     {"_make_subclass", (PyCFunction)(void (*)(void))method_make_subclass, METH_VARARGS | METH_KEYWORDS | METH_STATIC, NULL},
-    {"backward", KEYWORDS(tensor_backward),
+    {"backward", FASTCALL(tensor_backward),
      "backward(gradient=None, retain_graph=None, create_graph=False, inputs=None): gradients of this tensor with respect to "
      "the leaves of its graph, accumulated in their .grad.  Raises RuntimeError if it has no graph, or is not a scalar and "
      "no gradient is given."},
