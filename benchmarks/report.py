@@ -131,7 +131,7 @@ def verdict(target, results, limits):
     if not wanted:
         return None
     short = max(excess) - 1
-    held = f"short by {short:.0%}" if short > 0 else "yes"
+    held = f"short by {short:.0%}: {target.limit}".removesuffix(": ") if short > 0 else "yes"
     return f"| {target.name} | {', '.join(wanted)} | {', '.join(reached)} | {held} |"
 
 

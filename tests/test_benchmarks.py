@@ -68,6 +68,7 @@ def test_targets_are_about_rows_and_their_verdicts_about_figures():
     assert verdict(target, [slow], NoLimits()) == "| calls | at most 60 ns, 2x | 60 ns, 5.08x | yes |"
     slow.visits = 1
     assert "| 80 ns, 5.08x | short by 33% |" in verdict(target, [slow], NoLimits())
+    assert "| short by 33%: the clock |" in verdict(target._replace(limit="the clock"), [slow], NoLimits())
     other = result([1.0] * 4, [1.0] * 4, "other")
     ratio_only = target._replace(most=math.inf)
     assert "1.00x (least: 1.00x, other) | short by 100%" in verdict(ratio_only, [slow, other], NoLimits())
