@@ -41,7 +41,7 @@ as_float(Tensor *t)
 
 /* ---------------------------------------------------------------- bounds */
 static int
-refuse_bool(const char *op, Dtype dtype)
+refuse_bounds_of_bool(const char *op, Dtype dtype)
 {
     return dtype == DTYPE_BOOL ? not_implemented_dtype(op, dtype) : 0;
 }
@@ -56,7 +56,7 @@ op_clamp_tensors(Tensor *t, Tensor *low, Tensor *high)
         return error(PyExc_RuntimeError, "torch.clamp: At least one of 'min' or 'max' must not be None");
     Operand in[3] = {{.tensor = t}, {.tensor = low ? low : t}, {.tensor = high ? high : t}};
     Dtype dtype = operands_dtype(3, in, -1);
-    if (low != NULL && high != NULL && refuse_bool("clamp", dtype) < 0)
+    if (low != NULL && high != NULL && refuse_bounds_of_bool("clamp", dtype) < 0)
         return NULL;
     t = op_to_dtype(t, dtype);
     if (low != NULL)
@@ -75,7 +75,7 @@ clamp_one_side(Op op, Tensor *t, const Value *bound, Op beyond)
         return NULL;
     Tensor *limit = bound->is_scalar ? NULL : op_detach(bound->tensor), *x = op_detach(t);
     Operand compared[2] = {{.tensor = x}, {.tensor = limit, .scalar = bound->scalar}};
-    if (limit == NULL && refuse_bool(rows[op].python, operands_dtype(2, compared, -1)) < 0)
+    if (limit == NULL && refuse_bounds_of_bool(rows[op].python, operands_dtype(2, compared, -1)) < 0)
         return NULL;
     if (limit == NULL && isnan(bound->scalar.value.f))      /* NaN replaces everything */
         beyond = OP_ne;
