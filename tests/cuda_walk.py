@@ -3,6 +3,7 @@ simulated device under one detector after another.
 
     python tests/cuda_walk.py [N]               every Nth call
     python tests/cuda_walk.py --failures [N]    each call again and again, with its 1st, 2nd, 3rd ... request to CUDA failing
+    python tests/cuda_walk.py --mixed [N]       each call with one operand on another device than the others
 
 Launches are not waited for, and the calls run in a stream that is not the default one.
 """
@@ -108,6 +109,38 @@ def walk_with_failures(calls):
     print(f"{len(calls)} calls, {count} failures")
 
 
+REFUSED = re.compile("Expected all tensors to be on the same device|indices should be either on cpu or on the same device")
+
+
+def mixed_outcome(text, odd, device, others):
+    """The call's results as tensors on the CPU; None if it is refused for its operands' devices."""
+    names = scope(torch)
+    names |= {name: operand.detach().to(device if name == odd else others) for name, operand in names.items()
+              if isinstance(operand, torch.Tensor)}
+    try:
+        result = eval(text, names)
+        torch.cuda.synchronize()
+    except RuntimeError as problem:
+        assert REFUSED.search(str(problem)), f"{text}, {odd} on {device}: {problem}"
+        return None
+    parts = result if isinstance(result, (tuple, list)) else [result]
+    return [part.cpu() if isinstance(part, torch.Tensor) else torch.tensor(part) for part in parts]
+
+
+def walk_mixed(calls):
+    torch.set_default_device("cpu")
+    refused = 0
+    for text in calls:
+        for odd in sorted(name for name in set(re.findall(r"\b[a-z]\b", text)) if isinstance(scope(torch).get(name), torch.Tensor)):
+            for device, others in (("cpu", "cuda"), ("cuda", "cpu")):
+                tensors = mixed_outcome(text, odd, device, others)
+                if tensors is None:
+                    refused += 1
+                else:
+                    check(text, tensors, mixed_outcome(text, odd, "cpu", "cpu"))
+    print(f"{len(calls)} calls, {refused} refused")
+
+
 def walk(calls):
     for text in calls:
         check(text, outcome_in_a_stream(text), outcome(text, "cpu"))
@@ -119,4 +152,5 @@ def walk(calls):
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
     every = int(sys.argv[-1]) if sys.argv[-1].isdigit() else 1
-    (walk_with_failures if "--failures" in sys.argv else walk)(WALKED[::every])
+    kind = walk_with_failures if "--failures" in sys.argv else walk_mixed if "--mixed" in sys.argv else walk
+    kind(WALKED[::every])

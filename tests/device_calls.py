@@ -4,7 +4,7 @@ CALLS_BY_LINE = """
 torch._C.alias(x)|x.all()|x.all(0)|x.any(1)|torch.allclose(x, y)|x.aminmax()|x.argmax()|x.argmin(0)|x.argsort()|torch.argwhere(k)
 torch.equal(x, y)|torch.isclose(x, y)|x.isfinite()|x.isinf()|x.isnan()|x.signbit()|x.logical_and(y)|x.logical_not()
 x.logical_or(y)|x.logical_xor(y)|x == y|x != y|x < y|x <= y|x >= y|x.eq(y)|x.ne(y)|x.lt(y)|x.le(y)|x.gt(y)|x.ge(y)|i & 1
-i | 1|i ^ 1|~i|i << 1|i >> 1|i.bitwise_and(i)|i.bitwise_or(i)|i.bitwise_xor(i)|i.bitwise_not()|i.bitwise_left_shift(i)
+i.__or__(1)|i ^ 1|~i|i << 1|i >> 1|i.bitwise_and(i)|i.bitwise_or(i)|i.bitwise_xor(i)|i.bitwise_not()|i.bitwise_left_shift(i)
 i.bitwise_right_shift(i)|x.pow(3)|x.sub(y)|torch.rsub(x, y)|x.clamp_min(0.5)|x.clamp_max(0.5)|x.deg2rad()|x.rad2deg()
 x.positive()|x.logit()|x.nan_to_num()|torch.float_power(x, 2)|x.floor_divide(y)|torch.cross(w, w, 1)|x.count_nonzero(0)
 torch.linalg.vector_norm(x)|torch.linalg.matrix_norm(w, 2)|torch.linalg.svdvals(x)|torch.inverse(w + torch.eye(3))

@@ -85,6 +85,37 @@ assert (x * torch.tensor(3.0)).tolist() == [3, 3]
 """, devices=2)
 
 
+def test_one_operand_on_another_device():
+    """Every call with every operand on the CPU alone, or on the device alone: refused in PyTorch's words, or right."""
+    sim = {"CTORCH_CUDA": "sim", "PYTHONPATH": str(Path(ctorch.__file__).parent.parent)}
+    done = subprocess.run([sys.executable, "-W", "ignore", ROOT / "tests" / "cuda_walk.py", "--mixed"], env={**os.environ, **sim},
+                          capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0 and "ctsim" not in done.stderr, done.stderr
+    assert int(re.search(r"(\d+) refused", done.stdout)[1]) > 400
+
+
+def test_indices_go_to_the_tensor_s_device():
+    check(RAISES + """
+x, i, k = torch.arange(6.0).reshape(2, 3), torch.tensor([1, 0]), torch.tensor([True, False])
+on = x.cuda()
+for index in (i, k, (i, i), (slice(None), i), torch.ones(2, 3, dtype=torch.bool)):
+    assert on[index].is_cuda and on[index].tolist() == x[index].tolist()
+    raises(RuntimeError, 'indices should be either on cpu or on the same device as the indexed tensor (cpu)',
+           lambda: x[tuple(each.cuda() if isinstance(each, torch.Tensor) else each for each in index)
+                     if isinstance(index, tuple) else index.cuda()])
+for value in (torch.tensor(7.0), torch.tensor(7.0, device='cuda'), 7.0):
+    for target in (on.clone(), x.clone()):
+        target[i[:1]] = value
+        target[x.to(target.device) == 0] = value
+        assert target.tolist() == [[7, 1, 2], [7, 7, 7]]
+raises(RuntimeError, 'on the same device', lambda: on.__setitem__(i, torch.ones(2, 3)))
+assert on.index_fill(0, i[:1].cuda(), torch.tensor(7.0)).tolist() == x.index_fill(0, i[:1], torch.tensor(7.0).cuda()).tolist()
+leaf = on.clone().requires_grad_()
+leaf[i].sum().backward()
+assert leaf.grad.tolist() == [[1, 1, 1], [1, 1, 1]]
+""")
+
+
 def test_moving():
     check(RAISES + """
 x = torch.arange(6).reshape(2, 3)

@@ -48,7 +48,7 @@ typedef struct Plan {
 #define LOWEST (double)-INFINITY
 #define HIGHEST (double)INFINITY
 static const double starts[FOLD_COUNT] = {
-#define FOLD(name, class, lane, start, map, fold) [FOLD_##name] = start,
+#define FOLD(name, class, lane, start, map, fold, merge) [FOLD_##name] = start,
 #include "abi/folds.def"
 };
 
@@ -70,7 +70,7 @@ fold_start(Fold fold, bool is_float)
         (void)MORE, (void)LESS; \
         return fold; \
     }
-#define FOLD(name, class, lane, start, map, fold) FOLDED(name##_f, double, fold) FOLDED(name##_i, int64_t, fold)
+#define FOLD(name, class, lane, start, map, fold, merge) FOLDED(name##_f, double, fold) FOLDED(name##_i, int64_t, fold)
 #include "abi/folds.def"
 
 static void

@@ -337,13 +337,13 @@ record_events(Block *b)
 }
 
 /* ---------------------------------------------------------------- the slots */
-static char nowhere;                  /* the address of tensors without elements */
+static void *const nowhere = (void *)UNIT;     /* the address of tensors without elements: nobody's */
 
 void *
 cuda_alloc(int64_t nbytes)
 {
     if (nbytes == 0)
-        return &nowhere;
+        return nowhere;
     if (nbytes > INT64_MAX - LARGE_SEGMENT)
         return NULL;
     int64_t size = no_cache() ? nbytes : (nbytes + UNIT - 1) / UNIT * UNIT;

@@ -16,7 +16,7 @@ struct JOIN2(Folds, S) {
     static __device__ __forceinline__ A start(int row)
     {
         switch (row) {
-#define FOLD(name, class_, lane, start, map, fold) IN_##class_(case FOLD_##name: return (A)(start);)
+#define FOLD(name, class_, lane, start, map, fold, merge) IN_##class_(case FOLD_##name: return (A)(start);)
 #include "abi/folds.def"
         default: return 0;
         }
@@ -26,7 +26,7 @@ struct JOIN2(Folds, S) {
     static __device__ __forceinline__ void fold(int row, Part *part, const T *elements, int count, double shift)
     {
         switch (row) {
-#define FOLD(name, class_, lane, start, map, fold) \
+#define FOLD(name, class_, lane, start, map, fold, merge) \
     IN_##class_(case FOLD_##name: { \
         auto acc = part->lane_##lane; \
         typedef decltype(acc) L; \
@@ -46,7 +46,7 @@ struct JOIN2(Folds, S) {
     static __device__ __forceinline__ A merge(int row, A acc, A v)
     {
         switch (row) {
-#define FOLD(name, class_, lane, start, map, fold) IN_##class_(case FOLD_##name: return (A)(fold);)
+#define FOLD(name, class_, lane, start, map, fold, merge) IN_##class_(case FOLD_##name: return (A)(fold);)
 #include "abi/folds.def"
         default: return acc;
         }
@@ -55,7 +55,7 @@ struct JOIN2(Folds, S) {
     static __device__ __forceinline__ A value(int row, const Part &part)
     {
         switch (row) {
-#define FOLD(name, class_, lane, start, map, fold) IN_##class_(case FOLD_##name: return (A)part.lane_##lane;)
+#define FOLD(name, class_, lane, start, map, fold, merge) IN_##class_(case FOLD_##name: return (A)part.lane_##lane;)
 #include "abi/folds.def"
         default: return 0;
         }

@@ -9,11 +9,13 @@ cuda_invert(const Invert *job)
     const unsigned long long none = (unsigned long long)(job->count * job->n);
     unsigned long long found = none, *singular = temporary(sizeof found);
     const int device = current_device;
+    Invert on_device = *job;
+    on_device.singular = NULL;            /* it is the host's */
     if (singular == NULL)
         return -1;
     int result = cuda_accelerator.copy(singular, device, &found, HOST_DEVICE, sizeof found, true);
     if (result == 0) {
-        launch_invert(job, singular, current_stream());
+        launch_invert(&on_device, singular, current_stream());
         result = launched("an inverse");
     }
     if (result == 0)

@@ -3,7 +3,6 @@
 #include "cuda/reduce.h"
 
 #include <stdint.h>
-#include <string.h>
 
 #include "cuda/slots.h"
 
@@ -94,28 +93,17 @@ share_out(ReduceJob *job)
     job->piece = (n + job->n_pieces - 1) / job->n_pieces;
 }
 
-/* The row that folds accumulators of another: its fold of elements as they are. */
-static Fold
-merging(Fold fold)
-{
-    static const struct {
-        const char *map, *fold;
-    } texts[FOLD_COUNT] = {
-#define FOLD(name, class, lane, start, map, fold) [FOLD_##name] = {#map, #fold},
+static const Fold merging[FOLD_COUNT] = {
+#define FOLD(name, class, lane, start, map, fold, merge) [FOLD_##name] = FOLD_##merge,
 #include "abi/folds.def"
-    };
-    for (int k = 0; k < FOLD_COUNT; k++)
-        if (strcmp(texts[k].map, "x") == 0 && strcmp(texts[k].fold, texts[fold].fold) == 0)
-            return (Fold)k;
-    return fold;
-}
+};
 
 /* The pieces' accumulators, for each result one behind the other, are folded like elements. */
 static void
 launch_merge(const ReduceJob *pieces)
 {
     ReduceJob job = *pieces;
-    job.fold = merging((Fold)pieces->fold);
+    job.fold = merging[pieces->fold];
     job.dtype = pieces->dtype < DTYPE_HALF ? DTYPE_INT64 : DTYPE_DOUBLE;
     job.in = pieces->partial;
     job.kept = job.reduced = (Axes){.count = 1};

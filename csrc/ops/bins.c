@@ -29,7 +29,9 @@ check_bincount(Tensor *t, Tensor *weights, int64_t minlength)
         error(PyExc_RuntimeError, "bincount only supports 1-d non-negative integral inputs.");
     else if (weights != NULL && (weights->ndim != 1 || weights->numel != t->numel))
         error(PyExc_RuntimeError, "weights should be 1-d and have the same length as input");
-    return PyErr_Occurred() ? -1 : 0;
+    else
+        return check_same_device("bincount", 2, (Tensor *[]){t, weights});
+    return -1;
 }
 
 Tensor *
@@ -229,7 +231,8 @@ op_searchsorted(Tensor *sorted, const Value *value, bool out_int32, bool right, 
     if (value->is_scalar)
         values = scope_keep(tensor_from_scalar(
             value->scalar.value, value->scalar.category == CATEGORY_FLOAT ? DTYPE_DOUBLE : DTYPE_INT64, sorted->device));
-    if (values == NULL || check_boundaries(sorted, values, values->ndim == 0) < 0)
+    if (values == NULL || check_boundaries(sorted, values, values->ndim == 0) < 0
+        || check_same_device("searchsorted", 2, (Tensor *[]){sorted, values}) < 0)
         return NULL;
     is_float |= dtype_is_float((Dtype)values->dtype);
     if (sorter != NULL)

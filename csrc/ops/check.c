@@ -63,6 +63,14 @@ device_mismatch(const char *op, Device a, Device b)
     return -1;
 }
 
+void
+index_device_mismatch(Device t, Device index)
+{
+    char first[16], second[16];
+    error(PyExc_RuntimeError, "indices should be either on cpu or on the same device as the indexed tensor (%s): this one is "
+                              "on %s", device_text(t, first, sizeof first), device_text(index, second, sizeof second));
+}
+
 int
 check_same_device(const char *op, int n, Tensor *const *tensors)
 {

@@ -20,6 +20,19 @@ typedef struct Advanced {
 } Advanced;
 
 /* ---------------------------------------------------------------- taking indices apart */
+/* The index where the tensor is: one from the host goes there. */
+static Tensor *
+index_beside(const Tensor *t, Tensor *index)
+{
+    if (device_equal(index->device, t->device) || tensor_is_meta(t) || tensor_is_meta(index))
+        return index;
+    if (index->device.type != DEVICE_CPU) {
+        index_device_mismatch(t->device, index->device);
+        return NULL;
+    }
+    return op_to(op_detach(index), DTYPE_NONE, &t->device, false);
+}
+
 static int
 too_many(const Tensor *t)
 {
@@ -150,6 +163,8 @@ take_apart(Advanced *a, Tensor *t, int n, Tensor *const *indices)
             dim++;
             continue;
         }
+        if ((index = index_beside(t, index)) == NULL)
+            return -1;
         bool mask = index->dtype == DTYPE_BOOL || index->dtype == DTYPE_UINT8;
         if ((mask ? add_mask(a, t, index, dim) : add_index(a, t, index, dim)) < 0)
             return -1;
@@ -281,7 +296,7 @@ op_index(Tensor *t, int n, Tensor *const *indices)
     if (t == NULL)
         return NULL;
     if (is_full_mask(t, n, indices) && !(grad_mode && tensor_needs_grad(t)))
-        return op_masked_select(t, indices[0]);
+        return op_masked_select(t, index_beside(t, indices[0]));
     if (take_apart(&a, t, n, indices) < 0)
         return NULL;
     Tensor *out = scope_keep(tensor_empty(a.ndim, a.dims, (Dtype)t->dtype, t->device));
@@ -327,7 +342,7 @@ static Tensor *
 fill_mask(Tensor *t, Tensor *mask, Tensor *value)
 {
     Operand in[3] = {{.tensor = t}, {.tensor = mask}, {.tensor = op_reshape(value, 0, NULL)}};
-    if (in[2].tensor == NULL)
+    if (mask == NULL || in[2].tensor == NULL)
         return NULL;
     return scope_keep(pointwise(OP_masked_fill, in, rows[OP_masked_fill].defaults, t));
 }
@@ -356,12 +371,14 @@ op_index_put(Tensor *t, int n, Tensor *const *indices, Tensor *values, bool accu
                      "Index put requires the source and destination dtypes match, got %s for the "
                      "destination and %s for the source.",
                      dtype_info[t->dtype].type_name, dtype_info[values->dtype].type_name);
+    if (values->ndim == 0 && (values = op_to(values, DTYPE_NONE, &t->device, false)) == NULL)
+        return NULL;
     if (check_same_device("index_put", 2, (Tensor *[]){t, values}) < 0 ||
         (inplace && check_writable(t, "index_put_") < 0))
         return NULL;
     if (inplace && !accumulate && values->numel == 1 && is_full_mask(t, n, indices) &&
         !needs_recording(t, values))
-        return fill_mask(t, indices[0], values);
+        return fill_mask(t, index_beside(t, indices[0]), values);
     if (take_apart(&a, t, n, indices) < 0)
         return NULL;
     Tensor *fitting = fit_values(&a, values), *out = index_target(t, "index_put_", inplace);

@@ -127,10 +127,12 @@ BACKWARD(index_select)
 
 /* ---------------------------------------------------------------- index_add, index_copy */
 static int
-check_source_shape(const char *op, PyObject *type, const Tensor *t, const Rows *r, const Tensor *source)
+check_source(const char *op, PyObject *type, Tensor *t, const Rows *r, Tensor *source)
 {
     int64_t rows = source->ndim ? source->dims[r->dim < source->ndim ? r->dim : 0] : 1;
     bool same = source->ndim == t->ndim || (source->ndim <= 1 && t->ndim <= 1);
+    if (check_same_device(op, 2, (Tensor *[]){t, source}) < 0)
+        return -1;
     if (!same) {
         error(type,
               "%s(): When source and destination are not scalars, their dimensionality must match. Source "
@@ -171,7 +173,7 @@ op_index_add(Tensor *t, int64_t dim, Tensor *index, Tensor *source, double alpha
         return error(PyExc_RuntimeError,
                      "index_add_(): self (%s) and source (%s) must have the same scalar type",
                      dtype_info[t->dtype].type_name, dtype_info[source->dtype].type_name);
-    if (check_source_shape("index_add_", PyExc_RuntimeError, t, &r, source) < 0)
+    if (check_source("index_add_", PyExc_RuntimeError, t, &r, source) < 0)
         return NULL;
     if (!in_range(&r))
         return error(PyExc_RuntimeError, "index %lld is out of bounds for dimension %d with size %lld",
@@ -209,7 +211,7 @@ op_index_copy(Tensor *t, int64_t dim, Tensor *index, Tensor *source, bool inplac
                      "index_copy_(): self and source expected to have the same dtype, but got (self) %s and "
                      "(source) %s",
                      dtype_info[t->dtype].type_name, dtype_info[source->dtype].type_name);
-    if (check_source_shape("index_copy_", PyExc_IndexError, t, &r, source) < 0)
+    if (check_source("index_copy_", PyExc_IndexError, t, &r, source) < 0)
         return NULL;
     if (!in_range(&r))
         return error(PyExc_IndexError,
@@ -257,7 +259,7 @@ op_index_fill(Tensor *t, int64_t dim, Tensor *index, const Value *value, bool in
                      number->ndim);
     if (number == NULL || value_check_fits(value->is_scalar ? NULL : number, &value->scalar, (Dtype)t->dtype) < 0)
         return NULL;
-    Tensor *stored = op_to_dtype(op_detach(number), (Dtype)t->dtype);
+    Tensor *stored = op_to(op_detach(number), (Dtype)t->dtype, &t->device, false);
     Tensor *out = stored && r.index ? index_target(t, "index_fill_", inplace) : NULL;
     if (out == NULL || run("index_fill", PICK_SET, out, &r, stored) < 0)
         return NULL;
@@ -357,7 +359,7 @@ BACKWARD(take)
 Tensor *
 op_put(Tensor *t, Tensor *index, Tensor *source, bool accumulate, bool inplace)
 {
-    if (source == NULL || flat_index("put_", t, index) == NULL)
+    if (source == NULL || flat_index("put_", t, index) == NULL || check_same_device("put_", 2, (Tensor *[]){t, source}) < 0)
         return NULL;
     if (t->dtype != source->dtype)
         return error(PyExc_RuntimeError,

@@ -167,7 +167,8 @@ op_masked_scatter(Tensor *t, Tensor *mask, Tensor *source, bool inplace)
         return error(PyExc_RuntimeError,
                      "masked_scatter: expected self and source to have same dtypes but got %s and %s",
                      dtype_info[t->dtype].type_name, dtype_info[source->dtype].type_name);
-    if (check_mask("masked_scatter", t, mask, &ndim, dims) < 0)
+    if (check_mask("masked_scatter", t, mask, &ndim, dims) < 0
+        || check_same_device("masked_scatter", 2, (Tensor *[]){t, source}) < 0)
         return NULL;
     bool grows = ndim != t->ndim || memcmp(dims, t->dims, (size_t)ndim * sizeof dims[0]) != 0;
     if (inplace && grows)

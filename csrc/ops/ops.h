@@ -41,6 +41,7 @@ void pointwise_record(Op op, Tensor *out);
 /* Checks (check.c) and what the frame shares with structural ops. */
 int check_same_device(const char *op, int n, Tensor *const *tensors);
 int device_mismatch(const char *op, Device a, Device b);  /* the error of it; -1 */
+void index_device_mismatch(Device t, Device index);       /* the error of an index that cannot go to t */
 int check_writable(Tensor *t, const char *op);           /* in-place rules: leaf, view of leaf, read-only, overlap */
 int check_fillable(Tensor *t, const char *op);           /* without overlap: one value may be written many times */
 int check_overlap(const char *op, const Tensor *out, const Tensor *in);    /* partial overlap is refused */

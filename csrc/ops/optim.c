@@ -206,8 +206,10 @@ allocate(Step *s, Room *room)
     s->items = room->items;
     s->tensors = room->tensors;
     s->counters = room->counters;
-    if (s->n <= ITEMS_INLINE)
+    if (s->n <= ITEMS_INLINE) {
+        memset(s->items, 0, (size_t)s->n * sizeof *s->items);
         return 0;
+    }
     s->items = PyMem_Calloc((size_t)s->n, sizeof *s->items);
     s->tensors = PyMem_Calloc((size_t)s->n, sizeof *s->tensors);
     s->counters = PyMem_Calloc((size_t)s->n, sizeof *s->counters);

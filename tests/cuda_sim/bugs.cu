@@ -267,6 +267,25 @@ PROGRAM(host_pointer_argument)
     printf("x %g\n", x);
 }
 
+struct Slot {
+    int i;
+    float *at;
+};
+
+__global__ void write_slot(Slot slot)
+{
+    slot.at[slot.i] = 1;
+}
+
+PROGRAM(host_pointer_in_a_struct)
+{
+    static float x = 7;
+    CT_LAUNCH(write_slot, 1, 1, 0, 0, Slot{0, &x});
+    say("launch", cudaGetLastError());
+    must(cudaDeviceSynchronize());
+    printf("x %g\n", x);
+}
+
 /* ---- host code ---- */
 
 PROGRAM(host_reads_device_memory)

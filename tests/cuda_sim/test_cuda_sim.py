@@ -178,6 +178,8 @@ BUGS = [
     ("launch_limits", r"(.*\n)*threads 9\ngrid 9\nshared 1\nopted in 0\nempty 9\n", "validate", r""),
     ("host_pointer_argument", r"launch of write_at: argument 0, 0x\w+, is a pointer to host memory\n"
      r"launch 1\nx 7\n", "args", r"launch 0\nx 1\n"),
+    ("host_pointer_in_a_struct", r"launch of write_slot: 0x\w+ in a struct of its arguments is a pointer to host memory\n"
+     r"launch 1\nx 7\n", "args", r"launch 0\nx 1\n"),
     ("host_reads_device_memory", r"host code touched device memory: 0x\w+, byte 4 of a block of 12 bytes on "
      r"device 0\n", "host", r""),
 ]

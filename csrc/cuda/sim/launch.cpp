@@ -2,6 +2,8 @@
  * pointers, and the rewriting of device addresses into what the kernel can use. */
 #include "sim.h"
 
+#include <sys/mman.h>
+
 #include <cstring>
 #include <map>
 
@@ -58,6 +60,30 @@ static bool host_pointer(const char *name, const void *const *pointers, int n)
     return false;
 }
 
+/* Whether a word is an address of the process.  Numbers are far smaller or not mapped; a small int, and whatever lies
+ * between it and the next member, can look like one, so those with a small lower half are left alone. */
+static bool is_host_address(uintptr_t word)
+{
+    unsigned char resident;
+    return word >> 40 != 0 && word >> 47 == 0 && (word & 0xffffffff) >= 1 << 16 && device_of_handle(word) < 0 &&
+           !is_pinned(reinterpret_cast<void *>(word)) &&
+           mincore(reinterpret_cast<void *>(word & ~uintptr_t{4095}), 1, &resident) == 0;
+}
+
+/* The same for pointers in structs. */
+static bool host_pointer_inside(const char *name, const void *args, size_t bytes)
+{
+    for (size_t at = 0; at + sizeof(uintptr_t) <= bytes; at += sizeof(uintptr_t)) {
+        uintptr_t word;
+        memcpy(&word, static_cast<const char *>(args) + at, sizeof(word));
+        if (is_host_address(word)) {
+            report("launch of %s: 0x%zx in a struct of its arguments is a pointer to host memory", name, word);
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Addresses of another device stay as they are: the kernel faults if it uses one. */
 static void translate(Launch *launch, void *args, size_t bytes)
 {
@@ -97,7 +123,8 @@ void ctsim_enqueue(ctsim_Kernel *kernel, void *args, size_t args_bytes, const vo
         Stream *stream = stream_of(handle);
         if (!stream || device_of(stream) != current_device())
             return cudaErrorInvalidResourceHandle;
-        if (detectors().args && host_pointer(kernel->name, pointers, n_pointers))
+        if (detectors().args && (host_pointer(kernel->name, pointers, n_pointers) ||
+                                 host_pointer_inside(kernel->name, args, args_bytes)))
             return cudaErrorInvalidValue;
         cudaError_t error = detectors().validate
                                 ? check_shape(kernel->name, kernel->function, grid, block, dyn_shared)
