@@ -250,6 +250,37 @@ def test_cuda_library_is_built_where_nvcc_is(cuda_tree):
     assert not library.exists() and not list((cuda_tree.root / "build").glob("lib*/ctorch/_cuda*"))
 
 
+CARDS = [("8.6\n9.0\n9.0\n", "-gencode=arch=compute_86,code=[sm_86] -gencode=arch=compute_90,code=[sm_90]"),
+         ("", "-gencode=arch=compute_75,code=[sm_75,compute_75]")]
+
+
+@pytest.mark.parametrize("said, flags", CARDS, ids=["cards", "no card"])
+def test_kernels_are_for_the_cards_that_are_here(said, flags, cuda_tree):
+    """Without one: for the oldest, with PTX from which the driver of any other makes its own."""
+    cuda_tree.write("toolkit/bin/nvidia-smi", f"#!/bin/sh\nprintf '{said}'\n")
+    (cuda_tree.root / "toolkit/bin/nvidia-smi").chmod(0o755)
+    cuda_tree.build(CC="gcc", PATH=f"{cuda_tree.root / 'toolkit/bin'}:{os.environ['PATH']}")
+    calls = (cuda_tree.root / "toolkit/calls").read_text()
+    assert f"{flags} -Icsrc" in calls and "compress" not in calls
+
+
+def test_a_release_is_for_every_generation(setup_py, monkeypatch):
+    monkeypatch.setenv("CTORCH_CUDA_ARCH", "all")
+    flags = " ".join(setup_py.setup_cuda.arch_flags())
+    assert re.findall(r"sm_\d+", flags) == ["sm_75", "sm_80", "sm_90", "sm_100", "sm_120"]
+    assert re.findall(r",(compute_\d+)", flags) == ["compute_90"] and "-compress-mode=size" in flags
+
+
+def test_nvcc_of_pip_s_packages_is_found(cuda_tree):
+    shutil.copytree(cuda_tree.root / "toolkit", cuda_tree.root / "packages/nvidia/cu13")
+    empty = cuda_tree.root / "empty"
+    empty.mkdir()
+    for tool in ("gcc", "g++", "ld", "as", "ar", "dirname", "sh"):
+        (empty / tool).symlink_to(shutil.which(tool))
+    cuda_tree.build(CC="gcc", PATH=str(empty), PYTHONPATH=str(cuda_tree.root / "packages"))
+    assert (cuda_tree.root / "ctorch/_cuda.so").exists()
+
+
 def test_cuda_home_and_path_name_nvcc(cuda_tree):
     toolkit = cuda_tree.root / "toolkit"
     for environment in ({"CUDA_HOME": str(toolkit)}, {"PATH": f"{toolkit / 'bin'}:{os.environ['PATH']}"}):
@@ -324,6 +355,13 @@ def test_wheel_holds_the_package_and_nothing_else(wheel):
     libraries = package - expected
     assert expected <= package
     assert len(libraries) == 1 and re.fullmatch(r"ctorch/_C\.\S+\.so", libraries.pop())
+
+
+def test_cuda_extra_brings_cublas(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        metadata = next(name for name in archive.namelist() if name.endswith("/METADATA"))
+        lines = archive.read(metadata).decode().splitlines()
+    assert [line for line in lines if 'extra == "cuda"' in line] == ['Requires-Dist: nvidia-cublas>=13; extra == "cuda"']
 
 
 def test_wheel_names_no_place_of_this_machine(wheel):

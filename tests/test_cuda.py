@@ -197,7 +197,7 @@ for dtype, typestr in (('bool', '|b1'), ('uint8', '|u1'), ('int8', '|i1'), ('int
     size = view.element_size()
     assert view.__cuda_array_interface__ == {'shape': (2, 2), 'typestr': typestr, 'data': (view.data_ptr(), False),
                                              'strides': (4 * size, size), 'version': 2}
-assert on[:0].__cuda_array_interface__['data'] == (0, False)
+assert on[:0].__cuda_array_interface__['data'] == (0, False) and on.__cuda_array_interface__['strides'] is None
 """)
 
 
@@ -213,6 +213,44 @@ raises(torch.cuda.OutOfMemoryError, 'CUDA out of memory. Tried to allocate 4.00 
        lambda: torch.empty(1 << 30, device='cuda'))
 assert issubclass(torch.cuda.OutOfMemoryError, RuntimeError)
 assert torch.ones(4, device='cuda').sum().item() == 4
+""")
+
+
+def test_out_of_memory_ends_when_memory_is_free():
+    """Segments that nobody uses go back to CUDA before an error, and after one the same request succeeds."""
+    check(RAISES + """
+def mebibytes(n):
+    return torch.empty(n << 20, dtype=torch.uint8, device='cuda')
+small = [mebibytes(16) for _ in range(6)]
+del small
+assert torch.cuda.memory_reserved() == 96 << 20
+large = mebibytes(120)
+assert torch.cuda.memory_reserved() == 120 << 20
+stats = torch.cuda.memory_stats()
+assert (stats['num_alloc_retries'], stats['num_ooms'], stats['segment.all.current']) == (1, 0, 1)
+raises(torch.cuda.OutOfMemoryError, 'Tried to allocate 16.00 MiB. GPU 0 has a total capacity of 128.00 MiB of which 8.00 MiB '
+       'is free. Including non-PyTorch memory, this process has 120.00 MiB memory in use. Of the allocated memory 120.00 MiB '
+       'is allocated by PyTorch, and 0 bytes is reserved by PyTorch but unallocated.', lambda: mebibytes(16))
+assert torch.cuda.memory_stats()['num_ooms'] == 1
+del large
+assert mebibytes(16).numel() == 16 << 20
+""", CTSIM_MEM=str(128 << 20))
+
+
+def test_a_fault_is_not_taken_for_a_lack_of_memory():
+    """What a kernel did comes out of the next request for memory, as of any other call."""
+    check(RAISES + """
+import os
+os.environ['CTSIM_FAIL'] = 'cudaMalloc:1+:700'
+raises(RuntimeError, 'CUDA error: an illegal memory access was encountered', lambda: torch.empty(1 << 22, device='cuda'))
+try:
+    os.environ['CTSIM_FAIL'] = 'cudaMalloc:1+:719'
+    torch.empty(1 << 22, device='cuda')
+except RuntimeError as problem:
+    assert type(problem) is RuntimeError and 'CUDA_LAUNCH_BLOCKING=1' in str(problem)
+else:
+    raise AssertionError('nothing was raised')
+assert torch.cuda.memory_stats()['num_ooms'] == 0
 """)
 
 

@@ -41,6 +41,7 @@ typedef struct Pool {
 } Pool;
 
 static Pool *pools;
+static cudaError_t refusal;           /* of the last request for a segment that failed */
 static MemoryStats stats[DEVICES_MAX];
 static Block *waiting;                /* freed, but other streams may still use them */
 
@@ -185,7 +186,8 @@ segment_new(Pool *pool, int64_t size)
     MemoryStats *s = &stats[pool->device];
     Block *b = calloc(1, sizeof *b);
     void *data = NULL;
-    if (b == NULL || cudaMalloc(&data, (size_t)segment_size(size)) != cudaSuccess) {
+    refusal = b ? cudaMalloc(&data, (size_t)segment_size(size)) : cudaErrorMemoryAllocation;
+    if (refusal != cudaSuccess) {
         (void)cudaGetLastError();
         free(b);
         return NULL;
@@ -344,6 +346,7 @@ cuda_alloc(int64_t nbytes)
 {
     if (nbytes == 0)
         return nowhere;
+    refusal = cudaErrorMemoryAllocation;
     if (nbytes > INT64_MAX - LARGE_SEGMENT)
         return NULL;
     int64_t size = no_cache() ? nbytes : (nbytes + UNIT - 1) / UNIT * UNIT;
@@ -357,11 +360,11 @@ cuda_alloc(int64_t nbytes)
     if (b != NULL)
         bin_remove(b);
     else if ((b = segment_new(pool, size)) == NULL) {
-        s->retries++;
-        if (memory_empty_cache() < 0 || (b = segment_new(pool, size)) == NULL) {
-            s->out_of_memory++;
+        if (refusal != cudaErrorMemoryAllocation)
             return NULL;
-        }
+        s->retries++;
+        if (memory_empty_cache() < 0 || (b = segment_new(pool, size)) == NULL)
+            return NULL;
     }
     if (!no_cache())
         split(b, size);
@@ -439,12 +442,18 @@ size_text(int64_t bytes, char *text, size_t size)
     return text;
 }
 
+/* Of a request that cuda_alloc refused.  What is left of an earlier kernel's fault is no lack of memory. */
 void
 memory_raise(int64_t nbytes)
 {
     char text[7][32];
     size_t available = 0, total = 0;
-    const MemoryStats *s = &stats[current_device];
+    MemoryStats *s = &stats[current_device];
+    if (refusal != cudaSuccess && refusal != cudaErrorMemoryAllocation) {
+        (void)check(refusal);
+        return;
+    }
+    s->out_of_memory++;
     (void)cudaMemGetInfo(&available, &total);
     raise_text(HOST_OUT_OF_MEMORY,
                "CUDA out of memory. Tried to allocate %s. GPU %d has a total capacity of %s of which %s is free. Including "

@@ -447,10 +447,11 @@ get_cuda_array_interface(PyObject *self, void *closure)
                                                      "gradients aren't required, use var.detach()");
     char kind = t->dtype == DTYPE_UINT8 ? 'u' : t->dtype == DTYPE_BF16 ? 'V' : kinds[dtype_info[t->dtype].category];
     char type[8] = {itemsize == 1 ? '|' : '<', kind, (char)('0' + itemsize), '\0'};
-    PyObject *dims = PyTuple_New(t->ndim), *strides = PyTuple_New(t->ndim);
+    PyObject *dims = PyTuple_New(t->ndim), *strides = t->contiguous ? Py_NewRef(Py_None) : PyTuple_New(t->ndim);
     for (int i = 0; dims && strides && i < t->ndim; i++) {
         PyTuple_SET_ITEM(dims, i, PyLong_FromLongLong(t->dims[i]));
-        PyTuple_SET_ITEM(strides, i, PyLong_FromLongLong(t->strides[i] * itemsize));
+        if (strides != Py_None)
+            PyTuple_SET_ITEM(strides, i, PyLong_FromLongLong(t->strides[i] * itemsize));
     }
     if (dims == NULL || strides == NULL || PyErr_Occurred()) {
         Py_XDECREF(dims);
