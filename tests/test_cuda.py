@@ -474,6 +474,24 @@ else:
 """)
 
 
+@pytest.mark.parametrize("where, found", [("packages/nvidia/cu13/lib/libcublas.so.13", True), ("home/lib64/libcublas.so.13", True),
+                                          ("home/lib64/libcublas.so.12", True), ("elsewhere/libcublas.so.13", False)])
+def test_cublas_is_looked_for_in_pip_s_packages_and_in_cuda_home(where, found, tmp_path):
+    """Wherever Python finds the package nvidia, also where ctorch itself is installed elsewhere."""
+    (tmp_path / "packages/nvidia").mkdir(parents=True)
+    root = Path(ctorch.__file__).parent.parent
+    assert run("""
+        import os
+        os.environ['CTSIM_FAIL'] = 'cublasSgemm:1+:13'
+        try:
+            torch.ones(2, 2, device='cuda') @ torch.ones(2, 2, device='cuda')
+            print('own')
+        except RuntimeError as problem:
+            print('cuBLAS' if 'cuBLAS status 13' in str(problem) else problem)
+    """, CTSIM_BLAS=str(tmp_path / where), CUDA_HOME=str(tmp_path / "home"),
+               PYTHONPATH=f"{tmp_path / 'packages'}:{root}") == ("cuBLAS" if found else "own")
+
+
 def test_a_linear_and_its_relu_are_one_kernel():
     check("""
 model, x = torch.nn.Sequential(torch.nn.Linear(20, 512), torch.nn.ReLU()), torch.randn(70, 20)

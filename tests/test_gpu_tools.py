@@ -158,6 +158,18 @@ def test_lint_sees_planted_faults_in_what_nvcc_makes(tool, tmp_path, monkeypatch
         assert any(words in fault for fault in found), found
 
 
+@pytest.mark.skipif(not shutil.which("readelf") or not shutil.which("g++"), reason="takes binutils and g++")
+def test_lint_sees_what_a_release_must_not_need(tool, tmp_path):
+    lint, source, library = tool("lint"), tmp_path / "a.cpp", tmp_path / "a.so"
+    clean = 'extern "C" { extern const int ct_cuda_backend; const int ct_cuda_backend = 1; }'
+    source.write_text(clean)
+    subprocess.run(["gcc", "-shared", "-fPIC", source, "-o", library], check=True)
+    assert lint.linking_faults(library) == []
+    source.write_text(clean + '\n#include <new>\nextern "C" { int PyErr_Occurred(); int *more() { return new int(PyErr_Occurred()); } }')
+    subprocess.run(["g++", "-shared", "-fPIC", source, "-o", library], check=True)
+    assert {"needs libstdc++.so.6", "shows more", "wants PyErr_Occurred"} <= set(lint.linking_faults(library))
+
+
 def gpu_figures(text):
     """Lines about a GPU that state a speed."""
     speed = re.compile(r"\d\s*(?:us|µs|ms|GB/s|TB/s|TFLOP/s)\b|\d(?:\.\d+)?\s*(?:x\b|times\b)")

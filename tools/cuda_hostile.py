@@ -71,7 +71,7 @@ def runs_of(leg, quick):
     """(command, environment) of everything that a leg runs.  ThreadSanitizer's shadow memory needs fixed addresses."""
     suite = [] if quick else [SUITE]
     if leg == "asan":
-        return [(command, address_sanitizer()) for command in [WALK, [*WALK, "--failures", "10"], *suite]]
+        return [(command, address_sanitizer()) for command in [WALK, [*WALK, "--mixed"], [*WALK, "--failures", "10"], *suite]]
     if leg == "tsan":
         part = [*WALK, "5"] if quick else WALK
         return [(["setarch", "-R", *part], thread_sanitizer(blocks)) for blocks in ("ordered", "unordered")]

@@ -4,6 +4,7 @@
 #define CTORCH_ABI_ACCELERATOR_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 typedef enum HostError {
@@ -15,11 +16,12 @@ typedef enum HostError {
 } HostError;
 
 /* What the core lends: raise sets the error unless one is set; wait_begin lets other Python threads run until
- * wait_end(state).  Every slot is called with the lock held. */
+ * wait_end(state); package_folder writes where Python finds a package, or returns false.  Every slot is called with the lock held. */
 typedef struct Host {
     void (*raise)(HostError kind, const char *text);
     void *(*wait_begin)(void);
     void (*wait_end)(void *state);
+    bool (*package_folder)(const char *package, char *folder, size_t size);
 } Host;
 
 enum { HOST_DEVICE = -1 };        /* beside the numbers of devices: the host's memory */

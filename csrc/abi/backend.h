@@ -19,7 +19,7 @@
 #include "abi/softmax.h"
 #include "abi/sort.h"
 
-enum { BACKEND_ABI = 4 };
+enum { BACKEND_ABI = 5 };
 
 typedef struct Backend {
     int abi;

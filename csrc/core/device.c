@@ -45,7 +45,28 @@ wait_end(void *thread)
     PyEval_RestoreThread(thread);
 }
 
-static const Host host = {raise_error, wait_begin, wait_end};
+static bool
+package_folder(const char *package, char *folder, size_t size)
+{
+    PyObject *type, *value, *trace;
+    PyErr_Fetch(&type, &value, &trace);
+    PyObject *util = PyImport_ImportModule("importlib.util");
+    PyObject *spec = util ? PyObject_CallMethod(util, "find_spec", "s", package) : NULL;
+    PyObject *folders = spec ? PyObject_GetAttrString(spec, "submodule_search_locations") : NULL;
+    PyObject *first = folders ? PySequence_GetItem(folders, 0) : NULL;
+    const char *text = first ? PyUnicode_AsUTF8(first) : NULL;
+    bool found = text != NULL && strlen(text) < size;
+    if (found)
+        strcpy(folder, text);
+    Py_XDECREF(first);
+    Py_XDECREF(folders);
+    Py_XDECREF(spec);
+    Py_XDECREF(util);
+    PyErr_Restore(type, value, trace);
+    return found;
+}
+
+static const Host host = {raise_error, wait_begin, wait_end, package_folder};
 
 /* ---------------------------------------------------------------- loading */
 /* CTORCH_CUDA=sim or sim:2 asks for the simulated device. */

@@ -1,7 +1,6 @@
 /* The gemm slot: cuBLAS for float and double where it is there, else ctorch's own kernel.  cuBLAS is looked for at the
  * first product, never linked: a machine without it computes all the same.  A product of floats with a bias or a ReLU is
  * one call of cuBLASLt, which cuBLAS brings along. */
-#define _GNU_SOURCE                   /* dladdr */
 #include "cuda/gemm.h"
 
 #include <dlfcn.h>
@@ -64,26 +63,19 @@ open_in(const char *format, const char *folder, const char *soname)
     return length > 0 && length < (int)sizeof path ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
 }
 
-/* One that the process has already, the wheel's folder beside this one, CUDA_HOME, the system's. */
+/* One that the process has already, that of pip's packages, CUDA_HOME's, the system's. */
 static void *
 open_cublas(void)
 {
-    Dl_info own;
-    char folder[2048] = ".";
+    char folder[2048];
+    bool packages = host->package_folder("nvidia", folder, sizeof folder);
     const char *home = getenv("CUDA_HOME");
     void *library = NULL;
-    if (dladdr(&cublas, &own) != 0 && own.dli_fname != NULL) {
-        int length = snprintf(folder, sizeof folder, "%s", own.dli_fname);
-        for (int slashes = 0; length > 0 && length < (int)sizeof folder && slashes < 2; length--)
-            if (folder[length - 1] == '/') {
-                folder[length - 1] = '\0';
-                slashes++;
-            }
-    }
     for (int k = 0; k < 2 && library == NULL; k++)
         library = dlopen(sonames[k], RTLD_NOW | RTLD_NOLOAD);
     for (int k = 0; k < 2 && library == NULL; k++) {
-        library = open_in("%s/nvidia/cu13/lib/%s", folder, sonames[k]);
+        if (packages)
+            library = open_in("%s/cu13/lib/%s", folder, sonames[k]);
         if (library == NULL && home != NULL)
             library = open_in("%s/lib64/%s", home, sonames[k]);
         if (library == NULL)

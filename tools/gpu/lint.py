@@ -175,6 +175,17 @@ def lint(names, show):
     return 1 if found or not kernels else 0
 
 
+def linking_faults(path):
+    """In words: libraries that it needs beside the C library, symbols that it shows beside the table, Python's that it wants."""
+    dynamic = subprocess.run(["readelf", "-d", path], capture_output=True, text=True, check=True).stdout
+    needed = re.findall(r"NEEDED.*\[(.+)\]", dynamic)
+    found = [f"needs {name}" for name in needed if not re.match(r"(?:libc|libm|libdl|librt|libpthread|ld-linux[\w-]*)\.so", name)]
+    symbols = subprocess.run(["nm", "-D", path], capture_output=True, text=True, check=True).stdout
+    shown = re.findall(r"^\w+ [A-TV-Z] (\w+)", symbols, re.M)
+    found += [f"shows {name}" for name in shown if name != "ct_cuda_backend"]
+    return found + [f"wants {name}" for name in re.findall(r" U (_?Py\w+)", symbols)]
+
+
 def release():
     """Builds as a release is built, and weighs the result."""
     setup, made = library("all")
@@ -183,8 +194,11 @@ def release():
     units = [setup.Unit(source, "", folder, command, made.version) for source, command in made.units]
     objects = setup.compile_all(units, folder, made.version, os.cpu_count())
     size = setup.link(folder, made.name, made.link[0], objects, made.link[1]).stat().st_size
+    found = linking_faults(folder / made.name)
+    for fault in found:
+        print(f"FAULT {fault}")
     print(f"release {made.name}: {size} bytes, at most {RELEASE_BYTES}")
-    return 1 if size > RELEASE_BYTES else 0
+    return 1 if size > RELEASE_BYTES or found else 0
 
 
 def main():

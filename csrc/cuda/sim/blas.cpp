@@ -402,10 +402,11 @@ using namespace ctsim;
 
 extern "C" {
 
-/* Found by its plain name alone: not loaded before, and in no folder. */
+/* Found by its plain name alone, not loaded before and in no folder; or where CTSIM_BLAS says, and there alone. */
 void *ctsim_dlopen(const char *name, int flags)
 {
-    if (blas_present() && name && !(flags & RTLD_NOLOAD) && strcmp(name, "libcublas.so.13") == 0)
+    const char *place = blas_place();
+    if (blas_present() && name && !(flags & RTLD_NOLOAD) && strcmp(name, place ? place : "libcublas.so.13") == 0)
         return &library;
     problem = "the simulated device has no such library";
     return nullptr;

@@ -14,14 +14,6 @@
 extern "C" {
 #endif
 
-typedef struct {
-    const char *dli_fname;
-    void *dli_fbase;
-    const char *dli_sname;
-    void *dli_saddr;
-} Dl_info;
-
-int dladdr(const void *address, Dl_info *info); /* the system's: where the backend itself lies is no secret */
 void *ctsim_dlopen(const char *name, int flags);
 void *ctsim_dlsym(void *library, const char *symbol);
 int ctsim_dlclose(void *library);

@@ -119,6 +119,12 @@ bool lt_present()
     return blas_present() && strcmp(setting("CTSIM_BLAS"), "old") != 0;
 }
 
+const char *blas_place()
+{
+    const char *place = setting("CTSIM_BLAS");
+    return place[0] == '/' ? place : nullptr;
+}
+
 namespace {
 struct Plan {
     std::string call;

@@ -35,6 +35,7 @@ size_t readback_limit();
 int device_count(); /* -1: no driver */
 bool blas_present();
 bool lt_present(); /* and cublasLt with it */
+const char *blas_place();
 cudaError_t planned_failure(const char *call);
 uint32_t random_below(uint32_t n); /* for schedules and the order of streams; seeded by their settings */
 
