@@ -305,6 +305,29 @@ assert torch.cuda.current_stream() == torch.cuda.default_stream()
 """, CTSIM_STREAMS="lazy:3")
 
 
+def test_no_op_waits():
+    """With every way to wait failing, training goes on until a number is asked for; the failure is told once."""
+    check(RAISES + """
+import os
+F = torch.nn.functional
+layers = torch.nn.Linear(20, 30), torch.nn.ReLU(), torch.nn.Dropout(0.5), torch.nn.Linear(30, 4)
+model, target = torch.nn.Sequential(*layers).to('cuda'), torch.randint(4, (50,), device='cuda')
+for rule in (torch.optim.SGD, torch.optim.Adam):
+    optimizer, x = rule(model.parameters(), lr=0.01), torch.randn(50, 20, device='cuda')
+    ways = ('cudaStreamSynchronize', 'cudaDeviceSynchronize', 'cudaEventSynchronize', 'cudaStreamQuery')
+    os.environ['CTSIM_FAIL'] = ','.join(f'{way}:1+:999' for way in ways)
+    for _ in range(3):
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x), target)
+        loss.backward()
+        optimizer.step()
+    y = (x * 2 + 1).softmax(1).sum(0).cumsum(0).sort()[0] + x[target].amax(0) + torch.cat([x, x]).t().contiguous().mean(1)
+    raises(RuntimeError, 'CUDA error: unknown error', loss.item)
+    os.environ['CTSIM_FAIL'] = ''
+    assert y.isfinite().all() and loss.item() > 0
+""")
+
+
 @pytest.mark.parametrize("program, kind, words", [
     ("torch.nn.functional.cross_entropy(torch.zeros(2, 5, device='cuda'), torch.tensor([1, 12], device='cuda'))",
      "IndexError", "Target 12 is out of bounds."),

@@ -71,6 +71,7 @@ check(cudaError_t status)
 {
     if (status == cudaSuccess)
         return 0;
+    (void)cudaGetLastError();             /* said once: the next launch has not met it */
     raise_text(HOST_RUNTIME_ERROR,
                "CUDA error: %s\nCUDA kernel errors might be asynchronously reported at some other API call, so the "
                "stacktrace below might be incorrect.\nFor debugging consider passing CUDA_LAUNCH_BLOCKING=1",
