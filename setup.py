@@ -55,7 +55,8 @@ GCC_X86 = ["-mmemset-strategy=vector_loop:512:noalign,libcall:-1:noalign",
            "-mmemcpy-strategy=vector_loop:512:noalign,libcall:-1:noalign"]
 
 # What every call passes through: optimised as one when it is linked, a twelfth of a small op's instructions less.
-# Such an object is an ordinary one too, for linkers that cannot.
+# Such an object is an ordinary one too, for linkers that cannot; its sections' names are random if no seed is given,
+# and the same source is to give the same object.
 LINK_TIME = ["-flto", "-ffat-lto-objects"]
 CALL_PATH = {f"csrc/{name}.c" for name in (
     "core/tensor", "core/storage", "core/scope", "core/shape", "core/dtype", "core/cpu_reduce", "python/number",
@@ -91,7 +92,8 @@ def flags_of(source, isa, gcc=False):
         flags += ["-Wno-type-limits", "-Wno-int-in-bool-context", "-Wno-pass-failed"]
     else:
         flags += ["-O2", "-isystem", sysconfig.get_path("include")]
-        flags += LINK_TIME if at_link_time(gcc) and source.as_posix() in CALL_PATH else []
+        if at_link_time(gcc) and source.as_posix() in CALL_PATH:
+            flags += [*LINK_TIME, f"-frandom-seed={source.as_posix()}"]
     if source.name == "random.c":
         # The same bits on every CPU and compiler: a fused multiply-add only where the source says fma.
         flags += ["-ffp-contract=off"]
