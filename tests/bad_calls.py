@@ -543,4 +543,10 @@ CALLS = [
     ('torch.cdist(a.half(), a.half())', '"cdist" not implemented for'),
     ('torch.trapezoid(m)', 'received a bool input for `y`'),
     ('torch.tensor(0.).scatter_add(0, i, torch.ones(1))', 'to be no larger than self'),
+    ('F.binary_cross_entropy(a, a, weight=w)', "'binary_cross_entropy' is not differentiable with respect to argument 'weight'"),
+    ('F.binary_cross_entropy_with_logits(a, a, weight=w)', "is not differentiable with respect to argument 'weight'"),
+    ('F.binary_cross_entropy_with_logits(a, a, pos_weight=w)', "is not differentiable with respect to argument 'pos_weight'"),
+    ('F.nll_loss(a, i[:2], w[0])', "'nll_loss_forward' is not differentiable with respect to argument 'weight'"),
+    ('F.cross_entropy(a, i[:2], w[0], label_smoothing=0.1)', "is not differentiable with respect to argument 'weight'"),
+    ('F.cross_entropy(t3, torch.zeros(2, 4, dtype=torch.int64), w[0])', "'nll_loss2d_forward' is not differentiable"),
 ]

@@ -32,7 +32,7 @@ torch.multinomial(p, 2, replacement=True) ; x.nan_to_num(0.0) ; x.nanmean() ; x.
 x.nanquantile(q, dim=1, keepdim=True) ; n.nonzero() ; n.nonzero(as_tuple=True) ; torch.normal(x.detach(), 1.0)
 torch.normal(0.0, y.detach()) ; torch.normal(0.0, 1.0, (2, 3)) ; torch.ones(2, 3) ; torch.ones_like(x)
 F.pairwise_distance(x, y) ; torch.poisson(y.detach()) ; torch.promote_types(torch.int8, torch.half) ; x.put(i, v)
-torch.rand(2, 3) ; torch.rand_like(x) ; torch.randint(3, (4,), generator=g) ; torch.randint_like(n, 5) ; torch.randn(20)
+torch.rand(2, 3) ; torch.rand_like(x) ; torch.rand_like(x, dtype=torch.double) ; torch.randint(3, (4,), generator=g) ; torch.randint_like(n, 5) ; torch.randn(20)
 torch.randperm(5, generator=g) ; torch.range(0, 3) ; torch.arange(0, 1, 0.25) ; torch.result_type(x, 1) ; x.rot90()
 torch.rsub(x, 2) ; torch.scalar_tensor(2) ; x.scatter_reduce(0, i.view(1, 3), y, 'amax')
 x.scatter_reduce(0, i.view(1, 3), y, 'mean') ; x.scatter_reduce(0, i.view(1, 3), y, 'prod') ; x.scatter(0, i.view(1, 3), y)

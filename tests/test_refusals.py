@@ -270,6 +270,95 @@ s.size(0) | IndexError | Dimension specified as 0 but tensor has no dimensions
 C._add_tensor_methods(3) | TypeError | a dict of functions is needed
 C._softmax_backward_data(x, v, 0) | RuntimeError | softmax backward: grad_output [2, 3] and output [3] must have one shape
 C._softmax_backward_data(x, y.double(), 0) | RuntimeError | softmax backward: expected scalar type Double but found Float
+torch.no_grad()() | TypeError | takes exactly 1 argument (0 given)
+torch.no_grad(1, 2) | TypeError | takes at most 1 argument (2 given)
+torch.inference_mode(1, 2) | TypeError | takes at most 1 argument (2 given)
+torch.set_grad_enabled() | TypeError | missing required argument 'mode'
+C._set_grad_enabled(np.ones(2)) | ValueError | truth value of an array
+C._fail_after() | TypeError | takes at least 1 argument (0 given)
+net._apply() | TypeError | missing required argument 'fn'
+net.cuda(1, 2) | TypeError | takes at most 1 argument (2 given)
+net.register_forward_pre_hook() | TypeError | missing required argument 'hook'
+net.register_forward_hook() | TypeError | missing required argument 'hook'
+net.register_full_backward_pre_hook() | TypeError | missing required argument 'hook'
+net.register_full_backward_hook() | TypeError | missing required argument 'hook'
+net._register_load_state_dict_pre_hook() | TypeError | missing required argument 'hook'
+net.register_load_state_dict_pre_hook() | TypeError | takes exactly one argument (0 given)
+net._load_from_state_dict() | TypeError | missing required argument 'state_dict'
+net.register_parameter() | TypeError | missing required argument 'name'
+net.add_module() | TypeError | missing required argument 'name'
+net.set_submodule() | TypeError | missing required argument 'target'
+net.__setattr__() | TypeError | takes exactly 2 arguments (0 given)
+net._save_to_state_dict() | TypeError | missing required argument 'destination'
+net.insert() | TypeError | takes exactly 2 arguments (0 given)
+net.parameters(1, 2) | TypeError | takes at most 1 argument (2 given)
+net.train(1, 2) | TypeError | takes at most 1 argument (2 given)
+net.requires_grad_(1, 2) | TypeError | takes at most 1 argument (2 given)
+x.cuda(1, 2, 3, 4) | TypeError | takes at most 3 arguments (4 given)
+x.type(1, 2, 3) | TypeError | takes at most 2 arguments (3 given)
+torch.result_type() | TypeError | takes exactly 2 arguments (0 given)
+torch.result_type('x', x) | TypeError | arguments must be tensors or numbers, not str
+torch.can_cast() | TypeError | takes exactly 2 arguments (0 given)
+torch.device() | TypeError | missing required argument 'type'
+torch.device(1, 2, 3) | TypeError | takes at most 2 arguments (3 given)
+torch.device(device='cpu', index=1) | TypeError | device
+torch.finfo(1, 2) | TypeError | takes at most 1 argument (2 given)
+torch.Generator(1, 2) | TypeError | takes at most 1 argument (2 given)
+x.numpy(1) | TypeError | takes no positional arguments
+x.__array__(1, 2, 3) | TypeError | takes at most 2 arguments (3 given)
+x.__array__('nonsense') | TypeError | nonsense
+x.__array_wrap__() | TypeError | takes at least 1 argument (0 given)
+torch.set_printoptions(nonsense=1) | TypeError | 'nonsense' is an invalid keyword argument
+torch.Tensor._make_subclass() | TypeError | missing required argument 'cls'
+x.requires_grad_(1, 2) | TypeError | takes at most 1 argument (2 given)
+x.new_tensor() | TypeError | new_tensor() missing 1 required positional arguments: "data"
+torch.as_tensor() | TypeError | as_tensor() missing 1 required positional arguments: "data"
+torch.asarray() | TypeError | asarray() missing 1 required positional arguments: "obj"
+torch.frombuffer() | TypeError | frombuffer() missing 1 required positional arguments: "buffer"
+torch.autograd.grad(*range(10)) | TypeError | grad() takes at most 9 arguments (10 given)
+C._sgd_step(1) | TypeError | takes 9 positional arguments but 1 were given
+C._adam_step(1) | TypeError | takes 14 positional arguments but 1 were given
+x.size(1, 2) | TypeError | size() takes at most one argument
+x.stride(nonsense=1) | TypeError | stride() takes at most one argument
+x.select(0, 2 ** 70) | ValueError | Overflow when unpacking long long
+x.exp(x) | TypeError | exp() takes 0 positional arguments but 1 was given
+torch.linspace(0, 1, 3, dtype=torch.bool) | NotImplementedError | "linspace_cpu" not implemented for 'Bool'
+torch.logspace(0, 1, 3, dtype=torch.bool) | NotImplementedError | "logspace_cpu" not implemented for 'Bool'
+x[n.bool().unsqueeze(0)] | IndexError | too many indices for tensor of dimension 2
+x[0, 0, [0]] | IndexError | too many indices for tensor of dimension 2
+torch.vstack([]) | RuntimeError | vstack expects a non-empty TensorList
+torch.hstack([]) | RuntimeError | hstack expects a non-empty TensorList
+torch.linalg.svdvals(meta) | NotImplementedError | not implemented on 'meta'
+torch.linalg.matrix_norm(h, 'nuc') | RuntimeError | Low precision dtypes not supported. Got Half
+meta.nonzero() | NotImplementedError | 'nonzero' is not implemented on 'meta'
+meta.masked_select(meta > 0) | NotImplementedError | 'masked_select' is not implemented on 'meta'
+2 in meta | NotImplementedError | 'in' is not implemented on 'meta'
+torch.outer(x, v) | RuntimeError | outer: Expected 1-D argument self, but got 2-D
+torch.outer(v, x) | RuntimeError | outer: Expected 1-D argument vec2, but got 2-D
+torch.mv(x, x) | RuntimeError | vector + matrix @ vector expected
+torch.bmm(c, x) | RuntimeError | must be 3D tensors
+torch.dot(v, x) | RuntimeError | 1D tensors expected
+torch.vdot(x, v) | RuntimeError | 1D tensors expected
+F.nll_loss(x, torch.tensor(1)) | ValueError | Expected input batch_size (2) to match target batch_size (0).
+F.nll_loss(v, torch.tensor([1, 2])) | ValueError | For 1D input, 1D target must have size 1, but got target size: 2
+F.nll_loss(x, i[:2], x) | RuntimeError | weight tensor should be defined either for all 3 classes or no classes
+torch.as_strided(x, (2,), (2 ** 62,)) | RuntimeError | out of bounds for storage
+x.view(2 ** 40, 2 ** 40) | RuntimeError | shape '[1099511627776, 1099511627776]' is invalid for input of size 6
+torch.FloatTensor(n) | TypeError | expected a tensor of dtype float32 (got int64)
+torch.LongTensor(v) | TypeError | expected a tensor of dtype int64 (got float32)
+torch.tensor([b'ab']) | TypeError | new(): invalid data type 'bytes'
+torch.finfo('x') | TypeError | dtype must be torch.dtype, not str
+b << b | NotImplementedError | not implemented for 'Bool'
+torch.allclose(x, y, atol=-1.0) | RuntimeError | atol must be greater than or equal to zero
+torch.linalg.cross(v[:2], v[:2]) | RuntimeError | must have length 3. Got [2] and [2]
+torch.cdist(x, v) | RuntimeError | cdist
+torch.meshgrid(v, v, indexing='zz') | RuntimeError | indexing must be one of "xy" or "ij"
+torch.linalg.cross(s, s) | RuntimeError | cross
+setattr(y, 'grad', y) | RuntimeError | can't assign Variable as its own grad
+setattr(y, 'grad', v) | RuntimeError | assigned grad has data of a different size
+setattr(y, 'grad', y.double()) | RuntimeError | assigned grad has data of a different size, type or device
+torch.multinomial(-y, 1) | RuntimeError | probability tensor contains either `inf`, `nan` or element < 0
+torch.multinomial(y * 0, 1) | RuntimeError | sum of probabilities <= 0
 """
 CALLS = [tuple(part.strip() for part in line.rsplit(" | ", 2)) for line in REFUSED.strip().split("\n")]
 

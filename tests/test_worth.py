@@ -323,6 +323,58 @@ raised(lambda: net.load_state_dict({'0.weight': torch.ones(5, 5)}))[:12] | 'Runt
 raised(lambda: net.load_state_dict({'0.weight': 3, '0.bias': torch.ones(2)}))[:12] | 'RuntimeError'
 raised(lambda: net.load_state_dict(3))[:9] | 'TypeError'
 run('l = nn.Linear(2, 1); l.load_state_dict({"weight": torch.ones(1, 2), "bias": torch.ones(1)}, assign=True)')['l'].weight.requires_grad | True
+x.as_subclass(Asked)[0] | ['__getitem__', ['Asked'], 2, []]
+run('t = x.as_subclass(Asked); t[0] = 7.0')['x'] | a
+C._set_grad_enabled(True), torch.is_grad_enabled(), run('C._set_grad_enabled(False); g = torch.is_grad_enabled(); C._set_grad_enabled(True)')['g'] | (None, True, False)
+x.tile(2), torch.tile(v, (2, 1)) | (np.tile(a, 2), np.tile(u, (2, 1)))
+x.repeat_interleave(torch.tensor([1, 2, 0, 1, 0, 2])) | a.ravel().repeat([1, 2, 0, 1, 0, 2])
+torch.histc(torch.tensor([-1.0, 0.25, 0.5, 1.0, 3.0, math.nan]), 2, 0, 1) | [1, 2]
+torch.full((2,), 1.5, dtype=torch.bool), torch.full((2,), 0.5, dtype=torch.bool), torch.full((2,), 0.0, dtype=torch.bool) | ([True, True], [True, True], [False, False])
+torch.equal(x, v), torch.equal(x, x + 0), torch.equal(x, x.view(3, 2)) | (False, True, False)
+torch.hstack([v[0], v[1]]), torch.vstack([v[0], v[1]]) | ([0, 1], [[0], [1]])
+torch.linalg.matrix_norm(x, 'nuc', dtype=torch.float64) | float(np.linalg.norm(a.astype('d'), 'nuc'))
+x.norm('nuc') | float(np.linalg.norm(a, 'nuc'))
+torch.linalg.matrix_norm(torch.ones(0, 3), 2) | 0.0
+v[1].nonzero().shape, v[0].nonzero().shape, v[1].masked_select(torch.tensor(True)) | ((1, 0), (0, 0), [1.0])
+torch.matmul(v, torch.from_numpy(np.arange(24.0, dtype=np.float32).reshape(2, 3, 4))) | u.astype(np.float32) @ np.arange(24.0, dtype=np.float32).reshape(2, 3, 4)
+torch.inner(v[2], x), torch.inner(x, v[2]) | (2 * a, 2 * a)
+F.dropout(x, 1.0), F.dropout(x.clone(), 1.0, inplace=True), F.dropout(x, 1.0, training=False) | (0 * a, 0 * a, a)
+torch.multinomial(meta, 2).shape, torch.multinomial(meta[0], 2).shape | ((2, 2), (2,))
+torch.tensor([3, 1, 3], dtype=torch.int16).unique(return_counts=True) | [[1, 3], [1, 2]]
+torch.tensor([[3, 1], [1, 1], [3, 1]], dtype=torch.int16).unique(dim=0, return_inverse=True) | [[[1, 1], [3, 1]], [1, 0, 1]]
+F.cosine_similarity(x.half(), x.half()), F.cosine_similarity(x.bfloat16(), -x.bfloat16()).dtype | ([1.0, 1.0], torch.bfloat16)
+x[..., 0:1:2 ** 62] | a[..., :1]
+torch.as_tensor(bytearray(b'abcd')), torch.asarray(bytearray(b'\x00\x00\x80?')), torch.asarray(2.0) | (list(b'abcd'), [1.0], 2.0)
+repr(torch.device('meta')), repr(torch.device('cpu', 0)), str(torch.device('cuda', 3)) | ("device(type='meta')", "device(type='cpu', index=0)", 'cuda:3')
+torch.prod(torch.ones(0, 3)), torch.prod(torch.ones(0, 3), 0) | (1.0, [1.0, 1.0, 1.0])
+torch.pow(torch.tensor([1, -1, -1, 2, 2]), torch.tensor([-1, -3, -2, -2, 3])) | [1, -1, 1, 0, 8]
+1 ** n, 2.0 ** n, n ** 2.0 | (b ** 0, 2.0 ** b, b ** 2.0)
+(x.half() + x.bfloat16()).dtype, torch.promote_types(torch.bfloat16, torch.half) | (torch.float32, torch.float32)
+torch.rand_like(n, dtype=torch.float64).dtype, torch.randn_like(x.t(), dtype=torch.float64).stride(), torch.rand_like(x.t()).stride() | (torch.float64, (1, 3), (1, 3))
+torch.zeros(2, dtype=int).dtype, torch.zeros(2, dtype=float).dtype, torch.zeros(2, dtype=bool).dtype | (torch.int64, torch.float64, torch.bool)
+torch.Size([True, 2]), (1,) + torch.Size([2]), [1, 2] == list(torch.Size([1, 2])) | ((1, 2), (1, 2), True)
+torch.FloatTensor(x).data_ptr() == x.data_ptr(), torch.Tensor(v) | (True, u)
+[F.embedding(torch.zeros(0, dtype=torch.int64, device=d), torch.zeros(0, 3, device=d)).shape for d in ('cpu', 'meta')] | [(0, 3), (0, 3)]
+torch.zeros(0, 3).index_select(0, i[:0]).shape, torch.zeros(0, 3)[i[:0]].shape, torch.zeros(0, 3).gather(0, torch.zeros(0, 3, dtype=torch.int64)).shape, torch.zeros(0).take(i[:0]).shape | ((0, 3), (0, 3), (0, 3), (0,))
+[m.shape for m in (meta.take(i.to('meta')), meta[:0].index_select(0, i[:1].to('meta')), F.one_hot(i.to('meta'), 3))] | [(3,), (1, 3), (3, 3)]
+x.nan_to_num(posinf=3.0), torch.tensor([math.inf, -math.inf]).nan_to_num(posinf=3.0, neginf=-2.0), n.nan_to_num() | (a, [3.0, -2.0], b)
+torch.cross(torch.tensor([1.0, 0, 0]), torch.tensor([0, 1.0, 0])) | [0, 0, 1]
+torch.cummax(v[1], 0), torch.cumsum(v[2], 0), torch.cumprod(v[2], 0) | ([1.0, 0], 2.0, 2.0)
+x.__array__(np.float64), x.__array__(copy=True) is x.__array__(copy=True) | (a, False)
+raised(lambda: x.__array__(np.float64, copy=False))[:10] | 'ValueError'
+run('x[0] = torch.ones(1, 1, 3)')['x'][0] | [1, 1, 1]
+run('x[[0]] = torch.ones(1, 1, 3)')['x'][0] | [1, 1, 1]
+run('n[:, 1] = torch.tensor([[8, 9]])')['n'] | [[0, 8, 2], [3, 9, 5]]
+run('x.sub_(torch.ones(2, 3, dtype=torch.int64))')['x'] | a - 1
+n.float().floor_divide(torch.tensor([2.0, 4.0, 8.0])) | b // np.array([2.0, 4.0, 8.0])
+n.short() // torch.tensor([2, 4, 8]), torch.div(n.short(), torch.tensor([2, 4, 8]), rounding_mode='trunc'), n.bool() // 1 | (b // [2, 4, 8], b // [2, 4, 8], (b != 0) // 1)
+n.bool().sum(0, dtype=torch.uint8), n.int().prod(1, dtype=torch.int8), n.short().sum(dtype=torch.int16) | ((b != 0).sum(0), b.prod(1), 15)
+n.int() @ n.int().t(), n.short() @ n.short().t(), n.char() @ n.char().t(), n.byte() @ n.byte().t() | (b @ b.T,) * 4
+torch.sum(n.char(), 0), torch.sum(n.byte().t(), 0), n.short().sum(1) | (b.sum(0), b.sum(1), b.sum(1))
+[t.tolist() for t in torch.unique(torch.tensor([2.0, math.nan, 2.0]), return_counts=True)][1] | [2, 1]
+torch.normal(torch.zeros(2), 0.0), torch.normal(1.0, torch.zeros(2)) | ([0, 0], [1, 1])
+net.register_load_state_dict_pre_hook(lambda *_: None).id >= 0 | True
+list(nn.Sequential(nn.ReLU()).modules(1))[1:].__len__(), raised(lambda: nn.Sequential() + 3)[:9], raised(lambda: 3 + nn.Sequential())[:9] | (1, 'ValueErro', 'TypeError')
 """
 CASES = [tuple(part.strip() for part in line.split(" | ", 1)) for line in WORTH.strip().split("\n")]
 

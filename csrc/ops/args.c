@@ -16,7 +16,7 @@ static const struct {
 } kinds[] = {
     {"Tensor|Scalar", ARG_TENSOR_OR_SCALAR, "Tensor"}, {"Tensor[]", ARG_TENSORS, "tuple of Tensors"},
     {"Tensor", ARG_TENSOR, "Tensor"}, {"Scalar", ARG_SCALAR, "Number"}, {"int...", ARG_INTS, "tuple of ints"},
-    {"int[", ARG_INTS, "tuple of ints"}, {"int", ARG_INT, "int"}, {"float[]", ARG_FLOATS, "tuple of floats"},
+    {"int[", ARG_INTS, "tuple of ints"}, {"int", ARG_INT, "int"},
     {"float", ARG_FLOAT, "float"}, {"bool", ARG_BOOL, "bool"}, {"dtype", ARG_DTYPE, "torch.dtype"},
     {"device", ARG_DEVICE, "torch.device"}, {"str", ARG_STR, "str"}, {"Generator", ARG_GENERATOR, "torch.Generator"},
     {"object", ARG_OBJECT, "object"},
@@ -142,7 +142,7 @@ signature_compile(Signature *sig, const char *function, const char *source)
         s = compile_type(arg, s);
         if (s == NULL)
             goto fail;
-        if (arg->kind == ARG_INTS || arg->kind == ARG_FLOATS || arg->kind == ARG_TENSORS || arg->kind == ARG_STR)
+        if (arg->kind == ARG_INTS || arg->kind == ARG_TENSORS || arg->kind == ARG_STR)
             sig->owning |= 1u << (sig->n - 1);
         s += strspn(s, " ");
         size_t length = strcspn(s, "=, ");
@@ -289,7 +289,7 @@ int_from_object(PyObject *o, int64_t *out)
     *out = PyLong_AsLongLongAndOverflow(index, &overflow);
     Py_DECREF(index);
     if (overflow) {
-        PyErr_SetString(PyExc_RuntimeError, "Overflow when unpacking long long: the integer does not fit in 64 bits");
+        PyErr_SetString(PyExc_ValueError, "Overflow when unpacking long long: the integer does not fit in 64 bits");
         return -1;
     }
     return *out == -1 && PyErr_Occurred() ? -1 : 1;
@@ -332,27 +332,6 @@ ints_from_object(PyObject *o, const Arg *arg, Value *v)
     }
     for (int64_t i = 0; i < v->n && result == 1; i++)
         result = int_from_object(PyTuple_GET_ITEM(items, i), &v->ints[i]);
-    Py_DECREF(items);
-    return result;
-}
-
-static int
-floats_from_object(PyObject *o, Value *v)
-{
-    PyObject *items = frozen_sequence(o);
-    if (items == NULL)
-        return PyErr_Occurred() ? -1 : 0;
-    v->n = PyTuple_GET_SIZE(items);
-    v->floats = PyMem_New(double, v->n ? v->n : 1);
-    int result = v->floats ? 1 : -1;
-    if (result < 0)
-        PyErr_NoMemory();
-    for (int64_t i = 0; i < v->n && result == 1; i++) {
-        Scalar s;
-        result = scalar_from_object(PyTuple_GET_ITEM(items, i), &s);
-        if (result == 1)
-            v->floats[i] = s.value.f;
-    }
     Py_DECREF(items);
     return result;
 }
@@ -433,8 +412,6 @@ value_from_object(PyObject *o, const Arg *arg, Value *v)
         return bool_from_object(o, v);
     case ARG_INTS:
         return ints_from_object(o, arg, v);
-    case ARG_FLOATS:
-        return floats_from_object(o, v);
     case ARG_TENSORS:
         return tensors_from_object(o, v);
     case ARG_DTYPE:
@@ -472,8 +449,6 @@ signature_release(const Signature *sig, Value *values)
         Value *v = &values[i];
         if (sig->args[i].kind == ARG_INTS && v->ints && v->n > 8)
             PyMem_Free(v->ints);
-        if (sig->args[i].kind == ARG_FLOATS)
-            PyMem_Free(v->floats);
         if (sig->args[i].kind == ARG_TENSORS || sig->args[i].kind == ARG_STR)
             Py_XDECREF(v->object);
     }
@@ -653,7 +628,6 @@ signature_parse(const Signature *sig, PyObject *self, PyObject *const *args, Py_
         Value *v = &values[__builtin_ctz(left)];
         v->n = 0;
         v->ints = NULL;
-        v->floats = NULL;
         v->object = NULL;
     }
     int got = 1;

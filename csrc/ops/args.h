@@ -1,7 +1,7 @@
 /* Signatures in PyTorch's syntax, parsed once, and the parser of calls that they drive.
  *
  *   "Tensor input, int dim=-1, *, bool keepdim=False, dtype? dtype=None, int[] size, int... size, Tensor[] tensors"
- *   types: Tensor  Tensor|Scalar  Scalar  int  float  bool  int[]  int[2]  int...  float[]  dtype  device  Tensor[]  str
+ *   types: Tensor  Tensor|Scalar  Scalar  int  float  bool  int[]  int[2]  int...  dtype  device  Tensor[]  str
  *          Generator  object; "?" behind a type: None is allowed.  int...: sizes as separate arguments or one sequence. */
 #ifndef CTORCH_OPS_ARGS_H
 #define CTORCH_OPS_ARGS_H
@@ -11,7 +11,7 @@
 enum { ARGS_MAX = 16 };
 
 typedef enum ArgKind {
-    ARG_TENSOR, ARG_TENSOR_OR_SCALAR, ARG_SCALAR, ARG_INT, ARG_FLOAT, ARG_BOOL, ARG_INTS, ARG_FLOATS, ARG_DTYPE,
+    ARG_TENSOR, ARG_TENSOR_OR_SCALAR, ARG_SCALAR, ARG_INT, ARG_FLOAT, ARG_BOOL, ARG_INTS, ARG_DTYPE,
     ARG_DEVICE, ARG_TENSORS, ARG_STR, ARG_GENERATOR, ARG_OBJECT
 } ArgKind;
 
@@ -21,7 +21,7 @@ typedef struct Scalar {
     int8_t category;              /* CATEGORY_* */
 } Scalar;
 
-/* One parsed argument.  Tensors, objects and strings are borrowed from the caller's arguments; ints, floats and tensors
+/* One parsed argument.  Tensors, objects and strings are borrowed from the caller's arguments; ints and tensors
  * point into memory that signature_release frees. */
 typedef struct Value {
     bool given;                   /* false: None, or the default None */
@@ -30,9 +30,8 @@ typedef struct Value {
     Scalar scalar;                /* also int (value.i), float (value.f) and bool (value.i) */
     PyObject *object;
     const char *text;
-    int64_t n;                    /* length of ints, floats or tensors */
+    int64_t n;                    /* length of ints or tensors */
     int64_t *ints;
-    double *floats;
     Tensor **tensors;
     Dtype dtype;                  /* DTYPE_NONE if not given */
     Device device;

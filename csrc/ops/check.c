@@ -80,6 +80,16 @@ check_same_device(const char *op, int n, Tensor *const *tensors)
     return 0;
 }
 
+int
+check_no_gradient(const char *op, const char *name, const Tensor *t)
+{
+    if (t == NULL || !t->requires_grad || !grad_mode)
+        return 0;
+    error(PyExc_RuntimeError, "The function '%s' is not differentiable with respect to argument '%s'. This input cannot have "
+                              "requires_grad True: detach() it", op, name);
+    return -1;
+}
+
 /* ---------------------------------------------------------------- in-place rules */
 static int
 check_autograd_writable(Tensor *t)

@@ -33,9 +33,7 @@ checked_indices(Tensor *indices, int64_t n_rows)
                      dtype_info[indices->dtype].type_name);
     Tensor *index = op_to_dtype(indices, DTYPE_INT64);
     int64_t low, high;
-    if (index == NULL || index->numel == 0 || tensor_is_meta(index))
-        return index;
-    if (index_range("embedding", index, false, &low, &high) < 0)
+    if (index == NULL || index_range("embedding", index, false, &low, &high) < 0)
         return NULL;
     if (low < 0 || high >= n_rows)
         return error(PyExc_IndexError,
@@ -182,13 +180,12 @@ BACKWARD(embedding_backward)
 static int64_t
 count_classes(Tensor *t, int64_t num_classes)
 {
-    int64_t low = 0, high = -1;
+    int64_t low, high;
     if (t->numel == 0 && num_classes <= 0)
         error(PyExc_RuntimeError, "Can not infer total number of classes from empty tensor.");
     else if (num_classes < -1)
         error(PyExc_RuntimeError, "num_classes should be positive");
-    if (PyErr_Occurred()
-        || (t->numel > 0 && !tensor_is_meta(t) && index_range("one_hot", t, true, &low, &high) < 0))
+    if (PyErr_Occurred() || index_range("one_hot", t, true, &low, &high) < 0)
         return -1;
     if (low < 0)
         error(PyExc_RuntimeError, "Class values must be non-negative.");

@@ -26,8 +26,6 @@ static int
 check_range(const char *op, const Tensor *t, int dim, Tensor *index)
 {
     int64_t size = size_at(t, dim), low, high;
-    if (index->numel == 0 || tensor_is_meta(index))
-        return 0;
     if (index_range(op, index, false, &low, &high) < 0)
         return -1;
     if (low >= 0 && high < size)

@@ -90,8 +90,6 @@ check_ranges(const Advanced *a, Tensor *t)
 {
     for (int k = 0; k < a->n; k++) {
         int64_t size = t->dims[a->dim[k]], low, high;
-        if (a->index[k]->numel == 0 || tensor_is_meta(a->index[k]))
-            continue;
         if (index_range("index", a->index[k], false, &low, &high) < 0)
             return -1;
         if (low < -size || high >= size) {

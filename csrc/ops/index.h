@@ -77,8 +77,8 @@ typedef struct Pick {
 } Pick;
 
 int pick_run(const char *op, PickMode mode, const Pick *pick);
-/* Smallest and largest element of an int64 tensor; -1 with an error.  Unless they must be exact, a device that checks
- * indices while it picks answers 0 and 0. */
+/* Smallest and largest element of an int64 tensor, 0 and -1 if there is none to read; -1 with an error.  Unless they must
+ * be exact, a device that checks indices while it picks answers 0 and 0. */
 int index_range(const char *op, Tensor *index, bool exact, int64_t *low, int64_t *high);
 
 #endif

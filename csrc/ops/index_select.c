@@ -33,13 +33,7 @@ rows_of(Rows *r, const char *op, Tensor *t, int64_t dim, Tensor *index)
         return -1;
     r->index = index_as_int64(index, op);
     r->size = t->ndim ? t->dims[r->dim] : 1;
-    if (r->index == NULL || index_range(op, r->index, false, &r->low, &r->high) < 0)
-        return -1;
-    if (r->index->numel == 0 || tensor_is_meta(r->index)) {      /* nothing to be out of range */
-        r->low = 0;
-        r->high = -1;
-    }
-    return 0;
+    return r->index == NULL ? -1 : index_range(op, r->index, false, &r->low, &r->high);
 }
 
 static bool
@@ -299,8 +293,6 @@ flat_index(const char *op, Tensor *t, Tensor *index)
                      dtype_info[index->dtype].type_name);
     if (index->numel > 0 && t->numel == 0)
         return error(PyExc_IndexError, "%s(): tried to take from an empty tensor", op);
-    if (index->numel == 0 || tensor_is_meta(index))
-        return index;
     if (index_range(op, index, false, &low, &high) < 0)
         return NULL;
     if (low < -t->numel || high >= t->numel)

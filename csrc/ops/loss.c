@@ -234,7 +234,8 @@ Tensor *
 op_binary_cross_entropy(Tensor *x, Tensor *target, Tensor *weight, LOSS_ARGS)
 {
     LossReduction r;
-    if (x == NULL || target == NULL || loss_reduction(size_average, reduce, reduction, &r) < 0)
+    if (x == NULL || target == NULL || loss_reduction(size_average, reduce, reduction, &r) < 0
+        || check_no_gradient("binary_cross_entropy", "weight", weight) < 0)
         return NULL;
     if (!same_size(x, target))
         return error(PyExc_ValueError,
@@ -263,7 +264,9 @@ Tensor *
 op_bce_with_logits(Tensor *x, Tensor *target, Tensor *weight, LOSS_ARGS, Tensor *pos_weight)
 {
     LossReduction r;
-    if (x == NULL || target == NULL || loss_reduction(size_average, reduce, reduction, &r) < 0)
+    if (x == NULL || target == NULL || loss_reduction(size_average, reduce, reduction, &r) < 0
+        || check_no_gradient("binary_cross_entropy_with_logits", "weight", weight) < 0
+        || check_no_gradient("binary_cross_entropy_with_logits", "pos_weight", pos_weight) < 0)
         return NULL;
     if (!same_size(x, target))
         return error(PyExc_ValueError,

@@ -83,21 +83,19 @@ check_batch(const Tensor *x, const Tensor *target)
         return fail(PyExc_ValueError, "Expected 1 or more dimensions (got 0)");
     if (x->ndim == 1)
         return 0;
-    if (target->ndim == 0)
-        return fail(PyExc_IndexError,
-                    "Dimension specified as 0 but tensor has no dimensions: the target of a batch has a "
-                    "class for each of its rows");
-    if (x->dims[0] == target->dims[0])
+    int64_t n = target->ndim ? target->dims[0] : 0;
+    if (target->ndim > 0 && x->dims[0] == n)
         return 0;
     error(PyExc_ValueError, "Expected input batch_size (%lld) to match target batch_size (%lld).",
-          (long long)x->dims[0], (long long)target->dims[0]);
+          (long long)x->dims[0], (long long)n);
     return -1;
 }
 
 static int
 check_classes(const char *kernel, Tensor *x, Tensor *target, Tensor *weight)
 {
-    if (check_batch(x, target) < 0 || check_same_device("nll_loss", 3, (Tensor *[]){x, target, weight}) < 0)
+    if (check_batch(x, target) < 0 || check_same_device("nll_loss", 3, (Tensor *[]){x, target, weight}) < 0
+        || check_no_gradient(x->ndim > 2 ? "nll_loss2d_forward" : "nll_loss_forward", "weight", weight) < 0)
         return -1;
     if (!dtype_is_float((Dtype)x->dtype))
         return not_implemented_dtype(kernel, (Dtype)x->dtype);

@@ -74,9 +74,9 @@ added_up(Tensor *bins, Tensor *weights, int64_t n, Dtype dtype)
 Tensor *
 device_bincount(Tensor *x, Tensor *weights, int64_t minlength)
 {
-    int64_t low = 0, high = -1, n = minlength;
+    int64_t low, high, n = minlength;
     Dtype dtype = weights == NULL ? DTYPE_INT64 : weights->dtype == DTYPE_FLOAT ? DTYPE_FLOAT : DTYPE_DOUBLE;
-    if (x->numel > 0 && index_range("bincount", x, true, &low, &high) < 0)
+    if (index_range("bincount", x, true, &low, &high) < 0)
         return NULL;
     if (low < 0)
         return error(PyExc_RuntimeError, "bincount only supports 1-d non-negative integral inputs.");

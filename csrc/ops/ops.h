@@ -40,6 +40,8 @@ void pointwise_record(Op op, Tensor *out);
 
 /* Checks (check.c) and what the frame shares with structural ops. */
 int check_same_device(const char *op, int n, Tensor *const *tensors);
+/* -1 with an error if t, the argument of that name, is to have a gradient, which op does not compute. */
+int check_no_gradient(const char *op, const char *name, const Tensor *t);
 int device_mismatch(const char *op, Device a, Device b);  /* the error of it; -1 */
 void index_device_mismatch(Device t, Device index);       /* the error of an index that cannot go to t */
 int check_writable(Tensor *t, const char *op);           /* in-place rules: leaf, view of leaf, read-only, overlap */

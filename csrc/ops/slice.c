@@ -49,7 +49,8 @@ index_range(const char *op, Tensor *index, bool exact, int64_t *low, int64_t *hi
 {
     const Backend *backend = backend_of(index);
     Iter iter;
-    *low = *high = 0;
+    *low = 0;
+    *high = -1;
     if (index->numel == 0 || tensor_is_meta(index))
         return 0;
     if (backend->index_range == NULL)
