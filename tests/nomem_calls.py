@@ -61,7 +61,7 @@ x[np.array([0, 1])] ; x[torch.tensor(1)] ; c[..., i] ; c[:, 1:3, ::2] ; c[0, i, 
 x[-1, -1] ; c[i[:2], :, i[:2]] ; torch.addr(m[:3, :3], v, v, beta=2, alpha=3)
 torch.addmm(x[:, 0:1], x, m, beta=2, alpha=0.5) ; torch.addmv(s, x, v, beta=0.5, alpha=2) ; torch.matmul(c, m.t())
 torch.matmul(v, m) ; torch.matmul(c, m.t().expand(2, 4, 3)) ; torch.matmul(x.half(), m.half()) ; n @ n.t() ; k.float() @ w
-torch.linalg.norm(x) ; torch.linalg.matrix_norm(x) ; torch.linalg.vector_norm(x, 3, 1) ; x.norm(float('inf'), 1)
+torch.linalg.norm(x) ; x.norm('nuc') ; torch.linalg.vector_norm(x, 3, 1) ; x.norm(float('inf'), 1)
 x.norm('fro') ; x.norm(0) ; x.dist(y, 1) ; x.mean(0, keepdim=True, dtype=torch.double) ; x.sum((0, 1), dtype=torch.double)
 n.sum() ; n.prod(1) ; k.sum() ; k.any() ; n.max(0) ; n.amin((0, 1)) ; n.cumsum(0) ; n.sort(0) ; n.median()
 n.topk(2, largest=False) ; n.kthvalue(2, 1) ; x.half().sum() ; x.std(1, correction=0) ; x.var((0, 1), keepdim=True)

@@ -188,7 +188,7 @@ def test_sum_of_every_length(n, dtype):
     assert abs(ours - exact) <= error + abs(exact) * error
 
 
-@pytest.mark.parametrize("shape", [(3, 5), (1, 9), (70, 33), (257, 300), (40_000, 3), (3, 40_000), (17, 3, 65), (600, 2, 129)])
+@pytest.mark.parametrize("shape", [(3, 5), (1, 9), (70, 33), (257, 300), (40_000, 3), (3, 40_000), (17, 3, 65), (600, 2, 129), (3, 2, 1500)])
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "int16", "bool"])
 def test_sums_and_extremes_over_every_dim(shape, dtype):
     if ctorch.get_default_device().type != "cpu":

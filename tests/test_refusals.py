@@ -321,6 +321,7 @@ C._adam_step(1) | TypeError | takes 14 positional arguments but 1 were given
 x.size(1, 2) | TypeError | size() takes at most one argument
 x.stride(nonsense=1) | TypeError | stride() takes at most one argument
 x.select(0, 2 ** 70) | ValueError | Overflow when unpacking long long
+torch.tile(v, 2, 3) | TypeError | tile() takes 2 positional arguments but 3 were given
 x.exp(x) | TypeError | exp() takes 0 positional arguments but 1 was given
 torch.linspace(0, 1, 3, dtype=torch.bool) | NotImplementedError | "linspace_cpu" not implemented for 'Bool'
 torch.logspace(0, 1, 3, dtype=torch.bool) | NotImplementedError | "logspace_cpu" not implemented for 'Bool'

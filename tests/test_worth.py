@@ -375,6 +375,8 @@ torch.sum(n.char(), 0), torch.sum(n.byte().t(), 0), n.short().sum(1) | (b.sum(0)
 torch.normal(torch.zeros(2), 0.0), torch.normal(1.0, torch.zeros(2)) | ([0, 0], [1, 1])
 net.register_load_state_dict_pre_hook(lambda *_: None).id >= 0 | True
 list(nn.Sequential(nn.ReLU()).modules(1))[1:].__len__(), raised(lambda: nn.Sequential() + 3)[:9], raised(lambda: 3 + nn.Sequential())[:9] | (1, 'ValueErro', 'TypeError')
+run('z = torch.zeros(0, 3, requires_grad=True); torch.cat([z, x]).sum().backward()')['z'].grad.shape | (0, 3)
+run('z = torch.zeros(0, requires_grad=True); torch.cat([z, x]).sum().backward()')['z'].grad.shape | (0,)
 """
 CASES = [tuple(part.strip() for part in line.split(" | ", 1)) for line in WORTH.strip().split("\n")]
 

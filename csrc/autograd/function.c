@@ -199,10 +199,7 @@ node_subclass(const char *name, PyTypeObject *base, unsigned flags, PyMethodDef 
         slots[6] = (PyType_Slot){Py_tp_getset, getset};
     }
     PyType_Spec spec = {name, sizeof(Node), sizeof(int64_t), Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | flags, slots};
-    PyObject *bases = PyTuple_Pack(1, base);
-    PyTypeObject *type = bases ? (PyTypeObject *)PyType_FromSpecWithBases(&spec, bases) : NULL;
-    Py_XDECREF(bases);
-    return type;
+    return node_type_from(&spec, base);
 }
 
 static PyTypeObject *

@@ -62,6 +62,17 @@ kind_name(int op)
 }
 
 PyTypeObject *
+node_type_from(PyType_Spec *spec, PyTypeObject *base)
+{
+    PyObject *bases = PyTuple_Pack(1, base);
+    PyTypeObject *type = bases ? (PyTypeObject *)PyType_FromSpecWithBases(spec, bases) : NULL;
+    Py_XDECREF(bases);
+    if (type == NULL && !PyErr_Occurred())       /* CPython 3.11 does not always say that there was no memory */
+        PyErr_NoMemory();
+    return type;
+}
+
+PyTypeObject *
 node_type_make(int op, int variant)
 {
     char name[96];
@@ -79,10 +90,7 @@ node_type_make(int op, int variant)
     };
     PyType_Spec spec = {kept, sizeof(Node), sizeof(int64_t),
                         Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
-    PyObject *bases = PyTuple_Pack(1, &NodeType);
-    node_types[op][variant] = bases ? (PyTypeObject *)PyType_FromSpecWithBases(&spec, bases) : NULL;
-    Py_XDECREF(bases);
-    return node_types[op][variant];
+    return node_types[op][variant] = node_type_from(&spec, &NodeType);
 }
 
 const char *

@@ -83,6 +83,8 @@ enum { ON_HEAP = 255, ABSENT = 254 };
 extern PyTypeObject NodeType;
 enum { NODE_VARIANTS = 6 };
 extern PyTypeObject *node_types[NODE_KINDS][NODE_VARIANTS];
+/* A type of base with that spec; NULL with an error. */
+PyTypeObject *node_type_from(PyType_Spec *spec, PyTypeObject *base);
 PyTypeObject *node_type_make(int op, int variant);
 /* The class of a kind of node: borrowed, made on first use. */
 static inline PyTypeObject *

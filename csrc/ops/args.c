@@ -559,9 +559,9 @@ parse_positional(const Signature *sig, int first, PyObject *const *args, Py_ssiz
             return 0;
         }
         seen[i] = true;
-        if (sig->args[i].varargs && (nargs - k > 1 || PyLong_Check(args[k]))
-            && !(PyTuple_Check(args[k]) || PyList_Check(args[k])))
-            return parse_varargs(sig, i, args + k, nargs - k, values, report);
+        if (k == 0 && sig->args[i].varargs && (nargs > 1 || PyLong_Check(args[0]))
+            && !(PyTuple_Check(args[0]) || PyList_Check(args[0])))
+            return parse_varargs(sig, i, args, nargs, values, report);
         int got = parse_one(sig, i, (int)k + 1, args[k], values, report);
         if (got != 1)
             return got;

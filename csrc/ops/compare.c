@@ -33,6 +33,8 @@ op_isclose(Tensor *a, Tensor *b, double rtol, double atol, bool equal_nan)
     a = op_detach(a);
     b = op_detach(b);
     Tensor *close = op_eq(a, b);
+    if (close == NULL)
+        return NULL;
     if (equal_nan && dtype_is_float((Dtype)a->dtype))
         close = op_logical_or(close, op_logical_and(op_isnan(a), op_isnan(b)));
     if (rtol == 0 && atol == 0)
