@@ -99,6 +99,7 @@ c.detach().view(torch.int32) ; c.unfold(2, 2, 1) ; c.diagonal(0, 1, 2) ; x.expan
 torch.repeat_interleave(x, i[:2], dim=0) ; x.roll((1, 1), (0, 1)) ; torch.block_diag(x, y) ; torch.cartesian_prod(v, v)
 torch.combinations(v) ; torch.column_stack([v, v]) ; torch.dstack([x, y]) ; torch.atleast_2d(v)
 torch.broadcast_shapes((2, 3), (3,)) ; torch.isin(n, i) ; x.detach()[0].clone().copy_(v.detach())
+torch.autograd.grad(torch.cat(list(map(x.mul, range(70)))).sum(), x) ; torch.autograd.grad(list(map(x.sum().mul, range(70))), x)
 """
 CALLS = [text.strip() for line in CALLS_BY_LINE.strip().split("\n") for text in line.split(" ; ")]
 PICKLED = pickle.dumps(ctorch.arange(3.0))
