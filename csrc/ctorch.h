@@ -116,6 +116,8 @@ tensor_check(const PyObject *o)
 /* The same memory and history as an instance of type; whether type has a __torch_function__ of its own. */
 PyObject *tensor_as_subclass(Tensor *t, PyTypeObject *type);
 bool tensor_overrides_torch_function(PyTypeObject *type);
+/* What type's __torch_function__ answers for that method of Tensor; NULL with an error, also if args or kwargs are NULL. */
+PyObject *tensor_torch_function(PyTypeObject *type, const char *method, PyObject *args, PyObject *kwargs);
 
 /* Constructors (new references; no autograd).  tensor_empty allocates uninitialised contiguous memory. */
 Tensor *tensor_empty(int ndim, const int64_t *dims, Dtype dtype, Device device);

@@ -100,6 +100,7 @@ torch.repeat_interleave(x, i[:2], dim=0) ; x.roll((1, 1), (0, 1)) ; torch.block_
 torch.combinations(v) ; torch.column_stack([v, v]) ; torch.dstack([x, y]) ; torch.atleast_2d(v)
 torch.broadcast_shapes((2, 3), (3,)) ; torch.isin(n, i) ; x.detach()[0].clone().copy_(v.detach())
 torch.autograd.grad(torch.cat(list(map(x.mul, range(70)))).sum(), x) ; torch.autograd.grad(list(map(x.sum().mul, range(70))), x)
+asked[0].exp() ; asked[0] + x ; asked[0].exp_() ; torch.sum(asked[0], 0, keepdim=True) ; asked[0][0]
 """
 CALLS = [text.strip() for line in CALLS_BY_LINE.strip().split("\n") for text in line.split(" ; ")]
 PICKLED = pickle.dumps(ctorch.arange(3.0))
@@ -130,6 +131,12 @@ class Dirty(ctorch.autograd.Function):
     @staticmethod
     def backward(ctx, g):
         return g
+
+
+class Asked(ctorch.Tensor):
+    @classmethod
+    def __torch_function__(cls, function, types, arguments=(), keywords=None):
+        return None
 
 
 class Net(ctorch.nn.Module):
@@ -185,7 +192,8 @@ def names():
             "a": np.arange(6.0).reshape(2, 3), "n": torch.arange(6).view(2, 3), "p": torch.full((2, 3), 0.25),
             "q": torch.tensor([0.25, 0.75]), "g": torch.Generator(), "o": torch.zeros(2, 3), "o0": torch.zeros(3),
             "o1": torch.zeros(2), "on": torch.zeros(2, 3, dtype=torch.int64), "on1": torch.zeros(2, dtype=torch.int64),
-            "net": torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.ReLU())}
+            "net": torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.ReLU()),
+            "asked": (torch.zeros(2, 3).as_subclass(Asked),)}
 
 
 def names_to_change():

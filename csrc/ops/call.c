@@ -307,15 +307,10 @@ static PyObject *
 torch_function(PyTypeObject *type, const Row *row, PyObject *self, PyObject *const *args, Py_ssize_t nargs,
                PyObject *kwnames, bool inplace)
 {
-    PyObject *handler = PyObject_GetAttrString((PyObject *)type, "__torch_function__");
-    if (handler == NULL)
-        return NULL;
-    PyObject *result = NULL, *function = NULL, *types = NULL, *all = NULL, *kwargs = PyDict_New();
-    PyObject *name = inplace ? PyUnicode_FromFormat("%s_", row->python) : PyUnicode_FromString(row->python);
-    function = name ? PyObject_GetAttr((PyObject *)&TensorType, name) : NULL;
-    types = PyTuple_Pack(1, type);
-    all = PyTuple_New(nargs + (self != NULL));
-    if (function == NULL || types == NULL || all == NULL || kwargs == NULL)
+    char method[64];
+    snprintf(method, sizeof method, "%s%s", row->python, inplace ? "_" : "");
+    PyObject *all = PyTuple_New(nargs + (self != NULL)), *kwargs = all ? PyDict_New() : NULL, *result = NULL;
+    if (kwargs == NULL)
         goto done;
     if (self != NULL)
         PyTuple_SET_ITEM(all, 0, Py_NewRef(self));
@@ -324,12 +319,8 @@ torch_function(PyTypeObject *type, const Row *row, PyObject *self, PyObject *con
     for (Py_ssize_t i = 0; kwnames && i < PyTuple_GET_SIZE(kwnames); i++)
         if (PyDict_SetItem(kwargs, PyTuple_GET_ITEM(kwnames, i), args[nargs + i]) < 0)
             goto done;
-    result = PyObject_CallFunctionObjArgs(handler, function, types, all, kwargs, NULL);
+    result = tensor_torch_function(type, method, all, kwargs);
 done:
-    Py_XDECREF(handler);
-    Py_XDECREF(name);
-    Py_XDECREF(function);
-    Py_XDECREF(types);
     Py_XDECREF(all);
     Py_XDECREF(kwargs);
     return result;

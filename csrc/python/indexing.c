@@ -296,16 +296,9 @@ get_item(Tensor *t, PyObject *key, PyObject **items)
 static PyObject *
 overridden(PyObject *self, const char *name, PyObject *args)
 {
-    PyObject *type = (PyObject *)Py_TYPE(self), *handler = PyObject_GetAttrString(type, "__torch_function__");
-    PyObject *function = PyObject_GetAttrString((PyObject *)&TensorType, name);
-    PyObject *types = PyTuple_Pack(1, type), *kwargs = PyDict_New(), *result = NULL;
-    if (handler && function && types && kwargs && args)
-        result = PyObject_CallFunctionObjArgs(handler, function, types, args, kwargs, NULL);
-    Py_XDECREF(handler);
-    Py_XDECREF(function);
-    Py_XDECREF(types);
-    Py_XDECREF(kwargs);
+    PyObject *kwargs = args ? PyDict_New() : NULL, *result = tensor_torch_function(Py_TYPE(self), name, args, kwargs);
     Py_XDECREF(args);
+    Py_XDECREF(kwargs);
     return result;
 }
 

@@ -97,6 +97,20 @@ tensor_overrides_torch_function(PyTypeObject *type)
     return found != NULL && found != _PyType_Lookup(&TensorType, name);
 }
 
+PyObject *
+tensor_torch_function(PyTypeObject *type, const char *method, PyObject *args, PyObject *kwargs)
+{
+    PyObject *handler = NULL, *function = NULL, *types = NULL, *result = NULL;
+    if (args != NULL && kwargs != NULL && (handler = PyObject_GetAttrString((PyObject *)type, "__torch_function__")) != NULL
+        && (function = PyObject_GetAttrString((PyObject *)&TensorType, method)) != NULL
+        && (types = PyTuple_Pack(1, type)) != NULL)
+        result = PyObject_CallFunctionObjArgs(handler, function, types, args, kwargs, NULL);
+    Py_XDECREF(handler);
+    Py_XDECREF(function);
+    Py_XDECREF(types);
+    return result;
+}
+
 static PyObject *
 method_as_subclass(PyObject *self, PyObject *type)
 {
