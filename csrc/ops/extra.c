@@ -74,6 +74,8 @@ clamp_one_side(Op op, Tensor *t, const Value *bound, Op beyond)
     if (t == NULL)
         return NULL;
     Tensor *limit = bound->is_scalar ? NULL : op_detach(bound->tensor), *x = op_detach(t);
+    if (x == NULL || (limit == NULL && !bound->is_scalar))
+        return NULL;
     Operand compared[2] = {{.tensor = x}, {.tensor = limit, .scalar = bound->scalar}};
     if (limit == NULL && refuse_bounds_of_bool(rows[op].python, operands_dtype(2, compared, -1)) < 0)
         return NULL;
