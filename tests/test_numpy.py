@@ -112,6 +112,12 @@ def test_numpy_method():
         torch.ones(2, device="meta").numpy()
 
 
+def test_arguments_of_the_way_to_numpy():
+    for wrong, phrase in [(lambda t: t.numpy(1), "takes no positional arguments"), (lambda t: t.__array__("nonsense"), "nonsense")]:
+        with pytest.raises(TypeError, match=phrase):
+            wrong(torch.ones(2))
+
+
 def test_array_protocols():
     t = torch.arange(6, dtype=torch.int32).view(2, 3).t()
     interface = t.__array_interface__

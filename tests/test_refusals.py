@@ -304,9 +304,7 @@ torch.device(1, 2, 3) | TypeError | takes at most 2 arguments (3 given)
 torch.device(device='cpu', index=1) | TypeError | device
 torch.finfo(1, 2) | TypeError | takes at most 1 argument (2 given)
 torch.Generator(1, 2) | TypeError | takes at most 1 argument (2 given)
-x.numpy(1) | TypeError | takes no positional arguments
 x.__array__(1, 2, 3) | TypeError | takes at most 2 arguments (3 given)
-x.__array__('nonsense') | TypeError | nonsense
 x.__array_wrap__() | TypeError | takes at least 1 argument (0 given)
 torch.set_printoptions(nonsense=1) | TypeError | 'nonsense' is an invalid keyword argument
 torch.Tensor._make_subclass() | TypeError | missing required argument 'cls'
