@@ -241,6 +241,23 @@ def test_softmax_of_every_length(n, dtype):
 
 
 @pytest.mark.kernels
+@pytest.mark.parametrize("inner", [255, 256, 257, 300, 513])
+def test_softmax_over_the_middle(inner):
+    """Around the number of columns that are taken side by side, in several blocks of them."""
+    x = np.random.default_rng(inner).standard_normal((3, 5, inner)) * 5
+    g = np.random.default_rng(1).standard_normal(x.shape)
+    p = softmax_formula(x, 1)
+    for function, value, gradient in (("softmax", p, p * (g - (g * p).sum(1, keepdims=True))),
+                                      ("log_softmax", np.log(p), g - p * g.sum(1, keepdims=True)),
+                                      ("logsumexp", np.log(np.exp(x).sum(1)), p * g[:, :1])):
+        t = ctorch.from_numpy(x.copy()).requires_grad_()
+        out = getattr(t, function)(1)
+        out.backward(ctorch.from_numpy(g if out.dim() == 3 else np.ascontiguousarray(g[:, 0])))
+        np.testing.assert_allclose(out.detach().numpy(), value, rtol=1e-13, atol=1e-13)
+        np.testing.assert_allclose(t.grad.numpy(), gradient, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.kernels
 @pytest.mark.parametrize("n", [1, 3, 10, 48, 49, 100, 1000])
 @pytest.mark.parametrize("offset", [0.0, 1000.0])
 def test_cross_entropy_by_its_formula(n, offset):
