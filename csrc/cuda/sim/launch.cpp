@@ -60,14 +60,15 @@ static bool host_pointer(const char *name, const void *const *pointers, int n)
     return false;
 }
 
-/* Whether a word is an address of the process.  Numbers are far smaller or not mapped; a small int, and whatever lies
- * between it and the next member, can look like one, so those with a small lower half are left alone. */
+/* Whether a word is an address of the process that is in use.  Numbers are far smaller or not mapped, or in a sanitizer's
+ * shadow, of which few pages are resident; a small int, and whatever lies between it and the next member, can look like
+ * one, so those with a small lower half are left alone. */
 static bool is_host_address(uintptr_t word)
 {
     unsigned char resident;
     return word >> 40 != 0 && word >> 47 == 0 && (word & 0xffffffff) >= 1 << 16 && device_of_handle(word) < 0 &&
            !is_pinned(reinterpret_cast<void *>(word)) &&
-           mincore(reinterpret_cast<void *>(word & ~uintptr_t{4095}), 1, &resident) == 0;
+           mincore(reinterpret_cast<void *>(word & ~uintptr_t{4095}), 1, &resident) == 0 && (resident & 1) != 0;
 }
 
 /* The same for pointers in structs. */
