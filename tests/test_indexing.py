@@ -435,7 +435,8 @@ def test_reversed():
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.int64, torch.int32, torch.int16, torch.bfloat16])
 @pytest.mark.parametrize("length", [1, 5, 64, 1031, 5000])
 def test_long_rows_of_indices(dtype, length):
-    """Every index, and the same one again and again, is used in order; the layouts take different loops."""
+    """Every index, and the same one again and again, is used in order; the layouts take different loops.  Which of several
+    values for one place stays is left open on a device."""
     rng = np.random.default_rng(length)
     k, source = rng.integers(0, 7, (3, length)), rng.integers(-9, 9, (3, length))
     small = rng.integers(-9, 9, (3, 7))
@@ -447,8 +448,9 @@ def test_long_rows_of_indices(dtype, length):
         for column in range(length):
             last[row, k[row, column]] = source[row, column]
         np.add.at(summed[row], k[row], source[row])
-    assert table.scatter(1, index, values).tolist() == last.tolist()
-    assert table.t().contiguous().t().scatter(1, index.t().contiguous().t(), values).tolist() == last.tolist()
+    if table.device.type == "cpu":
+        assert table.scatter(1, index, values).tolist() == last.tolist()
+        assert table.t().contiguous().t().scatter(1, index.t().contiguous().t(), values).tolist() == last.tolist()
     if dtype != torch.bfloat16:
         assert table.scatter_add(1, index, values).tolist() == summed.tolist()
 
