@@ -306,7 +306,7 @@ torch.finfo(1, 2) | TypeError | takes at most 1 argument (2 given)
 torch.Generator(1, 2) | TypeError | takes at most 1 argument (2 given)
 x.__array__(1, 2, 3) | TypeError | takes at most 2 arguments (3 given)
 x.__array_wrap__() | TypeError | takes at least 1 argument (0 given)
-torch.set_printoptions(nonsense=1) | TypeError | 'nonsense' is an invalid keyword argument
+torch.set_printoptions(nonsense=1) | TypeError | keyword argument
 torch.Tensor._make_subclass() | TypeError | missing required argument 'cls'
 x.requires_grad_(1, 2) | TypeError | takes at most 1 argument (2 given)
 x.new_tensor() | TypeError | new_tensor() missing 1 required positional arguments: "data"
