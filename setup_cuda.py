@@ -104,7 +104,7 @@ def sim_library(host):
     logic = [*host.cc, *host.c_flags, "-O2", f"-I{SIM}", "-Icsrc", f"-I{CUDA}", *host.finish()]
     units = [(path, simulator) for path in sorted(SIM.glob("*.cpp"))]
     units += [(path, sim_kernel_command(host)) for path in sources(".cu")]
-    units += [(path, logic) for path in sources(".c")]
+    units += [(path, logic) for path in [*sources(".c"), Path("csrc/abi/erf_table.c")]]
     sanitize = [f"-fsanitize={host.sanitize}"] if host.sanitize else ["-Wl,-z,defs"]
     after = [*sanitize, f"-Wl,--version-script={CUDA / 'exports.map'}", "-pthread", "-lm"]
     compilers = f"{host.version}, {version_of(cxx(host))}"

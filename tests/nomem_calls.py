@@ -179,6 +179,8 @@ x.exp().backward(y.detach()) ; torch.autograd.backward([x.sum()] * 9) ; torch.au
 x.exp().retain_grad() ; o.copy_(y.detach()) ; o.resize_(3, 3) ; o.__setitem__(0, 1.0) ; o.__setitem__(k, 2.0) ; o.__setitem__((slice(None), i), y.detach()) ; o.__setitem__([0, 1], v.detach()) ; o.__setitem__(n > 2, 5) ; o.fill_(s.detach()) ; o.index_fill_(0, i[:1], 3)
 o.uniform_() ; o.normal_() ; o.bernoulli_(0.5) ; o.exponential_() ; o.random_(5) ; o.geometric_(0.5) ; o.cauchy_() ; o.log_normal_() ; on.random_() ; on.scatter_(0, i.view(1, 3), 7) ; o.masked_scatter_(k, y.detach()) ; o.put_(i, v.detach()) ; o.index_add_(0, i[:2], y.detach()) ; o.index_copy_(0, i[:2], y.detach())
 o.add_(v.detach(), alpha=2) ; o.addcmul_(y.detach(), x.detach()) ; o.lerp_(y.detach(), 0.5) ; o.clamp_(min=0) ; o.t_() ; o.unsqueeze_(0) ; o.squeeze_() ; o.transpose_(0, 1) ; o.tril_() ; o.cumsum_(0) ; o.zero_() ; o.relu_() ; o[0].mul_(2) ; g.seed() ; g.manual_seed(3) ; g.set_state(g.get_state()) ; g.clone_state()
+o.scatter_reduce_(0, i.view(1, 3), y.detach(), 'sum') ; o.scatter_reduce_(0, i.view(1, 3), y.detach(), 'mean', include_self=False) ; o.scatter_add_(0, i.view(1, 3), y.detach()) ; x.clone().scatter_reduce_(0, i.view(1, 3), y, 'prod')
+o.addmm_(y.detach(), torch.eye(3)) ; o1.addmv_(y.detach(), v.detach()) ; o.addr_(o1, v.detach()) ; o.unsqueeze(0).baddbmm_(y.detach().view(1, 2, 3), torch.eye(3).view(1, 3, 3)) ; o.cumprod_(0) ; o.triu_() ; o.addcdiv_(x.detach(), y.detach() + 9) ; o.swapaxes_(0, 1)
 torch.manual_seed(3) ; torch.set_rng_state(torch.get_rng_state()) ; torch.nn.init.kaiming_uniform_(o) ; torch.nn.init.eye_(o)
 """
 CHANGING = [text.strip() for line in CHANGING_BY_LINE.strip().split("\n") for text in line.split(" ; ")]

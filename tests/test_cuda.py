@@ -164,6 +164,7 @@ for name, arguments in rest.items():
         if name not in ('stream_new', 'event_new'):
             raises(ValueError, 'invalid PyCapsule', lambda: call(0, *handles))
 assert C._cuda_set_device(-1) is None and torch.cuda.current_device() == 0
+torch.cuda.synchronize()
 assert stream.query() and torch.cuda.default_stream().query() and event.query() and event.elapsed_time(later) >= 0
 assert stream.cuda_stream != 0 and torch.cuda.default_stream().cuda_stream == 0
 properties = torch.cuda.get_device_properties(0)

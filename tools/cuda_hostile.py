@@ -17,10 +17,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 WALK = [sys.executable, str(ROOT / "tests" / "cuda_walk.py")]
-SUITE = [sys.executable, "-m", "pytest", "-q", "--device=cuda", "-p", "no:cacheprovider",
+# A sanitizer that ends the process has written its report past pytest, if pytest leaves the file descriptor alone.
+PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--capture=sys"]
+SUITE = [*PYTEST, "--device=cuda",
          *(str(ROOT / "tests" / f"test_{name}.py")
            for name in ("table", "autograd", "softmax_loss", "indexing", "optim", "edges"))]
-STREAMS = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(ROOT / "tests" / "test_cuda.py")]
+STREAMS = [*PYTEST, str(ROOT / "tests" / "test_cuda.py")]
 SANITIZED = {"asan": "address,undefined", "tsan": "thread"}
 REPORT = re.compile(r"^ctsim:|ERROR: AddressSanitizer|runtime error:|WARNING: ThreadSanitizer", re.M)
 

@@ -178,43 +178,33 @@ CT_FN double log1p_unit_d(double x)
 
 /* ---- the error function */
 
-/* Up to 0.84: x + x P(x^2), P off by at most 2^-56 of erf.  Above: 1 - exp(-a^2) Q((a - 3) / (a + 3)), off by at most
- * 2^-56.8; from 6 the result is 1. */
+/* Taylor's series from the nearest multiple r of 1/64, whose erf and slope s are in a table: with d = |x| - r,
+ * erf(r + d) = erf(r) + s sum over n of (-1)^n H_n(r) d^(n+1) / (n+1)!, H_n Hermite's polynomials; what is cut off is
+ * below 2^-61.  From 6 the result is 1.  The table is defined elsewhere (erf_table.c) and no result is selected: if gcc
+ * knows a loaded value, or may do without one, it puts a branch around the loads, and the loop stays scalar. */
 #ifdef __CUDACC__
 CT_FN double erf_d(double x)
 {
     return erf(x);
 }
 #else
-CT_VECTOR_FN double erf_d(double x)
+#ifdef __cplusplus
+extern "C" const double erf_table[512][2];
+#else
+extern const double erf_table[512][2];
+#endif
+
+CT_FN double erf_d(double x)
 {
-    const double a = fabs(x), c = 6 < a ? 6 : a, z = a * a, t = (c - 3) / (c + 3);
-    double p = 1.0739510777131581e-08;
-    p = p * z - 1.5718425445168933e-07;
-    p = p * z + 1.6402129689874342e-06;
-    p = p * z - 1.492215474656702e-05;
-    p = p * z + 0.0001205520115276902;
-    p = p * z - 0.0008548323813132484;
-    p = p * z + 0.005223977576448848;
-    p = p * z - 0.026866170640740646;
-    p = p * z + 0.11283791670934723;
-    p = p * z - 0.3761263890318337;
-    p = p * z + 0.12837916709551256;
-    double q = -1.2883602041098914e-06;
-    q = q * t - 1.1182110762193661e-05;
-    q = q * t - 1.3905307875617419e-05;
-    q = q * t + 6.439314618521848e-05;
-    q = q * t + 4.560895616564637e-05;
-    q = q * t - 0.0005969967196228736;
-    q = q * t + 0.0007077244128986572;
-    q = q * t + 0.00426912635165942;
-    q = q * t - 0.024392499734320956;
-    q = q * t + 0.07166583756404261;
-    q = q * t - 0.15011593644576382;
-    q = q * t + 0.2456038017106208;
-    q = q * t - 0.3262335600437747;
-    q = q * t + 0.17900115118135748;
-    const double y = a < 0.84 ? a + a * p : 1 - exp_mid_d(-(c * c)) * q;
+    const double a = fabs(x), c = 6 < a ? 6 : a, t = c + 0x1p46, r = t - 0x1p46, d = c - r, z = r * r;
+    const uint64_t k = bits_d(t) & 511;
+    double p = ((z - 7.5) * z + 11.25) * z * (4.0 / 315) - 7.5 / 315;
+    p = p * d + r * ((2.0 / 9 - z * (2.0 / 45)) * z - 1.0 / 6);
+    p = p * d + ((z - 3) * z * (2.0 / 15) + 0.1);
+    p = p * d + r * (0.5 - z * (1.0 / 3));
+    p = p * d + (z * (2.0 / 3) - 1.0 / 3);
+    p = p * d - r;
+    const double y = erf_table[k][0] + erf_table[k][1] * (d + d * d * p);
     return from_bits_d(bits_d(y) | (bits_d(x) & 0x8000000000000000ull));
 }
 #endif

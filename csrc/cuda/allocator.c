@@ -49,8 +49,8 @@ static Block *waiting;                /* freed, but other streams may still use 
 enum { TABLE = 1 << 12 };
 static Block *table[TABLE];
 
-/* CTORCH_CUDA_ALLOC, to find mistakes.  direct: each tensor has memory of its own, of its exact size, which goes back to
- * CUDA when it is freed.  poison: what is freed is filled with 0xFF, NaN in every floating type, before it is used again. */
+/* CTORCH_CUDA_ALLOC, to find mistakes.  direct: each tensor has memory of its own, of its exact size in whole words (those
+ * that atomics exchange may be wider than an element), which goes back to CUDA when it is freed.  poison: what is freed is filled with 0xFF, NaN in every floating type, before it is used again. */
 static bool
 wished(const char *mode, int *known)
 {
@@ -349,7 +349,7 @@ cuda_alloc(int64_t nbytes)
     refusal = cudaErrorMemoryAllocation;
     if (nbytes > INT64_MAX - LARGE_SEGMENT)
         return NULL;
-    int64_t size = no_cache() ? nbytes : (nbytes + UNIT - 1) / UNIT * UNIT;
+    const int64_t unit = no_cache() ? (int64_t)sizeof(unsigned) : UNIT, size = (nbytes + unit - 1) / unit * unit;
     Pool *pool = pool_of(size <= SMALL);
     MemoryStats *s = &stats[current_device];
     if (pool == NULL)

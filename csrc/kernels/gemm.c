@@ -66,14 +66,22 @@ static const int64_t lane_mask_64[8] = {-1, -1, -1, -1};
 #define IN_PLACE_BYTES 32768
 /* A is copied if its rows or columns crowd into few cache sets, and at least so many panels of B meet it. */
 #define COPY_A_PANELS 8
-#define CROWDED_ROWS_BYTES 4096
+#define CROWDED_ROWS_BYTES 2048
 #define CROWDED_COLUMNS_BYTES 1024
 /* Panels of columns of A that are copied together. */
 #define COPY_A_GROUP 8
+/* How far copies of A prefetch. */
+#define COPY_ROWS_AHEAD 2
+#define COPY_COLUMNS_AHEAD 8
 /* Steps of k between prefetches in a tile. */
 #define STRETCH 16
+/* Rows of the next panel of B that a stretch prefetches at most. */
+#define MOST_AHEAD 2
 /* Rows ahead that packing prefetches: rows far apart are out of the hardware prefetchers' sight. */
 #define PACK_AHEAD 16
+/* The next panel of B is packed by so many tiles that one row of it with every stretch is enough. */
+#define CARRY_LEAST_M (STRETCH * TILE_ROWS)
+#define CARRY_AHEAD 4
 /* Inner products pay when C has few columns (or rows) and k is long enough for their final sums. */
 #define DOT_FEW_COLS 24
 #define DOT_FEW_ROWS 6

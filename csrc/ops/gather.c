@@ -356,7 +356,7 @@ divide_by_counts(Tensor *sum, Tensor *n)
 static Tensor *
 reduced(Tensor *t, int64_t dim, Tensor *index, Tensor *src, int r, bool include_self)
 {
-    int d = check_scatter("scatter", t, dim, index, src, false);
+    int d = t ? check_scatter("scatter", t, dim, index, src, false) : -1;
     Tensor *source = d < 0 ? NULL : op_detach(src),
            *out = source ? index_target(t, "scatter_reduce", false) : NULL;
     if (out == NULL ||
