@@ -116,6 +116,8 @@ CALLS = [
     ('w.detach().requires_grad_().copy_(b)', 'a leaf Variable that requires grad'),
     ('torch.ones(3).expand(4, 3).add_(1)', 'single memory location'),
     ('overlap(torch.ones(5))', 'single memory location'),
+    ('torch.index_add(torch.ones(5), 0, torch.tensor([1]), torch.tensor(2.0))', 'source tensor shape must match self tensor shape'),
+    ('torch.add(a, a, alpha=torch.tensor(2.0, requires_grad=True))', "argument 'alpha' must be Number, not Tensor"),
     ('a.copy_(b)', 'must match the size of tensor b'),
     ('a.fill_(torch.ones(2))', 'value tensor but got tensor with'),
     ('a.view(4)', "shape '[4]' is invalid for input of size 6"),

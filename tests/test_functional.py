@@ -275,6 +275,25 @@ def test_bounds_that_are_tensors():
     check_gradients(ctorch.clamp, x, low, high)
 
 
+def test_bounds_without_dims_are_tensors_all_the_same():
+    """They have gradients and take part in promotion, where a number beside them does not."""
+    low, x = ctorch.tensor(1.0, requires_grad=True), ctorch.arange(5.0).requires_grad_()
+    (3 * ctorch.clamp(x, low, ctorch.tensor(3.0))).sum().backward()
+    assert low.grad.item() == 3 and x.grad.tolist() == [0, 3, 3, 3, 0]
+    whole, double = ctorch.ones(2, dtype=ctorch.uint8), ctorch.tensor(2.0, dtype=ctorch.float64)
+    assert whole.clamp(double).dtype == whole.clamp(max=double).dtype == whole.clamp(double, double).dtype == ctorch.float64
+    assert whole.clamp(double, 3).dtype == whole.clamp(2.5).dtype == ctorch.float32
+
+
+def test_a_number_is_not_read_off_a_tensor_with_a_history():
+    x, factor = ctorch.ones(2), ctorch.tensor(2.0, requires_grad=True)
+    for call in (lambda: ctorch.add(x, x, alpha=factor * 1), lambda: ctorch.full((2,), factor), lambda: x.clamp(1, factor),
+                 lambda: ctorch.addcmul(x, x, x, value=factor)):
+        with pytest.raises(TypeError, match="not Tensor|combination of arguments"):
+            call()
+    assert ctorch.add(x, x, alpha=factor.detach()).tolist() == [3, 3]
+
+
 def test_a_bound_in_place_keeps_its_gradient():
     leaf = ctorch.tensor([-1.0, 2.0], requires_grad=True)
     (leaf * 3).clamp_min_(0).sum().backward()

@@ -147,9 +147,24 @@ def test_addr_of_integers_takes_whole_factors(name):
     assert ctorch.addr(ctorch.ones(2, 2, dtype=ctorch.int64), v, v, **{name: 2.0}).dtype == ctorch.int64
 
 
+@pytest.mark.parametrize("name, shapes", [("addmm", [(2, 4), (2, 3), (3, 4)]), ("addmv", [(2,), (2, 3), (3,)]),
+                                          ("addr", [(2, 3), (2,), (3,)]),
+                                          ("baddbmm", [(2, 2, 4), (2, 2, 3), (2, 3, 4)])])
+def test_factors_of_a_sum_and_a_product_reach_their_own_gradients(name, shapes):
+    operands = [ctorch.rand(shape, dtype=ctorch.float64, requires_grad=True) for shape in shapes]
+    both = getattr(ctorch, name)(*operands, beta=3, alpha=0.5)
+    apart = 3 * operands[0] + getattr(ctorch, name)(0 * operands[0].detach(), *operands[1:]) / 2
+    assert ctorch.allclose(both, apart)
+    weight = ctorch.rand_like(both)
+    for ours, theirs in zip(ctorch.autograd.grad((both * weight).sum(), operands),
+                            ctorch.autograd.grad((apart * weight).sum(), operands), strict=True):
+        assert ctorch.allclose(ours, theirs)
+
+
 # Sizes on both sides of what the products decide by: dots or tiles, in place or packed, one block or several.
 PRODUCTS = [(1, 1, 1), (1, 2, 5), (2, 3, 1), (1, 40, 1), (1, 300, 7), (1, 70, 300), (3, 64, 5), (5, 64, 3), (7, 5000, 2), (2, 5000, 7),
-            (13, 33, 17), (4, 900, 4), (64, 1, 64), (64, 3, 40), (100, 20, 3), (130, 600, 70), (40, 1030, 700), (700, 64, 6)]
+            (13, 33, 17), (4, 900, 4), (64, 1, 64), (64, 3, 40), (100, 20, 3), (130, 600, 70), (40, 1030, 700), (700, 64, 6),
+            (205, 512, 100)]
 LAYOUTS = {"rows": lambda a: a, "columns": lambda a: a.t().contiguous().t(),
            "stepped": lambda a: a.repeat_interleave(2, 0).repeat_interleave(3, 1)[::2, ::3]}
 

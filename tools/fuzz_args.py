@@ -17,6 +17,7 @@ import resource
 import signal
 import struct
 import sys
+import types
 import warnings
 
 import numpy
@@ -45,7 +46,8 @@ def walk():
             continue
         for name in dir(module):
             value = getattr(module, name, None)
-            if callable(value) and not name.startswith("__") and name not in LEFT_OUT:
+            helper = name.startswith("_") and isinstance(value, types.FunctionType)     # of Python, for its own module
+            if callable(value) and not name.startswith("__") and name not in LEFT_OUT and not helper:
                 found[f"{module_name}.{name}"] = (value, False)
     for name in dir(ctorch.Tensor):
         method = getattr(ctorch.Tensor, name)

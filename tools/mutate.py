@@ -5,7 +5,8 @@
 Each mutant is one changed token: a comparison, an arithmetic or logical operator, a constant off by one, an increment,
 true for false.  It is built in a copy of the tree, where only the objects that read the file are compiled again (of a
 kernel, those of this machine's CPU level), and run against the test files that stand beside its folder in SOURCES, those
-about the file first, until one fails twice.  A mutant that does not compile, or whose objects are the original's, does not count.
+about the file first, until one fails twice; "cuda": on the simulated device, which `make cuda-sim` has built.  A mutant
+that does not compile, or whose objects are the original's, does not count.
 --skip and --n cut a seed's sequence into parts, which may run side by side; --only runs some mutants of it again.
 """
 
@@ -38,7 +39,7 @@ SOURCES = {
     "ops": ["test_refusals.py", "test_worth.py", "test_functional.py", "test_edges.py", "test_linalg.py", "test_indexing.py",
             "test_softmax_loss.py", "test_properties.py", "test_properties_math.py", "test_construct.py", "test_reduce.py", "test_sort.py", "test_init.py",
             "test_random_streams.py", "test_autograd.py", "test_copy.py", "test_optim.py", "test_nomem.py", "test_table.py",
-            "test_leaks.py"],
+            "cuda test_sort.py", "cuda test_construct.py", "test_leaks.py"],
     "python": ["test_refusals.py", "test_worth.py", "test_edges.py", "test_print.py", "test_numpy.py", "test_indexing.py",
                "test_properties.py", "test_construct.py", "test_copy.py", "test_compat.py", "test_cuda.py", "test_nomem.py", "test_leaks.py"],
 }
@@ -107,7 +108,7 @@ class Tree:
     def __init__(self, folder):
         self.folder = folder
         # Built anew: where the compiler ran is in what it keeps for the linker.
-        shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(".git", ".venv", "build", "_cuda*.so"))
+        shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(".git", ".venv", "build", "_cuda.so"))
         if run([sys.executable, "setup.py", "--quiet", "build_ext", "--inplace"], folder, 1800) != 0:
             sys.exit("the tree itself does not build")
         self.objects = next((folder / "build" / "objects").glob("*/link.cmd")).parent
@@ -170,8 +171,10 @@ class Tree:
 
     def test(self, name, seconds):
         """0 if it passes."""
-        return run([sys.executable, "-m", "pytest", "-q", "-x", "-m", "not slow", "-p", "no:cacheprovider", f"tests/{name}"],
-                   self.folder, seconds, PYTHONPATH=str(self.folder))
+        device, _, file = name.rpartition(" ")
+        on_device = ["--device=cuda"] if device else []
+        return run([sys.executable, "-m", "pytest", "-q", "-x", "-m", "not slow", "-p", "no:cacheprovider", *on_device, f"tests/{file}"],
+                   self.folder, seconds, PYTHONPATH=str(self.folder), **({"CTORCH_CUDA": "sim"} if device else {}))
 
 
 def tests_of(path):

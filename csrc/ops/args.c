@@ -1,6 +1,7 @@
 /* Signatures and the call parser: text -> Signature once at import, then Python arguments -> Values per call.
  * Conversion rules are PyTorch's: bool is not an int, 0-d tensors stand for numbers, ndarrays are not tensors.
  * What an op does with its Values is not decided here. */
+#include "autograd/node.h"
 #include "ops/args.h"
 
 #include <ctype.h>
@@ -397,9 +398,9 @@ value_from_object(PyObject *o, const Arg *arg, Value *v)
         v->tensor = NULL;
         return scalar_from_object(o, &v->scalar);
     case ARG_SCALAR:
-        return scalar_from_object(o, &v->scalar);
     case ARG_FLOAT:
-        if (tensor_check(o) && ((Tensor *)o)->requires_grad)  /* its history would be lost */
+        v->tensor = PyFloat_CheckExact(o) || !tensor_check(o) ? NULL : (Tensor *)o;
+        if (v->tensor != NULL && tensor_needs_grad(v->tensor))  /* its history would be lost */
             return 0;
         return scalar_from_object(o, &v->scalar);
     case ARG_INT: {

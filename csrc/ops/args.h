@@ -26,7 +26,7 @@ typedef struct Scalar {
 typedef struct Value {
     bool given;                   /* false: None, or the default None */
     bool is_scalar;               /* of a Tensor|Scalar argument */
-    Tensor *tensor;
+    Tensor *tensor;               /* of a Scalar argument: what the number was read off, or NULL */
     Scalar scalar;                /* also int (value.i), float (value.f) and bool (value.i) */
     PyObject *object;
     const char *text;

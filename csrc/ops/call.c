@@ -36,6 +36,17 @@ no_overload(const Row *first, PyObject *self, PyObject *const *args, Py_ssize_t 
     (void)self;
 }
 
+/* Whether a number was read off a tensor that the next overload would take as such. */
+static bool
+next_takes_tensors(const Row *r, const Value *values)
+{
+    for (int k = 0; r->overloaded && k < r->signature.n && k < r[1].signature.n; k++)
+        if (r->signature.args[k].kind == ARG_SCALAR && r[1].signature.args[k].kind == ARG_TENSOR && values[k].given
+            && values[k].tensor != NULL)
+            return true;
+    return false;
+}
+
 /* The first row whose signature fits; *values is filled.  NULL with an error. */
 static const Row *
 select_row(const Row *first, PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, Value *values)
@@ -43,6 +54,12 @@ select_row(const Row *first, PyObject *self, PyObject *const *args, Py_ssize_t n
     const Row *r = first;
     do {
         int got = signature_parse(&r->signature, self, args, nargs, kwnames, values, !first->overloaded);
+        if (got == 1 && next_takes_tensors(r, values)) {
+            int better = signature_parse(&r[1].signature, self, args, nargs, kwnames, values, false);
+            if (better != 0)
+                return better == 1 ? r + 1 : NULL;
+            got = signature_parse(&r->signature, self, args, nargs, kwnames, values, false);
+        }
         if (got == 1)
             return r;
         if (got < 0 || !first->overloaded)

@@ -120,6 +120,9 @@ BACKWARD(index_select)
 }
 
 /* ---------------------------------------------------------------- index_add, index_copy */
+#define SHAPES_DIFFER "source tensor shape must match self tensor shape, excluding the specified dimension. " \
+                      "Got self.shape = %s source.shape = %s"
+
 static int
 check_source(const char *op, PyObject *type, Tensor *t, const Rows *r, Tensor *source)
 {
@@ -142,10 +145,7 @@ check_source(const char *op, PyObject *type, Tensor *t, const Rows *r, Tensor *s
     }
     for (int i = 0; i < t->ndim && i < source->ndim; i++)
         if (i != r->dim && t->dims[i] != source->dims[i]) {
-            error(PyExc_RuntimeError,
-                  "source tensor shape must match self tensor shape, excluding the specified dimension. Got "
-                  "self.shape = %s source.shape = %s",
-                  shape_text(t->ndim, t->dims), shape_text(source->ndim, source->dims));
+            error(PyExc_RuntimeError, SHAPES_DIFFER, shape_text(t->ndim, t->dims), shape_text(source->ndim, source->dims));
             return -1;
         }
     return 0;
@@ -169,6 +169,8 @@ op_index_add(Tensor *t, int64_t dim, Tensor *index, Tensor *source, double alpha
                      dtype_info[t->dtype].type_name, dtype_info[source->dtype].type_name);
     if (check_source("index_add_", PyExc_RuntimeError, t, &r, source) < 0)
         return NULL;
+    if (t->ndim != source->ndim)
+        return error(PyExc_RuntimeError, SHAPES_DIFFER, shape_text(t->ndim, t->dims), shape_text(source->ndim, source->dims));
     if (!in_range(&r))
         return error(PyExc_RuntimeError, "index %lld is out of bounds for dimension %d with size %lld",
                      (long long)offender(&r), r.dim, (long long)r.size);
