@@ -554,3 +554,33 @@ def test_roll_s_gradient_rolls_back(shifts, dims):
     back = [-s for s in shifts] if isinstance(shifts, tuple) else -shifts
     (found,) = torch.autograd.grad(x.roll(shifts, dims) if dims is not None else x.roll(shifts), x, g)
     assert found.tolist() == np.roll(g.cpu().numpy(), back, dims).tolist()
+
+
+NAN, INF = float("nan"), float("inf")
+GRADIENTS_AT_EDGES = [
+    (lambda x: x.max(), [1, NAN, 2], [0, 1, 0]),
+    (lambda x: x.min(), [NAN, NAN, 2], [0.5, 0.5, 0]),
+    (lambda x: x.clamp_min(0.5), [NAN, 0, 0.5], [0, 0, 1]),
+    (lambda x: x.clamp_max(torch.tensor([1, NAN, 3])), [NAN, 1, 2], [0, 0, 1]),
+    (lambda x: x.clamp(torch.tensor([0, 0, 2.0]), torch.tensor([2, NAN, 1])), [1, 1, 1.5], [1, 0, 0]),
+    (lambda x: torch.clamp(torch.tensor([1.0, 2, 3]), x, torch.tensor([3.0, 3, 2])), [2, 1, 2.5], [1, 0, 0]),
+    (lambda x: x.logit(), [-0.0, 0, 1], [INF, INF, INF]),
+    (lambda x: torch.xlogy(x, 0) * torch.tensor([0.0, 1, 0]), [2, 3, 0], [0, -INF, 0]),
+    (lambda x: x.expand(2, 3).unfold(0, 2, 1), [1, 2, 3], [2, 2, 2]),
+    (lambda x: torch.scatter(torch.zeros(0, 2, dtype=torch.float64), 0, torch.zeros(0, 2, dtype=torch.int64), x), [1, 2, 3], [0, 0, 0]),
+]
+
+
+@pytest.mark.parametrize("function, x, expected", GRADIENTS_AT_EDGES)
+def test_gradients_at_kinks_and_nans(function, x, expected):
+    x = torch.tensor(x, dtype=torch.float64, requires_grad=True)
+    function(x).sum().backward()
+    assert torch.equal(x.grad, torch.tensor(expected, dtype=torch.float64)), x.grad
+
+
+def test_gradient_of_windows_of_an_expanded_leaf():
+    """Its elements share a place, and have gradients of their own."""
+    leaf = torch.ones(1).expand(4).detach().requires_grad_()
+    windows = leaf.unfold(0, 2, 2)
+    (gradient,) = torch.autograd.grad(windows, leaf, torch.tensor([[1.0, 2], [3, 4]]))
+    assert gradient.tolist() == [1, 2, 3, 4]

@@ -166,6 +166,9 @@ def call_of(seed, number):
     for kind in kinds.removesuffix("A"):
         arguments.append(draw.argument(kind, first))
         first = arguments[0] if isinstance(arguments[0], torch.Tensor) else None
+    for t in opdb.flatten(arguments):  # drawn apart, so that the calls are those of other runs
+        if isinstance(t, torch.Tensor) and t.is_floating_point() and not name.partition(".")[0].endswith("_"):
+            t.requires_grad_(draw.random() < 0.5)
     return name.partition(".")[0], Sample(arguments, {"alpha": draw.argument("r", first)} if kinds.endswith("A") else {})
 
 
@@ -191,7 +194,10 @@ def compare(seed, number):
     elif name in LOOSE:
         problem = ""
     else:
-        problem = opdb.compare_results(name, theirs, got, expected, opdb.Exact(sample, function, False))
+        exact = opdb.Exact(sample, function, False)
+        problem = opdb.compare_results(name, theirs, got, expected, exact)
+        if not problem and theirs.leaves:
+            problem = opdb.compare_gradients(name, got, expected, ours.leaves, theirs.leaves, exact)
     return f"{name}({opdb.say_sample(sample)}): {problem}" if problem else ""
 
 

@@ -188,12 +188,14 @@ extreme_over(Op op, const char *name, Tensor *t, int n, const int64_t *dims, boo
     return PyErr_Occurred() ? NULL : out;
 }
 
-/* g shared evenly by the elements that equal the result y. */
+/* g shared evenly by the elements that equal the result y; NaNs are equals of a NaN if so asked. */
 static Tensor *
-share(Node *n, Tensor *g)
+share(Node *n, Tensor *g, bool nans_equal)
 {
-    Tensor *x = node_saved(n, 0), *y = span_restore(n, node_saved(n, 1));
-    Tensor *mask = op_to_dtype(op_eq(x, y), g ? (Dtype)g->dtype : DTYPE_FLOAT);
+    Tensor *x = node_saved(n, 0), *y = span_restore(n, node_saved(n, 1)), *same = op_eq(x, y);
+    if (nans_equal)
+        same = op_logical_or(same, op_isnan(x));
+    Tensor *mask = op_to_dtype(same, g ? (Dtype)g->dtype : DTYPE_FLOAT);
     int64_t dims[NDIM_MAX];
     int count = span_dims(n, dims);
     Tensor *equals = count > 0 ? op_sum_dims(mask, count, dims, true) : mask;
@@ -208,7 +210,7 @@ op_amax(Tensor *t, int n, const int64_t *dims, bool keepdim)
 
 BACKWARD(amax)
 {
-    GRAD(0, share(n, g));
+    GRAD(0, share(n, g, false));
 }
 
 Tensor *
@@ -219,7 +221,7 @@ op_amin(Tensor *t, int n, const int64_t *dims, bool keepdim)
 
 BACKWARD(amin)
 {
-    GRAD(0, share(n, g));
+    GRAD(0, share(n, g, false));
 }
 
 Tensor *
@@ -230,7 +232,7 @@ op_max(Tensor *t)
 
 BACKWARD(max)
 {
-    GRAD(0, share(n, g));
+    GRAD(0, share(n, g, true));
 }
 
 Tensor *
@@ -241,7 +243,7 @@ op_min(Tensor *t)
 
 BACKWARD(min)
 {
-    GRAD(0, share(n, g));
+    GRAD(0, share(n, g, true));
 }
 
 PyObject *

@@ -540,31 +540,46 @@ op_reshape_as(Tensor *t, Tensor *other)
 }
 
 /* ---------------------------------------------------------------- windows */
-Tensor *
-op_unfold(Tensor *t, int64_t dim, int64_t size, int64_t step)
+static Tensor *
+windows(Tensor *t, int d, int64_t size, int64_t step)
 {
     int64_t dims[NDIM_MAX + 1], strides[NDIM_MAX + 1];
-    if (t == NULL)
-        return NULL;
-    int d = shape_wrap_dim(dim, t->ndim), ndim = t->ndim;
-    if (d < 0)
-        return NULL;
-    int64_t length = ndim ? t->dims[d] : 1;
-    if (size < 0 || size > length)
-        return error(PyExc_RuntimeError, "maximum size for tensor at dimension %d is %lld but size is %lld", d, (long long)length,
-                     (long long)size);
-    if (step <= 0)
-        return error(PyExc_RuntimeError, "step is %lld but must be > 0", (long long)step);
+    int ndim = t->ndim;
     memcpy(dims, t->dims, (size_t)ndim * sizeof dims[0]);
     memcpy(strides, t->strides, (size_t)ndim * sizeof dims[0]);
     dims[ndim] = size;
     strides[ndim] = ndim ? t->strides[d] : 1;
     if (ndim) {
-        dims[d] = (length - size) / step + 1;
+        dims[d] = (t->dims[d] - size) / step + 1;
         strides[d] = dims[d] > 1 ? step * t->strides[d] : t->strides[d];
     }
-    Tensor *out = view_make(t, ndim + 1, dims, strides, 0);
-    node_save_geometry(out ? RECORD(OP_unfold, out, t) : NULL, t, out);
+    return view_make(t, ndim + 1, dims, strides, 0);
+}
+
+/* The gradient sees which windows an element is in by places; where elements share one, those of a dense tensor tell. */
+Tensor *
+op_unfold(Tensor *t, int64_t dim, int64_t size, int64_t step)
+{
+    if (t == NULL)
+        return NULL;
+    int d = shape_wrap_dim(dim, t->ndim);
+    if (d < 0)
+        return NULL;
+    int64_t length = t->ndim ? t->dims[d] : 1;
+    if (size < 0 || size > length)
+        return error(PyExc_RuntimeError, "maximum size for tensor at dimension %d is %lld but size is %lld", d, (long long)length,
+                     (long long)size);
+    if (step <= 0)
+        return error(PyExc_RuntimeError, "step is %lld but must be > 0", (long long)step);
+    Tensor *out = windows(t, d, size, step);
+    Node *n = out ? RECORD(OP_unfold, out, t) : NULL;
+    if (n != NULL && !t->contiguous) {
+        Tensor *dense = scope_keep(tensor_empty(t->ndim, t->dims, (Dtype)t->dtype, (Device){.type = DEVICE_META}));
+        Tensor *seen = dense ? windows(dense, d, size, step) : NULL;
+        node_save_geometry(seen ? n : NULL, dense, seen);
+    } else {
+        node_save_geometry(n, t, out);
+    }
     return checked(out);
 }
 

@@ -58,16 +58,40 @@ op_clamp_tensors(Tensor *t, Tensor *low, Tensor *high)
     Dtype dtype = operands_dtype(3, in, -1);
     if (low != NULL && high != NULL && refuse_bounds_of_bool("clamp", dtype) < 0)
         return NULL;
-    t = op_to_dtype(t, dtype);
-    if (low != NULL)
-        t = op_where(op_logical_or(op_lt(t, low), op_isnan(low)), low, t);
-    if (high != NULL)
-        t = op_where(op_logical_or(op_gt(t, high), op_isnan(high)), high, t);
-    return t;
+    Tensor *inputs[3] = {t, low, high}, *out = op_to_dtype(op_detach(t), dtype);
+    if (low != NULL) {
+        low = op_detach(low);
+        out = op_where(op_logical_or(op_lt(out, low), op_isnan(low)), low, out);
+    }
+    if (high != NULL) {
+        high = op_detach(high);
+        out = op_where(op_logical_or(op_gt(out, high), op_isnan(high)), high, out);
+    }
+    Node *n = out ? RECORD(OP_clamp_tensors, out, inputs[0], inputs[1], inputs[2]) : NULL;
+    for (int k = 0; k < 3; k++)
+        node_save(n, k, inputs[k]);
+    return PyErr_Occurred() ? NULL : out;
 }
 
-/* t where it keeps the bound, else the bound.  The node saves which elements went beyond, not t, so that the
- * in-place form may overwrite t. */
+/* As PyTorch: to what the element took its value from; to nothing where a NaN takes part. */
+BACKWARD(clamp_tensors)
+{
+    Tensor *t = node_saved(n, 0), *low = node_saved(n, 1), *high = node_saved(n, 2);
+    Tensor *above = low ? op_ge(t, low) : NULL, *below = high ? op_le(t, high) : NULL;
+    Tensor *kept = low && high ? op_logical_and(above, below) : low ? above : below;
+    GRAD(0, op_sum_to_size(replaced(op_logical_not(kept), 0, g), t->ndim, t->dims));
+    if (node_needs(n, 1)) {
+        Tensor *taken = high ? op_logical_and(op_lt(t, low), op_lt(low, high)) : op_lt(t, low);
+        out[1] = op_sum_to_size(replaced(op_logical_not(taken), 0, g), low->ndim, low->dims);
+    }
+    if (node_needs(n, 2)) {
+        Tensor *taken = low ? op_logical_or(op_gt(t, high), op_lt(high, low)) : op_gt(t, high);
+        out[2] = op_sum_to_size(replaced(op_logical_not(taken), 0, g), high->ndim, high->dims);
+    }
+}
+
+/* t where it keeps the bound, else the bound.  The node saves which elements went beyond or are NaN, which pass
+ * nothing, not t, so that the in-place form may overwrite t. */
 static Tensor *
 clamp_one_side(Op op, Tensor *t, const Value *bound, Op beyond)
 {
@@ -81,7 +105,7 @@ clamp_one_side(Op op, Tensor *t, const Value *bound, Op beyond)
         return NULL;
     if (limit == NULL && isnan(bound->scalar.value.f))      /* NaN replaces everything */
         beyond = OP_ne;
-    Tensor *mask = scope_keep(pointwise(beyond, compared, rows[beyond].defaults, NULL));
+    Tensor *mask = scope_keep(pointwise(beyond, compared, rows[beyond].defaults, NULL)), *taken = mask;
     if (mask == NULL)
         return NULL;
     if (limit != NULL && dtype_is_float((Dtype)limit->dtype))
@@ -89,7 +113,10 @@ clamp_one_side(Op op, Tensor *t, const Value *bound, Op beyond)
     Operand chosen[3] = {{.tensor = mask}, compared[1], compared[0]};
     Tensor *out = scope_keep(pointwise(OP_where, chosen, rows[OP_where].defaults, NULL));
     Node *n = out ? RECORD(op, out, t, bound->is_scalar ? NULL : bound->tensor) : NULL;
-    node_save(n, 0, mask);
+    if (n != NULL) {
+        node_save(n, 0, op_logical_or(mask, op_isnan(x)));
+        node_save(n, 1, limit ? taken : NULL);
+    }
     node_set_variant(n, !bound->is_scalar);
     int64_t ints[2 * NDIM_MAX + 1] = {t->ndim};
     memcpy(ints + 1, t->dims, t->ndim * sizeof ints[0]);
@@ -102,12 +129,12 @@ clamp_one_side(Op op, Tensor *t, const Value *bound, Op beyond)
 static void
 unclamp(Node *n, Tensor **out, Tensor *g)
 {
-    Tensor *mask = node_saved(n, 0);
+    Tensor *lost = node_saved(n, 0);
     int ndim = (int)node_ints(n)[0];
-    GRAD(0, op_sum_to_size(replaced(mask, 0, g), ndim, node_ints(n) + 1));
+    GRAD(0, op_sum_to_size(replaced(lost, 0, g), ndim, node_ints(n) + 1));
     if (n->n_edges > 1)
         GRAD(1,
-             op_sum_to_size(replaced(op_logical_not(mask), 0, g), n->n_ints - 1 - ndim, node_ints(n) + 1 + ndim));
+             op_sum_to_size(replaced(op_logical_not(node_saved(n, 1)), 0, g), n->n_ints - 1 - ndim, node_ints(n) + 1 + ndim));
 }
 
 Tensor *
@@ -182,7 +209,7 @@ BACKWARD(logit)
     double eps = node_params(n)[0].f, low = eps < 0 ? 0 : eps;
     Tensor *x = node_saved(n, 0);
     Tensor *outside = op_logical_or(with_scalar(OP_lt, x, real(low)), with_scalar(OP_gt, x, real(1 - low)));
-    Tensor *slope = op_div(g, op_mul(x, op_scalar_left(OP_sub, 1, x)));
+    Tensor *slope = op_div(g, op_abs(op_mul(x, op_scalar_left(OP_sub, 1, x))));      /* -0 is 0 */
     GRAD(0, replaced(outside, eps < 0 ? (double)NAN : 0, slope));
 }
 

@@ -375,9 +375,9 @@ variant_of(Op op, const Operand *in)
     case OP_rsub: return in[1].tensor == NULL;
     case OP_remainder: return in[1].tensor != NULL;
     case OP_lerp: return in[2].tensor != NULL;
-    case OP_clamp:
+    case OP_clamp: return 1;
     case OP_div_trunc:
-    case OP_div_floor: return 1;
+    case OP_div_floor: return 2;
     default: return 0;
     }
 }

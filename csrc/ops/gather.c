@@ -240,10 +240,12 @@ without_written(Tensor *g, int64_t dim, Tensor *index)
     return op_scatter_value(g, dim, index, (Scalar){PARAM(0), CATEGORY_INT}, false);
 }
 
-/* src may be larger than the index: what was not read gets zeros. */
+/* src may be larger than the index, and of any shape beside an empty one: what was not read gets zeros. */
 static Tensor *
 padded(Tensor *part, int ndim, const int64_t *wanted)
 {
+    if (part != NULL && part->ndim != ndim && part->numel == 0)
+        return index_zeros(ndim, wanted, (Dtype)part->dtype, part->device);
     for (int i = 0; part != NULL && i < part->ndim && i < ndim; i++) {
         int64_t dims[NDIM_MAX];
         if (part->dims[i] == wanted[i])
