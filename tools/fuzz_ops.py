@@ -1,4 +1,5 @@
-"""Differential fuzzing: random calls, made for PyTorch and ctorch alike, must agree in result, dtype, shape and refusal.
+"""Differential fuzzing: random calls, made for PyTorch and ctorch alike, must agree in result, dtype, shape, gradient and
+refusal.
 
     python tools/fuzz_ops.py --n 100000 --seed 1        prints every difference with the call, and how to run it again
     python tools/fuzz_ops.py --seed 1 --only 4711       runs one call again

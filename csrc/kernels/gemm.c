@@ -64,14 +64,14 @@ static const int64_t lane_mask_64[8] = {-1, -1, -1, -1};
 #define FEW_ROWS 192
 /* A B of at most this size, or one that meets at most two tiles, is read where it is. */
 #define IN_PLACE_BYTES 32768
-/* A is copied if its rows or columns crowd into few cache sets, and at least so many panels of B meet it. */
-#define COPY_A_PANELS 8
+/* A is copied if at least so many panels of B meet it: fewer are enough if its rows or columns crowd into few cache sets. */
+#define ANY_A_PANELS 12
+#define CROWDED_A_PANELS 8
 #define CROWDED_ROWS_BYTES 2048
 #define CROWDED_COLUMNS_BYTES 1024
 /* Panels of columns of A that are copied together. */
 #define COPY_A_GROUP 8
-/* How far copies of A prefetch. */
-#define COPY_ROWS_AHEAD 2
+/* How far they prefetch. */
 #define COPY_COLUMNS_AHEAD 8
 /* Steps of k between prefetches in a tile. */
 #define STRETCH 16
@@ -121,6 +121,7 @@ static GemmRectangle gemm_rectangle(const Gemm *g, GemmGrid grid, int64_t begin,
 #define NAME(x) x##_f32
 #define LANES (VECTOR_BYTES / 4)
 #if VECTOR_BYTES == 64
+#define ADD_PRODUCT(sum, v, x) __asm__("vfmadd231ps %2%{1to16%}, %1, %0" : "+v"(sum) : "v"(v), "m"(x))
 #define LOAD_PART(p, count) _mm512_maskz_loadu_ps((__mmask16)((1u << (count)) - 1), p)
 #define STORE_PART(p, v, count) _mm512_mask_storeu_ps(p, (__mmask16)((1u << (count)) - 1), v)
 #elif VECTOR_BYTES == 32
@@ -132,6 +133,7 @@ static GemmRectangle gemm_rectangle(const Gemm *g, GemmGrid grid, int64_t begin,
 #undef INT
 #undef NAME
 #undef LANES
+#undef ADD_PRODUCT
 #undef LOAD_PART
 #undef STORE_PART
 
@@ -140,6 +142,7 @@ static GemmRectangle gemm_rectangle(const Gemm *g, GemmGrid grid, int64_t begin,
 #define NAME(x) x##_f64
 #define LANES (VECTOR_BYTES / 8)
 #if VECTOR_BYTES == 64
+#define ADD_PRODUCT(sum, v, x) __asm__("vfmadd231pd %2%{1to8%}, %1, %0" : "+v"(sum) : "v"(v), "m"(x))
 #define LOAD_PART(p, count) _mm512_maskz_loadu_pd((__mmask8)((1u << (count)) - 1), p)
 #define STORE_PART(p, v, count) _mm512_mask_storeu_pd(p, (__mmask8)((1u << (count)) - 1), v)
 #elif VECTOR_BYTES == 32
@@ -151,6 +154,7 @@ static GemmRectangle gemm_rectangle(const Gemm *g, GemmGrid grid, int64_t begin,
 #undef INT
 #undef NAME
 #undef LANES
+#undef ADD_PRODUCT
 #undef LOAD_PART
 #undef STORE_PART
 
