@@ -477,3 +477,23 @@ def test_a_missing_bound_of_small_integers():
         assert x.clamp(min=1).tolist() == [1, 3, 7]
         assert x.clamp(max=5).tolist() == [0, 3, 5]
     assert ctorch.gcd(ctorch.tensor([12], dtype=ctorch.int32), ctorch.tensor([18], dtype=ctorch.int32)).item() == 6
+
+
+def test_bounds_in_place_keep_all_gradients():
+    x, low, high = (ctorch.tensor(values, requires_grad=True) for values in ([1.0, 2, 3], [2.0, 2, 2], [[2.5], [1.0]]))
+    both = (x * 1).expand(2, 3).clone()
+    both.clamp_(low, high).sum().backward()
+    assert [t.grad.tolist() for t in (x, low, high)] == [[0, 1, 0], [1, 0, 0], [[1], [3]]]
+    assert type(both.grad_fn).__name__ == "ClampBackward0"
+
+
+@pytest.mark.cpu  # what lies in a device's memory is not read to be rounded
+@pytest.mark.parametrize("dtype", [ctorch.half, ctorch.bfloat16])
+def test_numbers_beside_halves_are_halves_but_in_products_and_quotients(dtype):
+    tenth = ctorch.tensor([0.1], dtype=dtype)
+    for number in (0.1, ctorch.tensor(0.1), ctorch.tensor(0.1, dtype=ctorch.float64)):
+        assert (tenth == number).all() and (tenth <= number).all() and not (tenth - number).any()
+    thirds = ctorch.arange(1, 200, dtype=dtype)
+    assert ctorch.equal(thirds * 0.1, (thirds.float() * 0.1).to(dtype))
+    assert ctorch.equal(thirds / 0.3, (thirds.float() / 0.3).to(dtype))
+    assert ctorch.equal(thirds + 0.1, (thirds.float() + tenth.float()).to(dtype))

@@ -49,8 +49,9 @@ static Block *waiting;                /* freed, but other streams may still use 
 enum { TABLE = 1 << 12 };
 static Block *table[TABLE];
 
-/* CTORCH_CUDA_ALLOC, to find mistakes.  direct: each tensor has memory of its own, of its exact size in whole words (those
- * that atomics exchange may be wider than an element), which goes back to CUDA when it is freed.  poison: what is freed is filled with 0xFF, NaN in every floating type, before it is used again. */
+/* CTORCH_CUDA_ALLOC, to find mistakes.  direct: each tensor has memory of its own, of its exact size in words (what an atomic
+ * exchanges may be wider than an element), which goes back to CUDA when it is freed.  poison: what is freed is filled with
+ * 0xFF, NaN in every floating type, before it is used again. */
 static bool
 wished(const char *mode, int *known)
 {

@@ -46,7 +46,29 @@ refuse_bounds_of_bool(const char *op, Dtype dtype)
     return dtype == DTYPE_BOOL ? not_implemented_dtype(op, dtype) : 0;
 }
 
-/* A bound that is not met passes the gradient; at equality it goes to t, as in PyTorch. */
+/* Which elements come from x, from low, from high, as PyTorch has it: from nothing where a NaN takes part.  Masks, not the
+ * operands, so that the in-place form may overwrite x. */
+static void
+save_sources(Node *n, Tensor *x, Tensor *low, Tensor *high)
+{
+    Tensor *above = low ? op_ge(x, low) : NULL, *below = high ? op_le(x, high) : NULL, *from[3] = {x, low, high};
+    int64_t ints[3 * (NDIM_MAX + 1)];
+    int count = 0;
+    for (int k = 0; k < 3; k++) {
+        int ndim = from[k] ? from[k]->ndim : 0;
+        ints[count++] = ndim;
+        if (ndim)
+            memcpy(ints + count, from[k]->dims, (size_t)ndim * sizeof ints[0]);
+        count += ndim;
+    }
+    node_save_ints(n, count, ints);
+    node_save(n, 0, low && high ? op_logical_and(above, below) : low ? above : below);
+    if (node_needs(n, 1))
+        node_save(n, 1, high ? op_logical_and(op_lt(x, low), op_lt(low, high)) : op_lt(x, low));
+    if (node_needs(n, 2))
+        node_save(n, 2, low ? op_logical_or(op_gt(x, high), op_lt(high, low)) : op_gt(x, high));
+}
+
 Tensor *
 op_clamp_tensors(Tensor *t, Tensor *low, Tensor *high)
 {
@@ -58,35 +80,24 @@ op_clamp_tensors(Tensor *t, Tensor *low, Tensor *high)
     Dtype dtype = operands_dtype(3, in, -1);
     if (low != NULL && high != NULL && refuse_bounds_of_bool("clamp", dtype) < 0)
         return NULL;
-    Tensor *inputs[3] = {t, low, high}, *out = op_to_dtype(op_detach(t), dtype);
-    if (low != NULL) {
-        low = op_detach(low);
-        out = op_where(op_logical_or(op_lt(out, low), op_isnan(low)), low, out);
-    }
-    if (high != NULL) {
-        high = op_detach(high);
-        out = op_where(op_logical_or(op_gt(out, high), op_isnan(high)), high, out);
-    }
-    Node *n = out ? RECORD(OP_clamp_tensors, out, inputs[0], inputs[1], inputs[2]) : NULL;
-    for (int k = 0; k < 3; k++)
-        node_save(n, k, inputs[k]);
+    Tensor *x = op_detach(t), *out = op_to_dtype(x, dtype), *l = low ? op_detach(low) : NULL, *h = high ? op_detach(high) : NULL;
+    if (low != NULL)
+        out = op_where(op_logical_or(op_lt(out, l), op_isnan(l)), l, out);
+    if (high != NULL)
+        out = op_where(op_logical_or(op_gt(out, h), op_isnan(h)), h, out);
+    Node *n = out ? RECORD(OP_clamp_tensors, out, t, low, high) : NULL;
+    if (n != NULL)
+        save_sources(n, x, l, h);
     return PyErr_Occurred() ? NULL : out;
 }
 
-/* As PyTorch: to what the element took its value from; to nothing where a NaN takes part. */
 BACKWARD(clamp_tensors)
 {
-    Tensor *t = node_saved(n, 0), *low = node_saved(n, 1), *high = node_saved(n, 2);
-    Tensor *above = low ? op_ge(t, low) : NULL, *below = high ? op_le(t, high) : NULL;
-    Tensor *kept = low && high ? op_logical_and(above, below) : low ? above : below;
-    GRAD(0, op_sum_to_size(replaced(op_logical_not(kept), 0, g), t->ndim, t->dims));
-    if (node_needs(n, 1)) {
-        Tensor *taken = high ? op_logical_and(op_lt(t, low), op_lt(low, high)) : op_lt(t, low);
-        out[1] = op_sum_to_size(replaced(op_logical_not(taken), 0, g), low->ndim, low->dims);
-    }
-    if (node_needs(n, 2)) {
-        Tensor *taken = low ? op_logical_or(op_gt(t, high), op_lt(high, low)) : op_gt(t, high);
-        out[2] = op_sum_to_size(replaced(op_logical_not(taken), 0, g), high->ndim, high->dims);
+    const int64_t *ints = node_ints(n);
+    for (int k = 0; k < 3; k++) {
+        if (node_needs(n, k))
+            out[k] = op_sum_to_size(replaced(op_logical_not(node_saved(n, k)), 0, g), (int)ints[0], ints + 1);
+        ints += 1 + ints[0];
     }
 }
 

@@ -288,19 +288,34 @@ allocate_result(const Frame *f)
     return tensor_empty(f->ndim, f->dims, f->result, f->device);
 }
 
+/* As PyTorch on the CPU: of a half and a number, the number is rounded to a half first, but for products and quotients.
+ * What lies in one element of the CPU's memory is such a number, whatever its dtype. */
+static Dtype
+number_dtype(const Frame *f)
+{
+    switch (f->op) {
+    case OP_mul:
+    case OP_div:
+    case OP_div_trunc:
+    case OP_div_floor:
+    case OP_floor_divide: return f->compute == DTYPE_HALF || f->compute == DTYPE_BF16 ? DTYPE_FLOAT : f->compute;
+    default: return f->compute;
+    }
+}
+
 static IterOperand
 frame_operand(Frame *f, int k, Iter *iter)
 {
     Tensor *t = f->in[k].tensor;
-    if (t != NULL) {
+    Dtype d = number_dtype(f);
+    bool rounded = t != NULL && t->ndim == 0 && f->ndim > 0 && (d == DTYPE_HALF || d == DTYPE_BF16) && t->dtype != (int8_t)d
+                   && t->device.type == DEVICE_CPU;
+    if (t != NULL && !rounded) {
         iter->dtype[k + 1] = t->dtype;
         return iter_operand(t);
     }
-    iter->dtype[k + 1] = (int8_t)f->compute;
-    Dtype d = f->compute;
-    if (d == DTYPE_HALF || d == DTYPE_BF16)       /* a number is not rounded before it is used */
-        iter->dtype[k + 1] = (int8_t)(d = DTYPE_FLOAT);
-    dtype_store(f->numbers[k], d, f->in[k].scalar.value);
+    iter->dtype[k + 1] = (int8_t)d;
+    dtype_store(f->numbers[k], d, rounded ? tensor_item(t) : f->in[k].scalar.value);
     return (IterOperand){f->numbers[k], 0, NULL, NULL, dtype_info[d].itemsize, true};
 }
 
