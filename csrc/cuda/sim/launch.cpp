@@ -85,6 +85,12 @@ static bool host_pointer_inside(const char *name, const void *args, size_t bytes
     return false;
 }
 
+/* Whether a word is an address of that device's memory: not a small int and what lies between it and the next member. */
+static bool is_device_address(uintptr_t word, int device)
+{
+    return device_of_handle(word) == device && ((word & 0xffffffff) >= 1 << 16 || find_block(word) != nullptr);
+}
+
 /* Addresses of another device stay as they are: the kernel faults if it uses one. */
 static void translate(Launch *launch, void *args, size_t bytes)
 {
@@ -92,7 +98,7 @@ static void translate(Launch *launch, void *args, size_t bytes)
         char *word = static_cast<char *>(args) + at;
         uintptr_t handle;
         memcpy(&handle, word, sizeof(handle));
-        if (device_of_handle(handle) == launch->device->index) {
+        if (is_device_address(handle, launch->device->index)) {
             launch->handles.push_back(handle);
             handle = storage_of(handle);
             memcpy(word, &handle, sizeof(handle));
