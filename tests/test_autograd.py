@@ -568,6 +568,8 @@ GRADIENTS_AT_EDGES = [
     (lambda x: torch.xlogy(x, 0) * torch.tensor([0.0, 1, 0]), [2, 3, 0], [0, -INF, 0]),
     (lambda x: x.expand(2, 3).unfold(0, 2, 1), [1, 2, 3], [2, 2, 2]),
     (lambda x: torch.scatter(torch.zeros(0, 2, dtype=torch.float64), 0, torch.zeros(0, 2, dtype=torch.int64), x), [1, 2, 3], [0, 0, 0]),
+    (lambda x: torch.scatter(torch.zeros(3, 0, 5, 5, dtype=torch.float64), 2, torch.zeros(3, 0, 5, 5, dtype=torch.int64), x),
+     [[[[1, 2, 3, 4, 5]]]] * 3, [[[[0, 0, 0, 0, 0]]]] * 3),
 ]
 
 

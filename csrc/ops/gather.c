@@ -244,7 +244,7 @@ without_written(Tensor *g, int64_t dim, Tensor *index)
 static Tensor *
 padded(Tensor *part, int ndim, const int64_t *wanted)
 {
-    if (part != NULL && part->ndim != ndim && part->numel == 0)
+    if (part != NULL && part->numel == 0)
         return index_zeros(ndim, wanted, (Dtype)part->dtype, part->device);
     for (int i = 0; part != NULL && i < part->ndim && i < ndim; i++) {
         int64_t dims[NDIM_MAX];
