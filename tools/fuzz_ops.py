@@ -126,7 +126,7 @@ class Draw(random.Random):
         if kind == "B":
             return self.tensor(tuple(first.shape) if first is not None else None, torch.bool)
         if kind == "o":
-            return self.tensor((self.randint(0, 4),)).sort()[0]
+            return self.tensor((self.randint(0, 4),)).nan_to_num().sort()[0]  # a NaN has no order
         if kind == "?":
             return self.tensor((), None)
         if kind == "d":
@@ -167,10 +167,12 @@ def call_of(seed, number):
     for kind in kinds.removesuffix("A"):
         arguments.append(draw.argument(kind, first))
         first = arguments[0] if isinstance(arguments[0], torch.Tensor) else None
-    for t in opdb.flatten(arguments):  # drawn apart, so that the calls are those of other runs
-        if isinstance(t, torch.Tensor) and t.is_floating_point() and not name.partition(".")[0].endswith("_"):
+    keywords = {"alpha": draw.argument("r", first)} if kinds.endswith("A") else {}
+    function = name.partition(".")[0]
+    for t in opdb.flatten(arguments):
+        if isinstance(t, torch.Tensor) and t.is_floating_point() and not function.endswith("_"):
             t.requires_grad_(draw.random() < 0.5)
-    return name.partition(".")[0], Sample(arguments, {"alpha": draw.argument("r", first)} if kinds.endswith("A") else {})
+    return function, Sample(arguments, keywords)
 
 
 def attempt(function, call):

@@ -108,9 +108,10 @@ class Tree:
     def __init__(self, folder):
         self.folder = folder
         # Built anew: where the compiler ran is in what it keeps for the linker.
-        shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(".git", ".venv", "build", "_cuda.so"))
+        shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(".git", ".venv", "build", "_cuda*.so"))
         if run([sys.executable, "setup.py", "--quiet", "build_ext", "--inplace"], folder, 1800) != 0:
             sys.exit("the tree itself does not build")
+        shutil.copy(ROOT / "ctorch" / "_cuda_sim.so", folder / "ctorch")     # that build has no simulated device
         self.objects = next((folder / "build" / "objects").glob("*/link.cmd")).parent
         self.library = next((folder / "ctorch").glob("_C.*.so"))
         said = subprocess.run([sys.executable, "-c", "import ctorch; print(ctorch._C._cpu_level())"], cwd=folder, capture_output=True,

@@ -248,7 +248,7 @@ evaluate(Binding *b, int t)
 Tensor *
 formula_gradient(Node *n, int k, Tensor *g)
 {
-    Dtype compute = n->dtype == DTYPE_HALF || n->dtype == DTYPE_BF16 ? DTYPE_FLOAT : (Dtype)n->dtype;
+    Dtype compute = dtype_half_compute((Dtype)n->dtype);
     Binding b = {.node = n, .formula = formula_tree(n->op, k), .compute = compute};
     if (b.formula == NULL)
         return NULL;

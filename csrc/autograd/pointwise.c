@@ -126,7 +126,7 @@ run_general(const Gradient *d, Tensor *out)
     Tensor *g = d->g;
     Dtype compute = (Dtype)d->node->dtype;
     /* A number is not rounded to a half type before it is used. */
-    Dtype wide = compute == DTYPE_HALF || compute == DTYPE_BF16 ? DTYPE_FLOAT : compute;
+    Dtype wide = dtype_half_compute(compute);
     _Alignas(double) char numbers[LETTERS][ITEMSIZE_MAX];
     Iter iter;
     IterOperand operands[GRAD_OPERANDS];

@@ -11,6 +11,7 @@
 #include "core/cpu_loss.h"
 #include "core/cpu_optim.h"
 #include "core/cpu_reduce.h"
+#include "core/dtype.h"
 #include "core/iter.h"
 #include "core/parallel.h"
 #include "core/platform.h"
@@ -158,7 +159,7 @@ needs_blocks(const Block *b, const Iter *iter)
 static int
 cpu_pointwise(Op op, int part, Dtype dtype, const Iter *iter, const Param *params)
 {
-    Dtype compute = cpu_half_compute(dtype);
+    Dtype compute = dtype_half_compute(dtype);
     Block b = {.params = {params[0], params[1]}, .loop = cpu_loops[op][part][compute], .n_operands = iter->n_operands,
                .may_stand_still = part == PART_FORWARD && traits[op].binary};
     memcpy(b.stored, iter->dtype, sizeof b.stored);

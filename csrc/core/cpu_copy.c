@@ -2,6 +2,7 @@
  * one repeated value is written by doubling, and a transposed matrix goes through tiles, so that both sides of the copy
  * touch whole cache lines. */
 #include "core/cpu_copy.h"
+#include "core/dtype.h"
 
 #include <string.h>
 
@@ -25,7 +26,7 @@ cpu_cast_dense(char *to, Dtype to_dtype, const char *from, Dtype from_dtype, int
 {
     float middle[CPU_BLOCK];
     static const int64_t no_stride[2] = {0, 0};
-    if (cpu_half_compute(from_dtype) != from_dtype) {
+    if (dtype_half_compute(from_dtype) != from_dtype) {
         bool direct = to_dtype == DTYPE_FLOAT;
         char *target = direct ? to : (char *)middle;
         cpu_kernels->half_load[from_dtype - DTYPE_HALF]((char *[]){target, (char *)from}, no_stride, n, NULL);
@@ -34,7 +35,7 @@ cpu_cast_dense(char *to, Dtype to_dtype, const char *from, Dtype from_dtype, int
         from = target;
         from_dtype = DTYPE_FLOAT;
     }
-    if (cpu_half_compute(to_dtype) == to_dtype) {
+    if (dtype_half_compute(to_dtype) == to_dtype) {
         cpu_kernels->cast[to_dtype][from_dtype]((char *[]){to, (char *)from}, no_stride, n, NULL);
         return;
     }

@@ -7,13 +7,6 @@
 
 enum { CPU_BLOCK = 512 };         /* elements; 8 operands of doubles fill an L1 cache's 32 KiB */
 
-/* The type that half types are computed in; any other type itself. */
-static inline Dtype
-cpu_half_compute(Dtype dtype)
-{
-    return dtype == DTYPE_HALF || dtype == DTYPE_BF16 ? DTYPE_FLOAT : dtype;
-}
-
 /* Elements of one size, strides in bytes. */
 void cpu_copy_strided(char *to, int64_t to_stride, const char *from, int64_t from_stride, int64_t n, int64_t itemsize);
 /* Dense to dense, any dtype to any, at most CPU_BLOCK elements. */

@@ -18,4 +18,11 @@ Param dtype_load(const char *at, Dtype dtype);
 /* Writes the view that the dtype reads: f for floats, i for integers and bool. */
 void dtype_store(char *at, Dtype dtype, Param value);
 
+/* The type that half types are computed in; any other type itself. */
+static inline Dtype
+dtype_half_compute(Dtype dtype)
+{
+    return dtype == DTYPE_HALF || dtype == DTYPE_BF16 ? DTYPE_FLOAT : dtype;
+}
+
 #endif

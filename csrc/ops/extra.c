@@ -46,27 +46,33 @@ refuse_bounds_of_bool(const char *op, Dtype dtype)
     return dtype == DTYPE_BOOL ? not_implemented_dtype(op, dtype) : 0;
 }
 
-/* Which elements come from x, from low, from high, as PyTorch has it: from nothing where a NaN takes part.  Masks, not the
- * operands, so that the in-place form may overwrite x. */
+/* masks[k]: which elements take their value from inputs[k], as PyTorch has it: where a NaN takes part, from nothing.  Not
+ * the operands are saved, so that the in-place form may overwrite t. */
 static void
-save_sources(Node *n, Tensor *x, Tensor *low, Tensor *high)
+save_sources(Node *n, int count, Tensor *const *inputs, Tensor *const *masks)
 {
-    Tensor *above = low ? op_ge(x, low) : NULL, *below = high ? op_le(x, high) : NULL, *from[3] = {x, low, high};
     int64_t ints[3 * (NDIM_MAX + 1)];
-    int count = 0;
-    for (int k = 0; k < 3; k++) {
-        int ndim = from[k] ? from[k]->ndim : 0;
-        ints[count++] = ndim;
-        if (ndim)
-            memcpy(ints + count, from[k]->dims, (size_t)ndim * sizeof ints[0]);
-        count += ndim;
+    int used = 0;
+    for (int k = 0; k < count; k++) {
+        int ndim = inputs[k] ? inputs[k]->ndim : 0;
+        ints[used++] = ndim;
+        if (ndim > 0)
+            memcpy(ints + used, inputs[k]->dims, (size_t)ndim * sizeof ints[0]);
+        used += ndim;
+        node_save(n, k, masks[k]);
     }
-    node_save_ints(n, count, ints);
-    node_save(n, 0, low && high ? op_logical_and(above, below) : low ? above : below);
-    if (node_needs(n, 1))
-        node_save(n, 1, high ? op_logical_and(op_lt(x, low), op_lt(low, high)) : op_lt(x, low));
-    if (node_needs(n, 2))
-        node_save(n, 2, low ? op_logical_or(op_gt(x, high), op_lt(high, low)) : op_gt(x, high));
+    node_save_ints(n, used, ints);
+}
+
+static void
+to_sources(Node *n, Tensor **out, Tensor *g)
+{
+    const int64_t *ints = node_ints(n);
+    for (int k = 0; k < n->n_edges; k++) {
+        if (node_needs(n, k))
+            out[k] = op_sum_to_size(replaced(op_logical_not(node_saved(n, k)), 0, g), (int)ints[0], ints + 1);
+        ints += 1 + ints[0];
+    }
 }
 
 Tensor *
@@ -86,25 +92,27 @@ op_clamp_tensors(Tensor *t, Tensor *low, Tensor *high)
     if (high != NULL)
         out = op_where(op_logical_or(op_gt(out, h), op_isnan(h)), h, out);
     Node *n = out ? RECORD(OP_clamp_tensors, out, t, low, high) : NULL;
-    if (n != NULL)
-        save_sources(n, x, l, h);
+    if (n != NULL) {
+        Tensor *above = l ? op_ge(x, l) : NULL, *below = h ? op_le(x, h) : NULL, *masks[3] = {l ? above : below, NULL, NULL};
+        if (l != NULL && h != NULL)
+            masks[0] = op_logical_and(above, below);
+        if (node_needs(n, 1))
+            masks[1] = h ? op_logical_and(op_lt(x, l), op_lt(l, h)) : op_lt(x, l);
+        if (node_needs(n, 2))
+            masks[2] = l ? op_logical_or(op_gt(x, h), op_lt(h, l)) : op_gt(x, h);
+        save_sources(n, 3, (Tensor *[]){x, l, h}, masks);
+    }
     return PyErr_Occurred() ? NULL : out;
 }
 
 BACKWARD(clamp_tensors)
 {
-    const int64_t *ints = node_ints(n);
-    for (int k = 0; k < 3; k++) {
-        if (node_needs(n, k))
-            out[k] = op_sum_to_size(replaced(op_logical_not(node_saved(n, k)), 0, g), (int)ints[0], ints + 1);
-        ints += 1 + ints[0];
-    }
+    to_sources(n, out, g);
 }
 
-/* t where it keeps the bound, else the bound.  The node saves which elements went beyond or are NaN, which pass
- * nothing, not t, so that the in-place form may overwrite t. */
+/* t where it keeps the bound, else the bound. */
 static Tensor *
-clamp_one_side(Op op, Tensor *t, const Value *bound, Op beyond)
+clamp_one_side(Op op, Tensor *t, const Value *bound, Op beyond, Op within)
 {
     if (t == NULL)
         return NULL;
@@ -124,50 +132,34 @@ clamp_one_side(Op op, Tensor *t, const Value *bound, Op beyond)
     Operand chosen[3] = {{.tensor = mask}, compared[1], compared[0]};
     Tensor *out = scope_keep(pointwise(OP_where, chosen, rows[OP_where].defaults, NULL));
     Node *n = out ? RECORD(op, out, t, bound->is_scalar ? NULL : bound->tensor) : NULL;
-    if (n != NULL) {
-        node_save(n, 0, op_logical_or(mask, op_isnan(x)));
-        node_save(n, 1, limit ? taken : NULL);
-    }
     node_set_variant(n, !bound->is_scalar);
-    int64_t ints[2 * NDIM_MAX + 1] = {t->ndim};
-    memcpy(ints + 1, t->dims, t->ndim * sizeof ints[0]);
-    if (limit != NULL)
-        memcpy(ints + 1 + t->ndim, limit->dims, limit->ndim * sizeof ints[0]);
-    node_save_ints(n, 1 + t->ndim + (limit ? limit->ndim : 0), ints);
+    if (n != NULL) {
+        Tensor *kept = scope_keep(pointwise(within, compared, rows[within].defaults, NULL));
+        save_sources(n, limit ? 2 : 1, (Tensor *[]){x, limit}, (Tensor *[]){kept, taken});
+    }
     return PyErr_Occurred() ? NULL : out;
-}
-
-static void
-unclamp(Node *n, Tensor **out, Tensor *g)
-{
-    Tensor *lost = node_saved(n, 0);
-    int ndim = (int)node_ints(n)[0];
-    GRAD(0, op_sum_to_size(replaced(lost, 0, g), ndim, node_ints(n) + 1));
-    if (n->n_edges > 1)
-        GRAD(1,
-             op_sum_to_size(replaced(op_logical_not(node_saved(n, 1)), 0, g), n->n_ints - 1 - ndim, node_ints(n) + 1 + ndim));
 }
 
 Tensor *
 op_clamp_min(Tensor *t, const Value *low)
 {
-    return clamp_one_side(OP_clamp_min, t, low, OP_lt);
+    return clamp_one_side(OP_clamp_min, t, low, OP_lt, OP_ge);
 }
 
 BACKWARD(clamp_min)
 {
-    unclamp(n, out, g);
+    to_sources(n, out, g);
 }
 
 Tensor *
 op_clamp_max(Tensor *t, const Value *high)
 {
-    return clamp_one_side(OP_clamp_max, t, high, OP_gt);
+    return clamp_one_side(OP_clamp_max, t, high, OP_gt, OP_le);
 }
 
 BACKWARD(clamp_max)
 {
-    unclamp(n, out, g);
+    to_sources(n, out, g);
 }
 
 Tensor *

@@ -298,7 +298,7 @@ number_dtype(const Frame *f)
     case OP_div:
     case OP_div_trunc:
     case OP_div_floor:
-    case OP_floor_divide: return f->compute == DTYPE_HALF || f->compute == DTYPE_BF16 ? DTYPE_FLOAT : f->compute;
+    case OP_floor_divide: return dtype_half_compute(f->compute);
     default: return f->compute;
     }
 }
@@ -308,7 +308,7 @@ frame_operand(Frame *f, int k, Iter *iter)
 {
     Tensor *t = f->in[k].tensor;
     Dtype d = number_dtype(f);
-    bool rounded = t != NULL && t->ndim == 0 && f->ndim > 0 && (d == DTYPE_HALF || d == DTYPE_BF16) && t->dtype != (int8_t)d
+    bool rounded = t != NULL && t->ndim == 0 && f->ndim > 0 && dtype_half_compute(d) != d && t->dtype != (int8_t)d
                    && t->device.type == DEVICE_CPU;
     if (t != NULL && !rounded) {
         iter->dtype[k + 1] = t->dtype;
