@@ -84,7 +84,7 @@ asan:
 
 test-asan: asan
 	cd build/asan && LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
-	ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:max_allocation_size_mb=2048 UBSAN_OPTIONS=print_stacktrace=1 \
+	ASAN_OPTIONS=detect_leaks=0:print_legend=0:allocator_may_return_null=1:max_allocation_size_mb=2048 UBSAN_OPTIONS=print_stacktrace=1 \
 	PYTHONMALLOC=malloc ../../$(PYTEST) --capture=sys ../../tests --ignore=../../tests/hard \
 	    --ignore=../../tests/test_build.py --ignore=../../tests/test_layout.py --ignore=../../tests/test_benchmarks.py \
 	    -m 'not unsanitized' $(ARGS)

@@ -49,11 +49,11 @@ refuse_bounds_of_bool(const char *op, Dtype dtype)
 /* masks[k]: which elements take their value from inputs[k], as PyTorch has it: where a NaN takes part, from nothing.  Not
  * the operands are saved, so that the in-place form may overwrite t. */
 static void
-save_sources(Node *n, int count, Tensor *const *inputs, Tensor *const *masks)
+save_sources(Node *n, Tensor *const *inputs, Tensor *const *masks)
 {
     int64_t ints[3 * (NDIM_MAX + 1)];
     int used = 0;
-    for (int k = 0; k < count; k++) {
+    for (int k = 0; k < n->n_edges; k++) {
         int ndim = inputs[k] ? inputs[k]->ndim : 0;
         ints[used++] = ndim;
         if (ndim > 0)
@@ -100,7 +100,7 @@ op_clamp_tensors(Tensor *t, Tensor *low, Tensor *high)
             masks[1] = h ? op_logical_and(op_lt(x, l), op_lt(l, h)) : op_lt(x, l);
         if (node_needs(n, 2))
             masks[2] = l ? op_logical_or(op_gt(x, h), op_lt(h, l)) : op_gt(x, h);
-        save_sources(n, 3, (Tensor *[]){x, l, h}, masks);
+        save_sources(n, (Tensor *[]){x, l, h}, masks);
     }
     return PyErr_Occurred() ? NULL : out;
 }
@@ -135,7 +135,7 @@ clamp_one_side(Op op, Tensor *t, const Value *bound, Op beyond, Op within)
     node_set_variant(n, !bound->is_scalar);
     if (n != NULL) {
         Tensor *kept = scope_keep(pointwise(within, compared, rows[within].defaults, NULL));
-        save_sources(n, limit ? 2 : 1, (Tensor *[]){x, limit}, (Tensor *[]){kept, taken});
+        save_sources(n, (Tensor *[]){x, limit}, (Tensor *[]){kept, limit ? taken : NULL});
     }
     return PyErr_Occurred() ? NULL : out;
 }
