@@ -56,13 +56,14 @@ typedef KernelEntry Entry;
 #define SHORTER_ROWS_d \
     SHORTER(exp, exp_mid_d(x), whole, EXCEPT_SIGN_D, 0, 0x4086200000000000ull) \
     SHORTER(log, log_mid_d(x), whole, UINT64_MAX, 0x0010000000000000ull, 0x7fe0000000000000ull) \
-    SHORTER_TRIG_D
+    SHORTER_FMA_D
 #ifdef CT_FMA
-#define SHORTER_TRIG_D \
+#define SHORTER_FMA_D \
+    SHORTER(sqrt, sqrt_mid_d(x), whole, UINT64_MAX, 0x1000000000000000ull, 0x6000000000000000ull) \
     SHORTER(sin, sin_mid_d(x), merged, EXCEPT_SIGN_D, 0, 0x40d0000000000000ull) \
     SHORTER(cos, cos_mid_d(x), merged, EXCEPT_SIGN_D, 0, 0x40d0000000000000ull)
 #else
-#define SHORTER_TRIG_D
+#define SHORTER_FMA_D
 #endif
 
 #define LOOK_BLOCK 1024

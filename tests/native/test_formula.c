@@ -320,6 +320,37 @@ static void test_mid_angles(void)
         check(ulp_error_d(cos_mid_d(x), cosl((long double)x)) <= 1.5, "cos_mid_d", x, cos_mid_d(x));
     }
 }
+
+static uint64_t square_root_modulo(uint64_t a, int bits)
+{
+    uint64_t root = 1;
+    for (int bit = 3; bit < bits; bit++)
+        if ((root * root ^ a) >> bit & 1)
+            root += 1ull << (bit - 1);
+    return root;
+}
+
+/* Every double in [1, 4) whose root is nearest to a middle m = M / 2^53 between two doubles: M^2 - a, for a small a, is
+ * the double's words times 2^54, from 2 on times 2^55.  Odd squares are 1 modulo 8. */
+static void test_hardest_square_roots(void)
+{
+    int made = 0;
+    for (int a = -8191; a < 8192; a += 8)
+        for (int bits = 54; bits <= 55; bits++)
+            for (int form = 0; form < 4; form++) {
+                const uint64_t root = square_root_modulo((uint64_t)(int64_t)a, bits), half = form & 2 ? 1ull << (bits - 1) : 0;
+                const uint64_t m = ((form & 1 ? -root : root) + half) & ((1ull << bits) - 1);
+                const unsigned __int128 words = (unsigned __int128)m * m - (unsigned __int128)(__int128)a;
+                if (m < 1ull << 53 || m >= 1ull << 54 || (words >> 107 != 0) != (bits == 55))
+                    continue;
+                const double x = (double)(uint64_t)(words >> 54) * 0x1p-52;
+                check((double)(uint64_t)(words >> 54) * 0x1p54 == (double)words, "words", x, (double)m);
+                for (int k = -766; k < 768; k += 118)
+                    check(sqrt_mid_d(ldexp(x, k)) == sqrt(ldexp(x, k)), "sqrt_mid_d", ldexp(x, k), sqrt_mid_d(ldexp(x, k)));
+                made++;
+            }
+    check(made == 2931, "square roots", made, 0);
+}
 #endif
 
 /* ---- the shorter forms, which give the bits of the whole ones where these are not special */
@@ -348,6 +379,9 @@ static void test_shorter_forms(void)
         fill_d(d, (int)block);
         SAME_BITS(double, d, bits_d, exp, exp_mid, d, x > -EXP_MID_D && x < EXP_MID_D)
         SAME_BITS(double, d, bits_d, log, log_mid, d, x >= 0x1p-1022 && x < (double)INFINITY)
+#ifdef CT_FMA
+        SAME_BITS(double, d, bits_d, sqrt, sqrt_mid, d, x >= 0x1p-767 && x < 0x1p769)
+#endif
     }
 }
 
@@ -450,6 +484,7 @@ int main(void)
     test_doubles();
 #ifdef CT_FMA
     test_mid_angles();
+    test_hardest_square_roots();
 #endif
     test_shorter_forms();
     test_int8();
