@@ -61,6 +61,36 @@ def test_a_view_shares_memory_or_is_refused(pair, data):
     same(x, y.reshape(x.shape))
 
 
+@given(st.lists(st.integers(2, 6), min_size=1, max_size=3), seeds, st.data())
+def test_in_place_between_parts_of_one_tensor(shape, seed, data):
+    """As NumPy does: every element is read before any is written.  Overlapping parts that are both dense are refused."""
+    a = np.random.default_rng(seed).integers(1, 9, shape).astype(np.float32)
+    windows = [[], []]
+    for n in shape:
+        step = data.draw(st.integers(1, n - 1))
+        count = data.draw(st.integers(1, (n - 1) // step + 1))
+        for window in windows:
+            start = data.draw(st.integers(0, n - 1 - (count - 1) * step))
+            window.append(slice(start, start + (count - 1) * step + 1, step))
+    to, source = map(tuple, windows)
+    if data.draw(st.booleans()):
+        source = (*source[:-1], slice(source[-1].start, source[-1].start + 1))        # one column for all
+    name = data.draw(st.sampled_from(["add_", "mul_", "copy_", "sub_"]))
+    x, expected = torch.from_numpy(a.copy()), a.copy()
+    if name == "copy_":
+        expected[to] = a[source]
+    else:
+        expected[to] = getattr(np, {"add_": "add", "mul_": "multiply", "sub_": "subtract"}[name])(a[to], a[source])
+    try:
+        getattr(x[to], name)(x[source])
+    except RuntimeError as error:
+        assert "single memory location" in str(error)
+        assert x[to].is_contiguous() and x[source].is_contiguous() and np.shares_memory(a[to], a[source])
+        same(x, a)
+        return
+    same(x, expected)
+
+
 @given(pairs(), st.data())
 def test_permute_and_back(pair, data):
     x, a = pair

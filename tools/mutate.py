@@ -6,7 +6,8 @@ Each mutant is one changed token: a comparison, an arithmetic or logical operato
 true for false.  It is built in a copy of the tree, where only the objects that read the file are compiled again (of a
 kernel, those of this machine's CPU level), and run against the test files that stand beside its folder in SOURCES, those
 about the file first, until one fails twice; "cuda": on the simulated device, which `make cuda-sim` has built.  A mutant
-that does not compile, or whose objects are the original's, does not count.
+that does not compile, or whose objects are the original's, does not count; nor do those of EQUAL, whose lines say of a
+change (file, line before, line after) why no test can notice it.
 --skip and --n cut a seed's sequence into parts, which may run side by side; --only runs some mutants of it again.
 """
 
@@ -24,7 +25,9 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+EQUAL = ROOT / "tools" / "mutants_equal.txt"
 MEMORY = 12 << 30  # that a process may map
+DEVICES = 256 << 30  # addresses that the simulated ones reserve
 SOURCES = {
     "abi": ["test_table.py", "test_reduce.py", "test_autograd.py"],
     "autograd": ["test_autograd.py", "test_refusals.py", "test_properties_math.py", "test_module.py", "test_leaks.py",
@@ -80,20 +83,26 @@ def mutants(root, seed):
         yield path.relative_to(root), start, end, draw.choice(SWAPS[token])
 
 
-def difference(path, text, start, end, new):
-    line = text.count("\n", 0, start) + 1
+def lines_of(text, start, end, new):
+    """The changed line, before and after."""
     first = text.rfind("\n", 0, start) + 1
     last = text.find("\n", start)
-    before, after = text[first:last], text[first:start] + new + text[end:last]
-    return f"{path}:{line}\n    - {before.strip()}\n    + {after.strip()}"
+    return text[first:last].strip(), (text[first:start] + new + text[end:last]).strip()
 
 
-def run(command, cwd, seconds, **environment):
+def equal_mutants():
+    """{(file, line before, line after)}: entries of four lines, the last of which says why, parted by empty ones."""
+    entries = [entry.strip().splitlines() for entry in EQUAL.read_text().split("\n\n") if entry.strip()]
+    assert all(len(entry) == 4 and entry[1][:2] == "- " and entry[2][:2] == "+ " for entry in entries), EQUAL
+    return {(path, before[2:], after[2:]) for path, before, after, _ in entries}
+
+
+def run(command, cwd, seconds, memory=MEMORY, **environment):
     """The exit status; the whole process group ends with its time, and no mutant takes all memory."""
     environment = {**os.environ, "CTORCH_BUILD_CUDA": "0", "CTORCH_BUILD_SIM": "0", **environment}
     process = subprocess.Popen(command, cwd=cwd, env=environment, stdout=subprocess.DEVNULL,
                                stderr=subprocess.DEVNULL, start_new_session=True, preexec_fn=lambda: resource.setrlimit(
-                                   resource.RLIMIT_AS, (MEMORY, MEMORY)))
+                                   resource.RLIMIT_AS, (memory, memory)))
     try:
         return process.wait(seconds)
     except subprocess.TimeoutExpired:
@@ -175,7 +184,8 @@ class Tree:
         device, _, file = name.rpartition(" ")
         on_device = ["--device=cuda"] if device else []
         return run([sys.executable, "-m", "pytest", "-q", "-x", "-m", "not slow", "-p", "no:cacheprovider", *on_device, f"tests/{file}"],
-                   self.folder, seconds, PYTHONPATH=str(self.folder), **({"CTORCH_CUDA": "sim"} if device else {}))
+                   self.folder, seconds, MEMORY + DEVICES if device else MEMORY, PYTHONPATH=str(self.folder),
+                   **({"CTORCH_CUDA": "sim"} if device else {}))
 
 
 def tests_of(path):
@@ -194,19 +204,27 @@ def main():
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         tree = Tree(Path(scratch) / "tree")
+        equal = equal_mutants()
         killed = counted = 0
         for number, change in enumerate(mutants(tree.folder, options.seed)):
             if number < options.skip or options.only is not None and number not in options.only:
                 continue
             if counted == options.n or options.only and number > max(options.only):
                 break
-            noticed = tree.judge(change, tests_of(change[0]), options.seconds)
+            path, *place = change
+            text = (tree.folder / path).read_text()
+            before, after = lines_of(text, *place)
+            if (str(path), before, after) in equal:
+                print(f"{number}: equal  {path}: {after}", flush=True)
+                continue
+            noticed = tree.judge(change, tests_of(path), options.seconds)
             if noticed is None:
                 continue
             counted += 1
             killed += noticed != ""
             said = f"killed by {noticed}" if noticed else "SURVIVED"
-            print(f"{number}: {said}  {difference(change[0], (tree.folder / change[0]).read_text(), *change[1:])}", flush=True)
+            line = text.count("\n", 0, place[0]) + 1
+            print(f"{number}: {said}  {path}:{line}\n    - {before}\n    + {after}", flush=True)
         print(f"{killed} of {counted} killed, seed {options.seed}")
         return 0 if killed * 100 >= 85 * counted else 1
 

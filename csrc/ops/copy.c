@@ -157,9 +157,10 @@ op_copy_(Tensor *self, Tensor *source)
         return error(PyExc_RuntimeError, "The size of tensor a %s must match the size of tensor b %s: copy_ needs a "
                                          "source that broadcasts to its target",
                      shape_text(self->ndim, self->dims), shape_text(source->ndim, source->dims));
-    if (check_writable(self, "copy_") < 0 || check_overlap("copy_", self, source) < 0)
-        return NULL;
-    if (copy_data(self, source) < 0)
+    int overlaps = check_writable(self, "copy_") < 0 ? -1 : check_overlap("copy_", self, source);
+    if (overlaps > 0)
+        source = op_clone(source);
+    if (overlaps < 0 || source == NULL || copy_data(self, source) < 0)
         return NULL;
     tensor_bump(self);
     Tensor *inputs[2] = {self, source};

@@ -27,6 +27,7 @@ typedef struct Frame {
     int ndim;
     int64_t dims[NDIM_MAX];
     char numbers[OPERANDS_MAX][ITEMSIZE_MAX];      /* scalar operands in memory, as the loops read them */
+    Operand apart[OPERANDS_MAX];                   /* in, where one had to be copied: it overlaps out */
 } Frame;
 
 /* ---------------------------------------------------------------- promotion */
@@ -240,6 +241,24 @@ broadcast_operands(Frame *f)
     return shape_numel(f->ndim, f->dims) < 0 ? -1 : 0;
 }
 
+/* Operands that partly overlap the target are copied, with their history, into the scope. */
+static int
+keep_apart(Frame *f)
+{
+    for (int k = 0; k < f->n; k++) {
+        int overlaps = f->in[k].tensor ? check_overlap(f->row->shown, f->out, f->in[k].tensor) : 0;
+        if (overlaps < 0)
+            return -1;
+        if (overlaps == 0)
+            continue;
+        if (f->in != f->apart)
+            f->in = memcpy(f->apart, f->in, (size_t)f->n * sizeof f->apart[0]);
+        if ((f->apart[k].tensor = op_clone(f->in[k].tensor)) == NULL)
+            return -1;
+    }
+    return 0;
+}
+
 static int
 check_inplace(const Frame *f)
 {
@@ -257,12 +276,7 @@ check_inplace(const Frame *f)
               dtype_info[f->result].type_name, dtype_info[out->dtype].type_name, f->row->shown);
         return -1;
     }
-    if (check_writable(out, f->row->shown) < 0)
-        return -1;
-    for (int k = 0; k < f->n; k++)
-        if (f->in[k].tensor != NULL && check_overlap(f->row->shown, out, f->in[k].tensor) < 0)
-            return -1;
-    return 0;
+    return check_writable(out, f->row->shown);
 }
 
 /* ---------------------------------------------------------------- computing */
@@ -504,7 +518,7 @@ general(Frame *f)
 {
     if (broadcast_operands(f) < 0 || choose_dtype(f) < 0 || check_params(f) < 0)
         return NULL;
-    if (f->out != NULL && check_inplace(f) < 0)
+    if (f->out != NULL && (check_inplace(f) < 0 || keep_apart(f) < 0))
         return NULL;
     Tensor *old = NULL, *out;
     if (f->out == NULL)
@@ -602,7 +616,10 @@ pointwise(Op op, const Operand *in, const Param *params, Tensor *target)
         f.params[0] = params[0];
         f.params[1] = params[1];
         f.out = target;
-        return general(&f);
+        size_t mark = scope_begin();
+        Tensor *out = general(&f);
+        scope_end(mark);
+        return out;
     }
     Tensor *t = in[0].tensor, *out = target;
     if (target != NULL) {

@@ -46,7 +46,7 @@ int device_mismatch(const char *op, Device a, Device b);  /* the error of it; -1
 void index_device_mismatch(Device t, Device index);       /* the error of an index that cannot go to t */
 int check_writable(Tensor *t, const char *op);           /* in-place rules: leaf, view of leaf, read-only, overlap */
 int check_fillable(Tensor *t, const char *op);           /* without overlap: one value may be written many times */
-int check_overlap(const char *op, const Tensor *out, const Tensor *in);    /* partial overlap is refused */
+int check_overlap(const char *op, const Tensor *out, const Tensor *in);    /* 1: in has to be copied first */
 const Backend *backend_of(const Tensor *t);              /* never NULL for a living tensor */
 bool tensor_is_meta(const Tensor *t);
 void tensor_bump(Tensor *t);                             /* storage version after an in-place write */
