@@ -104,6 +104,21 @@ def slow_lines(results):
         yield f"- {ratio:.2f}x [{low:.2f}, {high:.2f}] {name}, {threads} thread{plural}{mark}"
 
 
+def threads_lines(results):
+    """Rows whose typical time grows with the threads by more than a tenth, the worst first, of ctorch and of PyTorch."""
+    counts = sorted({result.threads for result in results})
+    if len(counts) < 2:
+        return
+    few, many = ({result.row.name: result for result in results if result.threads == count} for count in (counts[0], counts[-1]))
+    yield from ("", f"## Rows slower with {counts[-1]} threads than with {counts[0]}", "")
+    for module in ("ctorch", "torch"):
+        growth = {name: many[name].typical(module) / few[name].typical(module) for name in many
+                  if name in few and many[name].figures[module] and few[name].figures[module]}
+        slower = sorted((name for name in growth if growth[name] > 1.1), key=growth.get, reverse=True)
+        if growth:
+            yield f"- {module}: {len(slower)} of {len(growth)}" + "".join(f"; {name} {growth[name]:.2f}x" for name in slower)
+
+
 def verdict(target, results, limits):
     """A target's line of the table; None if no row of it was measured."""
     mine = [result for result in results
@@ -164,7 +179,7 @@ def report(results, limits, head):
     slow = list(slow_lines(results))
     certain = sum("**" in text for text in slow)
     lines += ["", "## Rows below 1.0", "", f"{len(slow)} rows, {certain} of them surely below {BAR}.", "",
-              *slow]
+              *slow, *threads_lines(results)]
     return lines
 
 

@@ -6,7 +6,7 @@ import pytest
 
 import ctorch
 from benchmarks.__main__ import same
-from benchmarks.report import Result, mean_line, report, slow_lines, verdict
+from benchmarks.report import Result, mean_line, report, slow_lines, threads_lines, verdict
 from benchmarks.row import Row, all_rows
 from benchmarks.targets import TARGETS, Target
 from benchmarks.worker import Server, numbers
@@ -58,6 +58,15 @@ def test_below_the_bar_only_when_the_interval_is():
     lines = list(slow_lines([good, perhaps, surely]))
     assert [("surely" in line, "below" in line) for line in lines] == [(True, True), (False, False)]
     assert mean_line("class", [good]) == "class: 2.00x over 1 rows"
+
+
+def test_rows_that_threads_slow_down():
+    one = [result([10.0], [10.0], "a"), result([10.0], [10.0], "b"), result([10.0], [], "c"), result([1.0], [1.0], "alone")]
+    two = [result([12.0], [9.0], "a", 2), result([10.5], [20.0], "b", 2), result([20.0], [], "c", 2)]
+    assert list(threads_lines(one)) == []
+    lines = list(threads_lines(one + two))
+    assert lines[1] == "## Rows slower with 2 threads than with 1"
+    assert lines[3:] == ["- ctorch: 2 of 3; c 2.00x; a 1.20x", "- torch: 1 of 2; b 2.00x"]
 
 
 def test_targets_are_about_rows_and_their_verdicts_about_figures():

@@ -348,7 +348,7 @@ torch.as_tensor(bytearray(b'abcd')), torch.asarray(bytearray(b'\x00\x00\x80?')),
 repr(torch.device('meta')), repr(torch.device('cpu', 0)), str(torch.device('cuda', 3)) | ("device(type='meta')", "device(type='cpu', index=0)", 'cuda:3')
 torch.prod(torch.ones(0, 3)), torch.prod(torch.ones(0, 3), 0) | (1.0, [1.0, 1.0, 1.0])
 torch.pow(torch.tensor([1, -1, -1, 2, 2]), torch.tensor([-1, -3, -2, -2, 3])) | [1, -1, 1, 0, 8]
-1 ** n, 2.0 ** n, n ** 2.0 | (b ** 0, 2.0 ** b, b ** 2.0)
+1 ** n, 2.0 ** n, n ** 2.0, n ** 0, n ** 1 | (b ** 0, 2.0 ** b, b ** 2.0, b ** 0, b)
 (x.half() + x.bfloat16()).dtype, torch.promote_types(torch.bfloat16, torch.half) | (torch.float32, torch.float32)
 torch.rand_like(n, dtype=torch.float64).dtype, torch.randn_like(x.t(), dtype=torch.float64).stride(), torch.rand_like(x.t()).stride() | (torch.float64, (1, 3), (1, 3))
 torch.zeros(2, dtype=int).dtype, torch.zeros(2, dtype=float).dtype, torch.zeros(2, dtype=bool).dtype | (torch.int64, torch.float64, torch.bool)
