@@ -283,3 +283,24 @@ def test_special_operands_leave_their_neighbours_bits_alone(name, dtype):
     at = ctorch.tensor(mixed, dtype=dtype)
     getattr(at, name + "_")()
     np.testing.assert_array_equal(at.numpy(), results[1])
+
+
+AT_64_DIMENSIONS = ["stack([x[0], x[0]], 0)", "stack([x[0], x[0]], n // 2)", "stack([x[0], x[0]], n - 1)", "x[0].unsqueeze(n - 1)",
+                    "x[..., 0].unsqueeze(0)", "cat([x, x], n - 1)", "x.permute(*range(n - 1, -1, -1))", "x.movedim(0, n - 1)",
+                    "x.flip(0)", "x.sum(n - 1, keepdim=True)", "x.softmax(0)", "x.sort(n - 1)[0]", "x.cumsum(0)",
+                    "x[0].unfold(n - 2, 2, 1)", "x @ x.transpose(-1, -2)", "x.roll(1, n - 1)", "x.repeat(2, *[1] * (n - 2), 3)",
+                    "x.expand(*x.shape)", "x.tril()", "x[0].unflatten(n - 2, (1, 2))", "x.gather(n - 1, x.long())",
+                    "x.index_select(0, tensor([1]))"]
+
+
+@pytest.mark.parametrize("code", AT_64_DIMENSIONS)
+def test_as_many_dimensions_as_there_may_be(code):
+    """All but the outer two of size 1: results and gradients are those of the same numbers in 3."""
+    results = []
+    for n in (64, 3):
+        x = ctorch.tensor([0.0, 1.0, 1.0, 0.5]).view(2, *[1] * (n - 2), 2).requires_grad_()
+        y = eval(code, {**vars(ctorch), "range": range, "x": x, "n": n})
+        assert y.dim() == n
+        (y * y).sum().backward()
+        results.append((y.squeeze().tolist(), x.grad.squeeze().tolist()))
+    assert results[0] == results[1]

@@ -36,7 +36,7 @@ op_repeat(Tensor *t, int n, const int64_t *repeats)
     Tensor *out = scope_keep(tensor_empty(n, dims, (Dtype)t->dtype, t->device));
     if (out == NULL)
         return NULL;
-    /* out seen as (repeat, size) pairs of dims, t spread over the repeats by stride 0. */
+    /* out seen as (repeat, size) pairs of dims, but for those of 1, t spread over the repeats by stride 0. */
     int ndim = 0;
     int64_t from_strides[2 * NDIM_MAX];
     for (int i = 0; i < n; i++) {
@@ -47,9 +47,11 @@ op_repeat(Tensor *t, int n, const int64_t *repeats)
             strides[ndim] = out->strides[i] * size;
             from_strides[ndim++] = 0;
         }
-        spread[ndim] = size;
-        strides[ndim] = out->strides[i];
-        from_strides[ndim++] = own >= 0 ? t->strides[own] : 0;
+        if (size != 1) {
+            spread[ndim] = size;
+            strides[ndim] = out->strides[i];
+            from_strides[ndim++] = t->strides[own];
+        }
     }
     if (ndim > NDIM_MAX)
         return error(PyExc_RuntimeError, "repeat: too many repeated dimensions (%d)", n);
@@ -76,15 +78,19 @@ BACKWARD(repeat)
     const int64_t *repeats = node_ints(n), *size = node_ints(n) + count;
     for (int i = 0; i < count; i++) {
         int64_t s = i - (count - own) >= 0 ? size[i - (count - own)] : 1;
-        sums[n_sums++] = ndim;
-        dims[ndim++] = repeats[i];
-        dims[ndim++] = s;
+        if (repeats[i] != 1) {
+            sums[n_sums++] = ndim;
+            dims[ndim++] = repeats[i];
+        }
+        if (s != 1)
+            dims[ndim++] = s;
     }
     if (ndim > NDIM_MAX) {
         error(PyExc_RuntimeError, "repeat: the gradient of %d repeated dimensions is not supported", count);
         return;
     }
-    GRAD(0, op_reshape(op_sum_dims(op_reshape(g, ndim, dims), n_sums, sums, false), own, size));
+    Tensor *pairs = op_reshape(g, ndim, dims);
+    GRAD(0, op_reshape(n_sums > 0 ? op_sum_dims(pairs, n_sums, sums, false) : pairs, own, size));
 }
 
 Tensor *
