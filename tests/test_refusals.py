@@ -123,7 +123,8 @@ list(net.named_modules(memo=[])) | TypeError | named_modules(): memo must be a s
 torch.zeros((1,) * 65) | RuntimeError | too many dimensions: 65, at most 64 are supported
 x.repeat((1,) * 65) | RuntimeError | repeat: a tensor has at most 64 dimensions, not 65
 x.repeat(2 ** 62, 2 ** 62) | RuntimeError | overflow
-torch.ones((0,) + (1,) * 39).repeat((2,) * 40) | RuntimeError | repeat: too many repeated dimensions (40)
+torch.ones((0,) * 40).repeat((2,) * 40) | RuntimeError | repeat: too many repeated dimensions (40)
+torch.cat([torch.ones(2, 3), torch.ones(3, 3)], 1) | RuntimeError | Sizes of tensors must match except in dimension 1. Expected size 2 but got size 3
 x.repeat_interleave(x) | RuntimeError | repeats has to be an int tensor
 x.repeat_interleave(torch.tensor([1, -1]), 0) | RuntimeError | repeats can not be negative
 x.repeat_interleave(torch.tensor([2 ** 62, 2 ** 62]), 0) | RuntimeError | overflow
