@@ -15,7 +15,7 @@
 #include "ctorch.h"
 
 /* ROWS: results of a tile whose elements lie row by row: short rows are read across. */
-enum { ROWS = 256, PIECE = 1 << 15, LONG_PIECE = 1 << 17, PIECES_MAX = 64, WIDE_BLOCK = 2048, RELEASE_GIL_ABOVE = 1 << 16 };
+enum { ROWS = 256, PIECE = 1 << 15, LONG_PIECE = 1 << 17, PIECES_MAX = 64, WIDE_BLOCK = 4096, WIDE_COLUMNS = 128, RELEASE_GIL_ABOVE = 1 << 16 };
 
 typedef union Acc {
     double f;
@@ -190,27 +190,42 @@ cut(Plan *p)
 }
 
 /* ---------------------------------------------------------------- running */
-/* Blocks of elements are widened to what the loop reads, along the dim that is nearer in memory. */
+/* `runs` runs of n elements of a dtype without loops, as dense ones of the computed dtype. */
+static void
+widen_runs(const Plan *p, char *to, const char *x, int64_t runs, int64_t run_stride, int64_t n, int64_t stride)
+{
+    if (run_stride == n * stride) {
+        p->widen(to, x, runs * n, stride);
+        return;
+    }
+    for (int64_t k = 0; k < runs; k++)
+        p->widen(to + k * n * p->itemsize, x + k * run_stride, n, stride);
+}
+
+/* Blocks of elements are widened to what the loop reads, along the dim that is nearer in memory: of columns as many rows
+ * as the loop folds before it goes to the accumulators, of runs several that fit. */
 static void
 fold_widened(const Plan *p, Acc *acc, const char *x, int64_t n, int64_t n_stride, int64_t m,
              const double *shift)
 {
     _Alignas(64) char wide[WIDE_BLOCK * ITEMSIZE_MAX];
-    if (m > 1 && p->tiled.stride < n_stride) {
-        int64_t rows = WIDE_BLOCK / m;
-        for (int64_t i = 0; i < n; i += rows) {
-            int64_t length = n - i < rows ? n - i : rows;
-            for (int64_t k = 0; k < length; k++)
-                p->widen(wide + k * m * p->itemsize, x + (i + k) * n_stride, m, p->tiled.stride);
-            p->loop(acc, wide, length, m * p->itemsize, m, p->itemsize, shift);
-        }
-        return;
+    int64_t m_stride = p->tiled.stride, length = n < WIDE_BLOCK ? n : WIDE_BLOCK, width = WIDE_BLOCK / length;
+    bool columns = m > 1 && m_stride < n_stride;
+    if (columns) {
+        width = m < WIDE_COLUMNS ? m : WIDE_COLUMNS;
+        length = WIDE_BLOCK / width;
     }
-    for (int64_t j = 0; j < m; j++, x += p->tiled.stride)
-        for (int64_t i = 0; i < n; i += WIDE_BLOCK) {
-            int64_t length = n - i < WIDE_BLOCK ? n - i : WIDE_BLOCK;
-            p->widen(wide, x + i * n_stride, length, n_stride);
-            p->loop(acc + j, wide, length, p->itemsize, 1, 0, shift + j);
+    for (int64_t j = 0; j < m; j += width)
+        for (int64_t i = 0; i < n; i += length) {
+            int64_t w = m - j < width ? m - j : width, l = n - i < length ? n - i : length;
+            const char *from = x + j * m_stride + i * n_stride;
+            if (columns) {
+                widen_runs(p, wide, from, l, n_stride, w, m_stride);
+                p->loop(acc + j, wide, l, w * p->itemsize, w, p->itemsize, shift + j);
+            } else {
+                widen_runs(p, wide, from, w, m_stride, l, n_stride);
+                p->loop(acc + j, wide, l, p->itemsize, w, l * p->itemsize, shift + j);
+            }
         }
 }
 
