@@ -81,6 +81,15 @@ CT_FN bool signbit_d(double x)
 }
 
 /* a * b + c where c is a product too: which of the two is fused is not left to the compiler. */
+CT_FN float mul_add_f(float a, float b, float c)
+{
+#ifdef CT_FMA
+    return fmaf(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
 CT_FN double mul_add_d(double a, double b, double c)
 {
 #ifdef CT_FMA
@@ -103,6 +112,10 @@ CT_FN double choose_d(bool c, double a, double b)
     const uint64_t kept = 0u - (uint64_t)c;
     return from_bits_d((bits_d(a) & kept) | (bits_d(b) & ~kept));
 }
+
+/* Every whole number up to it is one of the type. */
+#define WHOLE_f 0x1p24f
+#define WHOLE_d 0x1p53
 
 #include "abi/formula_float.h"
 #include "abi/formula_double.h"

@@ -278,12 +278,12 @@ CT_FN double cos_mid_d(double x)
 CT_FN double sqrt_mid_d(double x)
 {
     const double first = from_bits_d(0x5fe6eb50c7b537a9ull - (bits_d(x) >> 1));
-    const double r = first * __builtin_fma(-0.5 * x * first, first, 1.5008789);
-    double g = x * r, h = 0.5 * r, e = __builtin_fma(-g, h, 0.5);
-    g = __builtin_fma(g, e, g), h = __builtin_fma(h, e, h), e = __builtin_fma(-g, h, 0.5);
-    g = __builtin_fma(g, e, g), h = __builtin_fma(h, e, h), e = __builtin_fma(-g, h, 0.5);
-    g = __builtin_fma(g, e, g), h = __builtin_fma(h, e, h);
-    return __builtin_fma(__builtin_fma(-g, g, x), h, g);
+    const double r = first * fma(-0.5 * x * first, first, 1.5008789);
+    double g = x * r, h = 0.5 * r, e = fma(-g, h, 0.5);
+    g = fma(g, e, g), h = fma(h, e, h), e = fma(-g, h, 0.5);
+    g = fma(g, e, g), h = fma(h, e, h), e = fma(-g, h, 0.5);
+    g = fma(g, e, g), h = fma(h, e, h);
+    return fma(fma(-g, g, x), h, g);
 }
 #endif
 

@@ -1,6 +1,7 @@
 /* Pointwise loops of every dtype, made from abi/ops.def by including pointwise.inc once per compute dtype, and the
  * casts between them.  Half types have no loops: the backend converts their blocks to float and back. */
 #include <stddef.h>
+#include <string.h>
 
 #include "abi/bounds.h"
 #include "abi/convert.h"
@@ -64,6 +65,24 @@ typedef KernelEntry Entry;
     SHORTER(cos, cos_mid_d(x), merged, EXCEPT_SIGN_D, 0, 0x40d0000000000000ull)
 #else
 #define SHORTER_FMA_D
+#endif
+
+#define NEAR_ROWS_b
+#define NEAR_ROWS_u8
+#define NEAR_ROWS_i8
+#define NEAR_ROWS_i16
+#define NEAR_ROWS_i32
+#define NEAR_ROWS_i64
+#define NEAR_ROWS_f QUOTIENT_ROWS(f)
+#define NEAR_ROWS_d QUOTIENT_ROWS(d)
+#ifdef CT_FMA
+#define QUOTIENT_ROWS(s) \
+    NEAR(fmod, is_far_##s(a, b), fmod_near_##s(a, b)) \
+    NEAR(remainder, is_far_##s(a, b), remainder_near_##s(a, b)) \
+    NEAR(div_floor, is_far_##s(a, b), div_floor_near_##s(a, b)) \
+    NEAR(floor_divide, is_far_##s(a, b), div_floor_near_##s(a, b))
+#else
+#define QUOTIENT_ROWS(s)
 #endif
 
 #define LOOK_BLOCK 1024

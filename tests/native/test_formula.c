@@ -385,6 +385,38 @@ static void test_shorter_forms(void)
     }
 }
 
+#ifdef CT_FMA
+/* Quotients next to whole numbers, where the rounded one may be too large, and any others. */
+#define NEAR_QUOTIENTS(T, S, bits, from_bits, word, exponent, digits) \
+    for (int i = 0; i < 400000; i++) { \
+        const T b = from_bits((word)(exponent + i % 40) << digits | (random_word() & (((word)1 << digits) - 1))); \
+        const T whole = b * (T)(random_word() >> (i % (digits + 1) + 8 * sizeof(word) - digits - 1)); \
+        const T a = i % 3 == 0 ? from_bits((word)(exponent + i % 61) << digits | (random_word() & (((word)1 << digits) - 1))) \
+                               : from_bits(bits(whole) + (word)(i % 5) - 2); \
+        const T x = i & 1 ? a : -a, y = i & 2 ? b : -b; \
+        if (is_far_##S(x, y) || !(a >= 0)) \
+            continue; \
+        check(bits(fmod_near_##S(x, y)) == bits(fmod_##S(x, y)), "fmod_near_" #S, (double)x, (double)y); \
+        check(bits(remainder_near_##S(x, y)) == bits(remainder_##S(x, y)), "remainder_near_" #S, (double)x, (double)y); \
+        check(bits(div_floor_near_##S(x, y)) == bits(div_floor_##S(x, y)), "div_floor_near_" #S, (double)x, (double)y); \
+        compared++; \
+    }
+
+static uint64_t random_word(void)
+{
+    return (uint64_t)random_bits() << 32 ^ random_bits();
+}
+
+static void test_near_quotients(void)
+{
+    int compared = 0;
+    NEAR_QUOTIENTS(float, f, bits_f, from_bits_f, uint32_t, 100, 23)
+    NEAR_QUOTIENTS(double, d, bits_d, from_bits_d, uint64_t, 1000, 52)
+    check(compared > 400000, "quotients", compared, 0);
+    check(is_far_f(1, 0) && is_far_f(INFINITY, 1) && is_far_f(1, -INFINITY) && is_far_f(NAN, 1) && is_far_f(1, NAN), "is_far", 0, 0);
+}
+#endif
+
 /* ---- integers */
 
 static int floor_quotient(int a, int b)
@@ -485,6 +517,7 @@ int main(void)
 #ifdef CT_FMA
     test_mid_angles();
     test_hardest_square_roots();
+    test_near_quotients();
 #endif
     test_shorter_forms();
     test_int8();
