@@ -348,6 +348,8 @@ torch.as_tensor(bytearray(b'abcd')), torch.asarray(bytearray(b'\x00\x00\x80?')),
 repr(torch.device('meta')), repr(torch.device('cpu', 0)), str(torch.device('cuda', 3)) | ("device(type='meta')", "device(type='cpu', index=0)", 'cuda:3')
 torch.prod(torch.ones(0, 3)), torch.prod(torch.ones(0, 3), 0) | (1.0, [1.0, 1.0, 1.0])
 torch.pow(torch.tensor([1, -1, -1, 2, 2]), torch.tensor([-1, -3, -2, -2, 3])) | [1, -1, 1, 0, 8]
+torch.ones(2, 3).t().masked_fill(torch.zeros(3, 2).bool(), 0).is_contiguous(), torch.swapaxes(x, axis0=0, axis1=1).shape == x.t().shape | (True, True)
+torch.add(1, n, alpha=2), torch.sub(1, n), torch.mul(2.0, n), torch.div(1, n + 1), torch.pow(2, n), torch.pow(n, exponent=2) | (1 + 2 * b, 1 - b, 2.0 * b, (1 / (b + np.float32(1))).astype(np.float32), 2 ** b, b ** 2)
 1 ** n, 2.0 ** n, n ** 2.0, n ** 0, n ** 1 | (b ** 0, 2.0 ** b, b ** 2.0, b ** 0, b)
 (x.half() + x.bfloat16()).dtype, torch.promote_types(torch.bfloat16, torch.half) | (torch.float32, torch.float32)
 torch.rand_like(n, dtype=torch.float64).dtype, torch.randn_like(x.t(), dtype=torch.float64).stride(), torch.rand_like(x.t()).stride() | (torch.float64, (1, 3), (1, 3))

@@ -7,6 +7,8 @@
 
 #include "autograd/formula.h"
 #include "autograd/hooks.h"
+#include "core/shape.h"
+#include "ops/copy.h"
 #include "ops/ops.h"
 #include "ops/rows.h"
 
@@ -296,14 +298,36 @@ arrive(Tensor **slot, Tensor *g)
     return 0;
 }
 
+/* Whether .grad may be g: as PyTorch's it has the leaf's strides if the leaf is dense, or is contiguous. */
+static bool
+has_layout_of(const Tensor *leaf, const Tensor *g)
+{
+    if (leaf->contiguous || !shape_is_dense(leaf->ndim, leaf->dims, leaf->strides))
+        return g->contiguous;
+    for (int i = 0; i < leaf->ndim; i++)
+        if (leaf->dims[i] > 1 && g->strides[i] != leaf->strides[i])
+            return false;
+    return true;
+}
+
+static Tensor *
+copied_for(Tensor *leaf, Tensor *g)
+{
+    Tensor *copy = shape_is_dense(leaf->ndim, leaf->dims, leaf->strides)
+                       ? tensor_empty_like(leaf) : tensor_empty(g->ndim, g->dims, (Dtype)g->dtype, g->device);
+    if (copy != NULL && copy_data(copy, g) < 0)
+        Py_CLEAR(copy);
+    return copy;
+}
+
 static int
 accumulate(Tensor *leaf, Tensor *g, bool create_graph)
 {
     if (leaf->grad == NULL) {
         /* A gradient that nobody else holds is taken over; any other is copied, so that .grad never is an alias. */
-        bool own = !create_graph && Py_REFCNT(g) == 1 && g->storage->refs == 1 && g->contiguous && g->node == NULL
+        bool own = !create_graph && Py_REFCNT(g) == 1 && g->storage->refs == 1 && has_layout_of(leaf, g) && g->node == NULL
                    && Py_IS_TYPE((PyObject *)g, &TensorType);
-        Tensor *copy = own || create_graph ? scope_take(g) : scope_take(op_clone(op_detach(g)));
+        Tensor *copy = create_graph ? scope_take(leaf->contiguous ? op_contiguous(g) : g) : own ? scope_take(g) : copied_for(leaf, g);
         if (copy == NULL)
             return -1;
         leaf->grad = copy;

@@ -106,7 +106,9 @@ add_module(PyObject *self, PyObject *args, PyObject *kwargs)
     if (module != Py_None && !module_check(module)) {
         PyObject *type = nn_typename(module);
         if (type != NULL)
-            PyErr_Format(PyExc_TypeError, "%U is not a Module subclass", type);
+            PyErr_Format(PyExc_TypeError, "%U is not a Module subclass%s", type,
+                         PyType_Check(module)       ? ": it is the class, call it to make a module of it"
+                         : PyCallable_Check(module) ? ": it is a function, a Sequential holds modules such as nn.ReLU()" : "");
         Py_XDECREF(type);
         return NULL;
     }

@@ -164,16 +164,29 @@ nn_class_name(PyObject *o)
     return dot == NULL ? name : dot + 1;
 }
 
+/* None where o has no such attribute. */
+static PyObject *
+optional_attribute(PyObject *o, const char *name)
+{
+    PyObject *value = PyObject_GetAttrString(o, name);
+    if (value != NULL || !PyErr_ExceptionMatches(PyExc_AttributeError))
+        return value;
+    PyErr_Clear();
+    return Py_NewRef(Py_None);
+}
+
 PyObject *
 nn_typename(PyObject *o)
 {
     if (tensor_check(o))
         return PyObject_CallMethodNoArgs(o, S(type));
-    PyObject *module = PyObject_GetAttrString((PyObject *)Py_TYPE(o), "__module__");
-    PyObject *name = module == NULL ? NULL : PyObject_GetAttrString((PyObject *)Py_TYPE(o), "__qualname__");
+    PyObject *module = optional_attribute(o, "__module__");
+    PyObject *name = module == NULL ? NULL : optional_attribute(o, "__qualname__");      /* of a class or a function */
+    if (name == Py_None)
+        Py_SETREF(name, PyObject_GetAttrString((PyObject *)Py_TYPE(o), "__name__"));
     PyObject *text = NULL;
     if (name != NULL && PyUnicode_Check(module) && PyUnicode_CompareWithASCIIString(module, "builtins") != 0)
-        text = PyUnicode_FromFormat("%U.%U", module, name);
+        text = PyUnicode_FromFormat("%U.%S", module, name);
     else if (name != NULL)
         text = PyObject_Str(name);
     Py_XDECREF(module);

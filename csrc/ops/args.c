@@ -456,11 +456,12 @@ signature_release(const Signature *sig, Value *values)
 }
 
 /* ---------------------------------------------------------------- parsing a call */
-/* NumPy's spellings of PyTorch's parameters. */
+/* NumPy's spellings of PyTorch's parameters, and those of aliases. */
 static bool
 same_name(PyObject *wanted, PyObject *given)
 {
-    static const char *const synonyms[][2] = {{"dim", "axis"}, {"keepdim", "keepdims"}, {"input", "x"}, {"other", "x2"}};
+    static const char *const synonyms[][2] = {{"dim", "axis"}, {"keepdim", "keepdims"}, {"input", "x"}, {"other", "x2"},
+                                               {"dim0", "axis0"}, {"dim1", "axis1"}};
     if (wanted == given || PyUnicode_Compare(wanted, given) == 0)
         return true;
     for (size_t i = 0; i < sizeof synonyms / sizeof synonyms[0]; i++)
@@ -481,9 +482,35 @@ find_name(const Signature *sig, PyObject *name)
     return -1;
 }
 
+/* Whether an error says which of n items is none of those that argument i is a sequence of. */
+static bool
+wrong_item(const Signature *sig, int i, int position, PyObject *const *items, Py_ssize_t n)
+{
+    bool ints = sig->args[i].kind == ARG_INTS;
+    for (Py_ssize_t k = 0; k < n; k++) {
+        if (ints ? PyIndex_Check(items[k]) && !PyBool_Check(items[k]) : tensor_check(items[k]))
+            continue;
+        if (ints)
+            PyErr_Format(PyExc_TypeError, "%s(): argument '%U' (position %d) must be tuple of ints, but found element of type %s "
+                                          "at pos %zd", sig->function, sig->args[i].name, position, type_text(items[k]), k);
+        else
+            PyErr_Format(PyExc_TypeError, "expected Tensor as element %zd in argument %d, but got %s (%s(): argument '%U' is a "
+                                          "sequence of Tensors; torch.tensor(...) makes one of numbers)", k, i,
+                         type_text(items[k]), sig->function, sig->args[i].name);
+        return true;
+    }
+    return false;
+}
+
 static int
 wrong_type(const Signature *sig, int i, int position, PyObject *o)
 {
+    bool sequence = sig->args[i].kind == ARG_INTS || sig->args[i].kind == ARG_TENSORS;
+    PyObject *items = sequence ? frozen_sequence(o) : NULL;
+    bool told = items != NULL && wrong_item(sig, i, position > 0 ? position : i + 1, &PyTuple_GET_ITEM(items, 0), PyTuple_GET_SIZE(items));
+    Py_XDECREF(items);
+    if (told || PyErr_Occurred())
+        return 0;
     if (position > 0)
         PyErr_Format(PyExc_TypeError, "%s(): argument '%U' (position %d) must be %s, not %s", sig->function,
                      sig->args[i].name, position, kind_name(sig->args[i].kind), type_text(o));
@@ -533,36 +560,45 @@ parse_varargs(const Signature *sig, int i, PyObject *const *args, Py_ssize_t nar
     for (Py_ssize_t k = 0; k < nargs; k++)
         PyTuple_SET_ITEM(tuple, k, Py_NewRef(args[k]));
     int got = parse_one(sig, i, i + 1, tuple, values, false);
-    if (got == 0 && report)
-        for (Py_ssize_t k = 0; k < nargs; k++)
-            if (!PyIndex_Check(args[k]) || PyBool_Check(args[k])) {
-                PyErr_Format(PyExc_TypeError, "%s(): argument '%U' (position %zd) must be tuple of ints, but found element of type %s at pos %zd",
-                             sig->function, sig->args[i].name, (Py_ssize_t)i + 1, type_text(args[k]), k);
-                break;
-            }
-    if (got == 0 && report && !PyErr_Occurred())
+    if (got == 0 && report && !wrong_item(sig, i, i + 1, args, nargs))
         wrong_type(sig, i, i + 1, args[0]);
     Py_DECREF(tuple);
     return got;
+}
+
+/* Old programs have the factor in front: add_(-lr, grad). */
+static void
+too_many(const Signature *sig, int first, PyObject *const *args, Py_ssize_t nargs)
+{
+    int most = sig->n_positional - first;
+    PyObject *hint = NULL;
+    if (sig->n > sig->n_positional && sig->args[sig->n_positional].kind == ARG_SCALAR && nargs > 1
+        && (PyFloat_Check(args[0]) || PyLong_Check(args[0])))
+        hint = PyUnicode_FromFormat("; a factor stands behind: %s(..., %U=%R)", sig->function, sig->args[sig->n_positional].name,
+                                    args[0]);
+    PyErr_Format(PyExc_TypeError, "%s() takes %d positional argument%s but %zd %s given%V", sig->function, most,
+                 most == 1 ? "" : "s", nargs, nargs == 1 ? "was" : "were", hint, "");
+    Py_XDECREF(hint);
 }
 
 static int
 parse_positional(const Signature *sig, int first, PyObject *const *args, Py_ssize_t nargs, Value *values, bool *seen,
                  bool report)
 {
+    bool one_by_one = nargs > 0 && first < sig->n_positional && sig->args[first].varargs && (nargs > 1 || PyLong_Check(args[0]))
+                      && !(PyTuple_Check(args[0]) || PyList_Check(args[0]));
+    if (!one_by_one && nargs > sig->n_positional - first) {
+        if (report)
+            too_many(sig, first, args, nargs);
+        return 0;
+    }
+    if (one_by_one) {
+        seen[first] = true;
+        return parse_varargs(sig, first, args, nargs, values, report);
+    }
     for (Py_ssize_t k = 0; k < nargs; k++) {
         int i = first + (int)k;
-        if (i >= sig->n_positional) {
-            if (report)
-                PyErr_Format(PyExc_TypeError, "%s() takes %d positional argument%s but %zd %s given", sig->function,
-                             sig->n_positional - first, sig->n_positional - first == 1 ? "" : "s", nargs,
-                             nargs == 1 ? "was" : "were");
-            return 0;
-        }
         seen[i] = true;
-        if (k == 0 && sig->args[i].varargs && (nargs > 1 || PyLong_Check(args[0]))
-            && !(PyTuple_Check(args[0]) || PyList_Check(args[0])))
-            return parse_varargs(sig, i, args, nargs, values, report);
         int got = parse_one(sig, i, (int)k + 1, args[k], values, report);
         if (got != 1)
             return got;

@@ -602,7 +602,8 @@ op_div_rounded(const Value *a, const Value *b, const Value *mode)
     else if (mode->given)
         return error(PyExc_RuntimeError, "div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '%s'",
                      mode->text);
-    Operand in[2] = {{.tensor = a->tensor}, {.tensor = b->is_scalar ? NULL : b->tensor, .scalar = b->scalar}};
+    Operand in[2] = {{.tensor = a->is_scalar ? NULL : a->tensor, .scalar = a->scalar},
+                     {.tensor = b->is_scalar ? NULL : b->tensor, .scalar = b->scalar}};
     return scope_keep(pointwise(op, in, rows[op].defaults, NULL));
 }
 

@@ -6,10 +6,30 @@
 #include "ops/rows.h"
 
 /* ---------------------------------------------------------------- overloads */
-/* "add() received an invalid combination of arguments - got (int, str), but expected one of: ..." */
+static bool
+is_candidate(const Row *r, bool method)
+{
+    return (r->forms & (method ? FORM_METHOD | FORM_INPLACE : FORM_FUNCTION | FORM_NN)) != 0;
+}
+
+/* "add() received an invalid combination of arguments - got (int, str), but expected one of: ...", or of one candidate
+ * what is wrong. */
 static void
 no_overload(const Row *first, PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
+    const Row *only = NULL;
+    int candidates = 0;
+    for (const Row *r = first;; r++) {
+        if (is_candidate(r, self != NULL)) {
+            only = r;
+            candidates++;
+        }
+        if (!r->overloaded)
+            break;
+    }
+    Value values[ARGS_MAX];
+    if (candidates == 1 && signature_parse(&only->signature, self, args, nargs, kwnames, values, true) != 1)
+        return;
     PyObject *got = PyUnicode_FromString("");
     Py_ssize_t n = nargs + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0);
     for (Py_ssize_t i = 0; i < n && got; i++) {
@@ -22,6 +42,8 @@ no_overload(const Row *first, PyObject *self, PyObject *const *args, Py_ssize_t 
     PyObject *expected = PyUnicode_FromString("");
     const Row *r = first;
     do {
+        if (!is_candidate(r, self != NULL))
+            continue;
         PyObject *text = expected ? signature_text(&r->signature) : NULL;
         if (text == NULL)
             break;
@@ -33,7 +55,6 @@ no_overload(const Row *first, PyObject *self, PyObject *const *args, Py_ssize_t 
                      first->python, got, expected);
     Py_XDECREF(got);
     Py_XDECREF(expected);
-    (void)self;
 }
 
 /* Whether a number was read off a tensor that the next overload would take as such. */

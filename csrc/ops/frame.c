@@ -280,11 +280,11 @@ check_inplace(const Frame *f)
 }
 
 /* ---------------------------------------------------------------- computing */
-/* The first operand of the full shape lends the result its order of strides, as in PyTorch. */
+/* The first operand of the full shape lends the result its order of strides, as in PyTorch, but for masked_fill's. */
 static Tensor *
 allocate_result(const Frame *f)
 {
-    for (int k = 0; k < f->n; k++) {
+    for (int k = 0; k < f->n && f->op != OP_masked_fill; k++) {
         Tensor *t = f->in[k].tensor;
         if (t == NULL || t->ndim != f->ndim || memcmp(t->dims, f->dims, (size_t)f->ndim * sizeof f->dims[0]) != 0)
             continue;

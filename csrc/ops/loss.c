@@ -272,6 +272,10 @@ op_bce_with_logits(Tensor *x, Tensor *target, Tensor *weight, LOSS_ARGS, Tensor 
         return error(PyExc_ValueError,
                      "Target size (torch.Size(%s)) must be the same as input size (torch.Size(%s))",
                      shape_text(target->ndim, target->dims), shape_text(x->ndim, x->dims));
+    if (!dtype_is_float((Dtype)target->dtype))
+        return error(PyExc_RuntimeError, "result type %s can't be cast to the desired output type %s: the target must be of a "
+                                         "float dtype, as in target.float()",
+                     dtype_info[x->dtype].type_name, dtype_info[target->dtype].type_name);
     return elementwise(OP_bce_with_logits, pos_weight ? OP_bce_logits_weighted : OP_bce_logits_values, x,
                        target, pos_weight, weight, 1, r);
 }

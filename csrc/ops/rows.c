@@ -164,7 +164,7 @@ derive_gradients(Row *row)
 static int
 derive_signature(Row *row)
 {
-    static const char *const heads[] = {"Tensor input", "Tensor input, Tensor|Scalar other",
+    static const char *const heads[] = {"Tensor input", "Tensor|Scalar input, Tensor|Scalar other",
                                         "Tensor input, Tensor|Scalar other", "Tensor input", ""};
     const char *source = row->source;
     if (row->kind != KIND_OP && strncmp(source, "Tensor", 6) != 0) {
