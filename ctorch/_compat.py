@@ -16,24 +16,23 @@ class _TorchFinder:
 
     @staticmethod
     def create_module(spec):
+        """An empty module, which stands in for the real one until that is imported."""
+
+    @staticmethod
+    def exec_module(module):
+        """Puts ctorch's module in the place of the empty one: it keeps its own name and spec throughout."""
         from importlib import import_module
 
-        name = "ctorch" + spec.name[len("torch") :]
+        shown = module.__name__
+        name = "ctorch" + shown[len("torch") :]
         try:
-            module = import_module(name)
+            sys.modules[shown] = import_module(name)
         except ModuleNotFoundError as missing:
             if missing.name != name:
                 raise
             raise ModuleNotFoundError(
-                f"No module named '{spec.name}': ctorch has no module of that name", name=spec.name
+                f"No module named '{shown}': ctorch has no module of that name", name=shown
             ) from None
-        spec.loader_state = module.__spec__
-        return module
-
-    @staticmethod
-    def exec_module(module):
-        """Nothing to run: the module was imported under its own name, whose spec it gets back."""
-        module.__spec__ = module.__spec__.loader_state
 
 
 def install_as_torch():

@@ -17,6 +17,9 @@ def _check(function, *tensors):
 # ---------------------------------------------------------------- shapes
 def broadcast_shapes(*shapes):
     """The shape that tensors of these shapes broadcast to. Raises RuntimeError if they do not."""
+    for shape in shapes:
+        if not isinstance(shape, (int, tuple, list)):
+            raise RuntimeError(f"Input shapes should be of type ints, a tuple of ints, or a list of ints, got {shape}")
     shapes = [(shape,) if isinstance(shape, int) else tuple(shape) for shape in shapes]
     result = [1] * max((len(shape) for shape in shapes), default=0)
     for k, shape in enumerate(shapes):
@@ -39,6 +42,9 @@ def _several(tensors):
 def broadcast_tensors(*tensors):
     """A tuple of the tensors expanded to their common shape, as views."""
     tensors = _several(tensors)
+    for k, tensor in enumerate(tensors):
+        if not isinstance(tensor, Tensor):
+            raise TypeError(f"expected Tensor as element {k} in argument 0, but got {type(tensor).__name__}")
     shape = broadcast_shapes(*(tensor.shape for tensor in tensors))
     return tuple(tensor.expand(shape) for tensor in tensors)
 

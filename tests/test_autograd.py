@@ -395,6 +395,59 @@ def test_gradcheck_sees_planted_faults():
         gradcheck(torch.sin, data(torch, 2))
 
 
+CUT_OFF = {
+    "detach": lambda a: a.detach() * 2,
+    "data": lambda a: a.data,
+    "numpy": lambda a: torch.from_numpy(a.detach().numpy() * 2),
+    "item": lambda a: torch.tensor(a[0].item(), dtype=torch.float64),
+}
+
+
+@pytest.mark.parametrize("name", CUT_OFF)
+def test_gradcheck_of_a_function_that_cuts_the_graph(name):
+    x = leaf(torch, 3)
+    for check in (gradcheck, gradgradcheck):
+        with pytest.raises(GradcheckError, match="Numerical gradient for function expected to be zero"):
+            check(CUT_OFF[name], x)
+        assert check(CUT_OFF[name], x, raise_exception=False) is False
+
+
+def test_gradcheck_of_outputs_that_rightly_have_no_gradient():
+    x = leaf(torch, 3)
+    for function in (lambda a: data(torch, 2), lambda a: a.detach() * 0, lambda a: a > 0, lambda a: a.argmax(),
+                     lambda a: (a * 2, a.detach() * 3), lambda a: a.detach()[:0], lambda a: a[:0]):
+        assert gradcheck(function, x) and gradgradcheck(function, x)
+
+
+@pytest.mark.parametrize("value", [3.0, None, [1.0], {"y": 1}])
+def test_gradcheck_of_a_function_that_returns_no_tensor(value):
+    with pytest.raises(AttributeError, match="has no attribute 'requires_grad': the function .* must return a Tensor"):
+        gradcheck(lambda a: value, leaf(torch, 3))
+
+
+def test_gradcheck_shows_a_mismatch_as_tensors():
+    Wrong.where = "first"
+    x = torch.zeros(2, dtype=torch.float64, requires_grad=True)
+    with pytest.raises(GradcheckError) as caught:
+        gradcheck(lambda a: Wrong.apply(a).sum(), x)
+    assert str(caught.value).startswith(
+        "Jacobian mismatch for output 0 with respect to input 0,\n"
+        "numerical:tensor([[1.0000],\n        [1.0000]], dtype=torch.float64)\n"
+        "analytical:tensor([[1.0100],\n        [1.0100]], dtype=torch.float64)\n"
+    )
+
+
+def test_gradcheck_warns_of_single_precision():
+    x = torch.ones(2, requires_grad=True)
+    with pytest.warns(UserWarning, match="Input #1 requires gradient and is not a double precision") as caught:
+        gradcheck(lambda a, b: b * 2, (data(torch, 2), x), raise_exception=False)
+    assert caught[0].filename == __file__
+    with pytest.raises(RuntimeError, match="The 1th input has a dimension with stride 0"):
+        gradcheck(lambda a, b: b * 2, (3, data(torch, 1).expand(2).requires_grad_()))
+    with pytest.raises(ValueError, match="at least one input"):
+        gradcheck(torch.sin, data(torch, 2), raise_exception=False)
+
+
 def test_gradcheck_passes():
     x, y = leaf(torch, 2, 3), leaf(torch, 3)
     assert gradcheck(lambda a, b: (a * b, (a / b).sum(0)), (x, y))
@@ -586,3 +639,18 @@ def test_gradient_of_windows_of_an_expanded_leaf():
     windows = leaf.unfold(0, 2, 2)
     (gradient,) = torch.autograd.grad(windows, leaf, torch.tensor([[1.0, 2], [3, 4]]))
     assert gradient.tolist() == [1, 2, 3, 4]
+
+
+def test_grad_has_the_layout_of_its_leaf():
+    """Homework flattens gradients by view; PyTorch's have the strides of a dense leaf and are contiguous for others."""
+    data = torch.randn(4, 3)
+    leaves = [torch.randn(2, 3), torch.randn(3, 2).t(), torch.randn(2, 6)[:, ::2], torch.randn(2, 1).expand(2, 3)]
+    for leaf, strides in zip(leaves, [(3, 1), (1, 2), (3, 1), (3, 1)]):
+        leaf.requires_grad_()
+        for use in (lambda w: data @ w.t(), lambda w: w * 2, lambda w: w.t() * 2, lambda w: w.t().contiguous() * 2):
+            leaf.grad = None
+            use(leaf).sum().backward()
+            assert leaf.grad.stride() == strides
+    leaf = torch.randn(2, 3, requires_grad=True)
+    (data @ leaf.t()).square().sum().backward(create_graph=True)
+    assert leaf.grad.stride() == (3, 1) and leaf.grad.requires_grad

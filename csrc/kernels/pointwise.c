@@ -194,9 +194,11 @@ LOOKS(double, d, uint64_t, bits_d)
     { \
         (void)param; \
         (void)stride; \
+        to *const y = (to *)ptr[0]; \
+        const from *const in = (const from *)ptr[1]; \
         VECTORIZE for (int64_t i = 0; i < n; i++) { \
-            const from x = ((const from *)ptr[1])[i]; \
-            ((to *)ptr[0])[i] = (to)(expression); \
+            const from x = in[i]; \
+            y[i] = (to)(expression); \
         } \
     }
 /* Integers convert by C's rules (modulo); floats to integers through conversions with defined results. */
@@ -212,7 +214,7 @@ LOOKS(double, d, uint64_t, bits_d)
 #define FROM_INT(ts) x
 #define FROM_FLOAT(ts) to_##ts##_f(x)
 #define FROM_DOUBLE(ts) to_##ts##_d(x)
-CASTS_FROM(bool, b, FROM_INT)
+CASTS_FROM(uint8_t, b, FROM_INT)
 CASTS_FROM(uint8_t, u8, FROM_INT)
 CASTS_FROM(int8_t, i8, FROM_INT)
 CASTS_FROM(int16_t, i16, FROM_INT)

@@ -4,7 +4,7 @@ For y = f(x) the numerical Jacobian is d y_i / d x_j = (f_i(x + eps e_j) - f_i(x
 order eps^2 from the curvature plus 1e-16 / eps from rounding: about 1e-10 for the default eps = 1e-6.
 """
 
-from ctorch._C import Tensor, _autograd, no_grad
+from ctorch._C import Tensor, _autograd, allclose, float64, no_grad, promote_types
 
 grad = _autograd.grad
 
@@ -23,21 +23,37 @@ def _differentiable(values) -> list:
     return [v for v in values if isinstance(v, Tensor) and v.requires_grad]
 
 
+def _outputs(function, inputs: tuple) -> tuple:
+    """What the function returns, as a tuple of tensors."""
+    outputs = _tuple_of(function(*inputs))
+    for y in outputs:
+        if not isinstance(y, Tensor):
+            raise AttributeError(
+                f"'{type(y).__name__}' object has no attribute 'requires_grad': the function that is checked must "
+                "return a Tensor or a tuple of Tensors"
+            )
+    return outputs
+
+
+def _floating(values) -> list:
+    return [v for v in values if v.is_floating_point()]
+
+
 def _positions(t: Tensor):
     from itertools import product
 
     return product(*[range(size) for size in t.shape])
 
 
-def _numerical(function, inputs: tuple, x: Tensor, eps: float) -> list:
-    """For each output, its Jacobian with respect to x: a list of columns, one for each element of x."""
-    columns = []
+def _numerical(function, inputs: tuple, x: Tensor, eps: float, chosen) -> list:
+    """For each output that `chosen` keeps, its Jacobian with respect to x: a row for each element of x."""
     data = x.detach()
 
     def outputs():
-        return [y.detach().clone() for y in _differentiable(_tuple_of(function(*inputs)))]
+        return [y.detach().clone() for y in chosen(_outputs(function, inputs))]
 
-    for position in _positions(x):
+    jacobians = [y.new_zeros(x.numel(), y.numel()) for y in outputs()]
+    for row, position in enumerate(_positions(x)):
         original = data[position].item()
         with no_grad():
             data[position] = original + eps
@@ -47,30 +63,26 @@ def _numerical(function, inputs: tuple, x: Tensor, eps: float) -> list:
         below = outputs()
         with no_grad():
             data[position] = original
-        columns.append([((a - b) / (2 * eps)).reshape(-1) for a, b in zip(above, below)])
-    return [list(column) for column in zip(*columns)]
+        for jacobian, a, b in zip(jacobians, above, below):
+            jacobian[row] = ((a - b) / (2 * eps)).reshape(-1)
+    return jacobians
 
 
 def _analytical(y: Tensor, inputs: list) -> list:
-    """For each input, the Jacobian of y: a list of rows, one for each element of y; None where no path leads."""
-    rows = []
-    for position in _positions(y):
+    """For each input, the Jacobian of y: a column for each element of y; zeros where no path leads."""
+    jacobians = [x.detach().new_zeros(x.numel(), y.numel()) for x in inputs]
+    for column, position in enumerate(_positions(y)):
         weight = y.detach().clone().zero_()
         weight[position] = 1.0
-        rows.append(grad(y, inputs, weight, retain_graph=True, allow_unused=True))
-    return [[None if g is None else g.reshape(-1) for g in column] for column in zip(*rows)]
+        for jacobian, g in zip(jacobians, grad(y, inputs, weight, retain_graph=True, allow_unused=True)):
+            if g is not None:
+                jacobian[:, column] = g.reshape(-1)
+    return jacobians
 
 
-def _values(rows: list, n_columns: int) -> list:
-    return [[0.0] * n_columns if row is None else row.tolist() for row in rows]
-
-
-def _close(a: float, b: float, atol: float, rtol: float) -> bool:
-    return a == b or (a != a and b != b) or abs(a - b) <= atol + rtol * abs(b)
-
-
-def _all_close(a: list, b: list, atol: float, rtol: float) -> bool:
-    return all(_close(x, y, atol, rtol) for row_a, row_b in zip(a, b) for x, y in zip(row_a, row_b))
+def _all_close(a: Tensor, b: Tensor, atol: float, rtol: float) -> bool:
+    dtype = promote_types(a.dtype, b.dtype)
+    return allclose(a.to(dtype), b.to(dtype).to(a.device), rtol, atol)
 
 
 def _check_inputs(inputs: tuple) -> list:
@@ -79,30 +91,50 @@ def _check_inputs(inputs: tuple) -> list:
         raise ValueError(
             "gradcheck expects at least one input tensor to require gradient, but none of them have requires_grad=True."
         )
-    for k, x in enumerate(checked):
+    for k, x in enumerate(inputs):
+        if not (isinstance(x, Tensor) and x.requires_grad):
+            continue
+        if x.dtype != float64:
+            import warnings
+
+            warnings.warn(
+                f"Input #{k} requires gradient and is not a double precision floating point or complex. This check "
+                "will likely fail if all the inputs are not of double precision floating point or complex. ",
+                stacklevel=3,
+            )
         if any(stride == 0 and size > 1 for stride, size in zip(x.stride(), x.shape)):
             raise RuntimeError(
-                f"gradcheck: the input number {k} that requires gradient has elements that share memory (expand); "
-                "they cannot be varied one by one"
+                f"The {k}th input has a dimension with stride 0. gradcheck only supports inputs that are "
+                "non-overlapping to be able to compute the numerical gradients correctly. You should call "
+                ".contiguous on the input before passing it to gradcheck."
             )
     return checked
 
 
+def _check_constant(function, inputs: tuple, checked: list, eps: float) -> None:
+    """Where no output requires grad, none may change with the inputs.  Integers have no gradient to miss."""
+    for x in checked:
+        for jacobian in _numerical(function, inputs, x, eps, _floating):
+            if (jacobian != 0).any():
+                raise GradcheckError(
+                    "Numerical gradient for function expected to be zero: no output requires grad, but the outputs "
+                    "change with the inputs; detach(), .data, .item() and NumPy cut the graph"
+                )
+
+
 def _check_output(function, inputs: tuple, checked: list, nth: int, numerical: list, eps_tolerances: tuple) -> None:
     atol, rtol, nondet_tol = eps_tolerances
-    y = _differentiable(_tuple_of(function(*inputs)))[nth]
+    y = _differentiable(_outputs(function, inputs))[nth]
     analytical, again = _analytical(y, checked), _analytical(y, checked)
-    for k, x in enumerate(checked):
-        columns = [column.tolist() for column in numerical[k][nth]] if x.numel() else []
-        wanted = [list(row) for row in zip(*columns)]
-        got = _values(analytical[k], x.numel()) if y.numel() else []
+    for k in range(len(checked)):
+        wanted, got = numerical[k][nth], analytical[k]
         if not _all_close(got, wanted, atol, rtol):
             raise GradcheckError(
                 f"Jacobian mismatch for output {nth} with respect to input {k},\n"
-                f"numerical:{wanted}\nanalytical:{got}\n(a row for each element of the output, a column for each of "
-                "the input)"
+                f"numerical:{wanted}\nanalytical:{got}\n"
+                "(a row for each element of the input, a column for each of the output)"
             )
-        if y.numel() and not _all_close(_values(again[k], x.numel()), got, nondet_tol, 0.0):
+        if not _all_close(again[k], got, nondet_tol, 0.0):
             raise GradcheckError(
                 f"Backward is not reentrant, i.e., running backward with same input and grad_output multiple times gives "
                 f"different values, although analytical gradient matches numerical gradient (output {nth}, input {k})."
@@ -126,24 +158,26 @@ def gradcheck(
 
     Inputs should be float64: the differences of float32 values have no digits left.  check_undefined_grad asks that
     an output whose gradient is absent does not disturb the others; fast_mode is accepted, the whole Jacobian is
-    compared all the same.
+    compared all the same.  If no output requires grad, the differences must be zero.
 
     Raises GradcheckError (a RuntimeError) on a mismatch, or returns False if raise_exception is false; ValueError if no
-    input requires grad; NotImplementedError for check_batched_grad.
+    input requires grad; AttributeError if the function returns no tensors; NotImplementedError for check_batched_grad.
     """
     if check_batched_grad:
         raise NotImplementedError("gradcheck: check_batched_grad is not supported")
     inputs = _tuple_of(inputs)
+    checked = _check_inputs(inputs)
     try:
-        checked = _check_inputs(inputs)
-        count = len(_differentiable(_tuple_of(func(*inputs))))
-        numerical = [_numerical(func, inputs, x, eps) for x in checked]
+        count = len(_differentiable(_outputs(func, inputs)))
+        if count == 0:
+            _check_constant(func, inputs, checked, eps)
+        numerical = [_numerical(func, inputs, x, eps, _differentiable) for x in checked] if count else []
         for nth in range(count):
             _check_output(func, inputs, checked, nth, numerical, (atol, rtol, nondet_tol))
         if check_undefined_grad and count > 1:
-            outputs = _differentiable(_tuple_of(func(*inputs)))
+            outputs = _differentiable(_outputs(func, inputs))
             grad(outputs[:1], checked, outputs[0].detach(), allow_unused=True)
-    except (GradcheckError, ValueError):
+    except GradcheckError:
         if raise_exception:
             raise
         return False
@@ -176,9 +210,12 @@ def gradgradcheck(
     from ctorch._C import randn
 
     inputs = _tuple_of(inputs)
+    outputs = _differentiable(_outputs(func, inputs))
+    if not outputs:  # there are no gradients to differentiate; gradcheck tells whether there should be
+        return gradcheck(func, inputs, eps=eps, raise_exception=raise_exception)
     if grad_outputs is None:
         grad_outputs = []
-        for y in _differentiable(_tuple_of(func(*inputs))):
+        for y in outputs:
             shape = (*y.shape, 2) if gen_non_contig_grad_outputs else tuple(y.shape)
             weight = randn(shape, dtype=y.dtype, device=y.device)
             weight = weight[..., 0] if gen_non_contig_grad_outputs else weight

@@ -135,13 +135,32 @@ def _pad_constant(input, pairs, value: float):
     return padded
 
 
+def _whole_numbers(input, pad, mode) -> list:
+    """pad as ints, after the types of pad()'s arguments are checked."""
+    start = "pad(): argument "
+    if not isinstance(input, _C.Tensor):
+        raise TypeError(f"{start}'input' (position 1) must be Tensor, not {type(input).__name__}")
+    if not isinstance(pad, (tuple, list)):
+        raise TypeError(f"{start}'pad' (position 2) must be tuple of ints, not {type(pad).__name__}: one (before, after) "
+                        "pair for each padded dimension, the last dimension first")
+    for k, n in enumerate(pad):
+        if isinstance(n, bool) or not hasattr(n, "__index__"):
+            raise TypeError(f"{start}'pad' (position 2) must be tuple of ints, but found element of type "
+                            f"{type(n).__name__} at pos {k}")
+    if not isinstance(mode, str):
+        raise TypeError(f"{start}'mode' (position 3) must be str, not {type(mode).__name__}")
+    return [n.__index__() for n in pad]
+
+
 def pad(input, pad, mode: str = "constant", value: float | None = None):
     """Adds borders: pad is (left, right) of the last dimension, then of the one before, and so on.
 
     mode: 'constant' fills with value (0); 'reflect', 'replicate' and 'circular' copy from the input.  Negative
     numbers cut off.
-    Raises RuntimeError for an odd or too long pad, NotImplementedError for an unknown mode.
+    Raises TypeError for a pad that is no tuple of ints, RuntimeError for an odd or too long one,
+    NotImplementedError for an unknown mode.
     """
+    pad = _whole_numbers(input, pad, mode)
     if len(pad) % 2:
         raise RuntimeError(f"Padding length must be divisible by 2, but got {len(pad)}")
     if len(pad) // 2 > input.dim():

@@ -17,7 +17,7 @@ class LRScheduler:
     Raises TypeError for a thing that is not an Optimizer, KeyError for a group without "initial_lr".
     """
 
-    _within_step = False
+    _get_lr_called_within_step = False
     _is_initial = False
 
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
@@ -51,7 +51,7 @@ class LRScheduler:
 
     def get_lr(self) -> list:
         """The rates that `step` is about to set; meant for `step` alone."""
-        if not self._within_step:
+        if not self._get_lr_called_within_step:
             import warnings
             warnings.warn("To get the last learning rate computed by the scheduler, please use "
                           "`get_last_lr()`.",
@@ -80,7 +80,7 @@ class LRScheduler:
         self._advance(epoch)
 
     def _advance(self, epoch: "int | None") -> None:
-        self._within_step = True
+        self._get_lr_called_within_step = True
         try:
             self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
             closed_form = None if epoch is None else getattr(self, "_closed_form", None)
@@ -89,7 +89,7 @@ class LRScheduler:
             else:
                 rates = [base * closed_form() for base in self.base_lrs]
         finally:
-            self._within_step = False
+            self._get_lr_called_within_step = False
         self._set(rates)
 
     def _set(self, rates: list) -> None:
@@ -262,11 +262,11 @@ class CosineAnnealingWarmRestarts(LRScheduler):
                 self.T_i *= self.T_mult
         else:
             self._locate(0 if epoch is None else epoch)
-        self._within_step = True
+        self._get_lr_called_within_step = True
         try:
             self._set(self.get_lr())
         finally:
-            self._within_step = False
+            self._get_lr_called_within_step = False
 
     def _locate(self, epoch: float) -> None:
         """Sets the period that holds epoch and the place in it, from the geometric series of the periods."""
@@ -424,7 +424,9 @@ def _note_first_step(optimizer: Optimizer) -> None:
     optimizer._opt_called = False
     shadowed = optimizer.__dict__.get("step")
     step = optimizer.step
+    from functools import wraps
 
+    @wraps(step)
     def first_step(*args, **kwargs):
         optimizer._opt_called = True
         if optimizer.__dict__.get("step") is first_step:
@@ -481,3 +483,10 @@ def _cycle_phases(pct_start: float, total_steps: int, three_phase: bool) -> list
     return [rise,
             (float(2 * pct_start * total_steps) - 2, "max_lr", "initial_lr", "base_momentum", "max_momentum"),
             (total_steps - 1, "initial_lr", "min_lr", "max_momentum", "max_momentum")]
+
+
+def __getattr__(name):
+    """Says of an absent name that it is absent, and what it belongs to."""
+    from .._absent import absent
+
+    raise absent("ctorch.optim.lr_scheduler", globals(), name)

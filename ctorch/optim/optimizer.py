@@ -62,11 +62,11 @@ class Optimizer:
                 group.setdefault(name, value)
 
     def __repr__(self) -> str:
-        lines = [f"{type(self).__name__} ("]
+        text = f"{type(self).__name__} ("
         for i, group in enumerate(self.param_groups):
-            lines.append(f"Parameter Group {i}")
-            lines += [f"    {key}: {group[key]}" for key in sorted(group) if key != "params"]
-        return "\n".join(lines) + "\n)"
+            options = [f"    {key}: {group[key]}\n" for key in sorted(group) if key != "params"]
+            text += f"\nParameter Group {i}\n" + "".join(options)
+        return text + ")"
 
     def add_param_group(self, param_group: dict) -> None:
         """Adds a dict with the key "params" and any options; missing options take their defaults."""
@@ -171,7 +171,10 @@ class _HookedStep:
     """An optimizer's `step` with its hooks around it."""
 
     def __init__(self, optimizer, step) -> None:
+        from functools import update_wrapper
+
         self.optimizer, self.step = optimizer, step
+        update_wrapper(self, step)
 
     def __call__(self, *args, **kwargs):
         optimizer = self.optimizer

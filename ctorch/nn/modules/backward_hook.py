@@ -10,8 +10,9 @@ from ... import Tensor, is_grad_enabled
 from ...autograd import Function
 
 
-class _Door(Function):
-    """The identity of several tensors; its backward asks `watch` what the gradients shall be."""
+class BackwardHookFunction(Function):
+    """The identity of several tensors; its backward asks `watch` what the gradients shall be.  Its name is what
+    grad_fn shows in PyTorch."""
 
     @staticmethod
     def forward(ctx, watch, *tensors):
@@ -29,7 +30,7 @@ def _pass(watch, values: tuple) -> tuple[tuple, list[int] | None]:
     if not (is_grad_enabled() and any(values[i].requires_grad for i in where)):
         return values, None
     replaced = list(values)
-    for i, tensor in zip(where, _Door.apply(watch, *(values[i] for i in where))):
+    for i, tensor in zip(where, BackwardHookFunction.apply(watch, *(values[i] for i in where))):
         replaced[i] = tensor
     return tuple(replaced), where
 
@@ -101,6 +102,12 @@ class BackwardHook:
 
     def run_without_inputs(self) -> None:
         """No input requires a gradient, so the hooks run here, with grad_input all None."""
+        if self.hooks:
+            import warnings
+
+            warnings.warn("Full backward hook is firing when gradients are computed with respect to module outputs since "
+                          "no inputs require gradients: the hook's grad_input is all None; an input that requires grad "
+                          "has its gradient there", stacklevel=4)
         for hook in self.hooks:
             answer = hook(self.module, (None,) * self.n_inputs, self.grad_output)
             if isinstance(answer, tuple) and all(grad is None for grad in answer):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..._C import Tensor
 from ..._C._layers import Module
 from .. import functional as F
 
@@ -13,9 +14,24 @@ def _reduction(size_average, reduce, reduction: str) -> str:
     """The reduction that the two old boolean options stand for, if either is given."""
     if size_average is None and reduce is None:
         return reduction
-    if reduce is False:
-        return "none"
-    return "sum" if size_average is False else "mean"
+    if reduce is not None and not reduce:
+        reduction = "none"
+    else:
+        reduction = "mean" if size_average is None or size_average else "sum"
+    import warnings
+
+    warnings.warn("size_average and reduce args will be deprecated, please use "
+                  f"reduction='{reduction}' instead.", stacklevel=3)
+    return reduction
+
+
+def _refuse_tensors(loss: Module, *options) -> None:
+    """Input and target given to the constructor, where the options belong."""
+    if any(isinstance(option, Tensor) for option in options):
+        name = type(loss).__name__
+        raise RuntimeError("Boolean value of Tensor with more than one value is ambiguous: an option of "
+                           f"{name} is a Tensor; the loss is a module, which is made first and called with "
+                           f"tensors then: nn.{name}()(input, target)")
 
 
 class _Loss(Module):
@@ -24,6 +40,7 @@ class _Loss(Module):
     reduction: str
 
     def __init__(self, size_average=None, reduce=None, reduction: str = "mean") -> None:
+        _refuse_tensors(self, size_average, reduce, reduction)
         super().__init__()
         self.reduction = _reduction(size_average, reduce, reduction)
 
@@ -65,6 +82,9 @@ class HuberLoss(_Loss):
     """d^2 / 2 where d = |input - target| <= delta, else delta (d - delta / 2)"""
 
     def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
+        if not isinstance(delta, (float, int)):
+            hint = "; HuberLoss is a module: nn.HuberLoss()(input, target)" if isinstance(delta, Tensor) else ""
+            raise TypeError(f"delta must be a float or int, got: {type(delta)}{hint}")
         super().__init__(reduction=reduction)
         self.delta = delta
 

@@ -1,4 +1,4 @@
-"""What is done to a model's parameters and gradients as a whole: clipping, and one vector of all of them."""
+"""What is done to a model's parameters and gradients as a whole: clipping, and one vector of all of them; `rnn` pads sequences."""
 
 
 from ... import Tensor, cat, clamp, isfinite, no_grad, stack, tensor
@@ -20,6 +20,16 @@ def clip_grad_norm_(parameters, max_norm: float, norm_type: float = 2.0, error_i
         for grad in grads:
             grad.mul_(factor)
     return norm
+
+
+def clip_grad_norm(parameters, max_norm: float, norm_type: float = 2.0, error_if_nonfinite: bool = False,
+                   foreach: "bool | None" = None):
+    """The older name of clip_grad_norm_."""
+    import warnings
+
+    warnings.warn("`torch.nn.utils.clip_grad_norm` is now deprecated in favor of `torch.nn.utils.clip_grad_norm_`.",
+                  FutureWarning, stacklevel=2)
+    return clip_grad_norm_(parameters, max_norm, norm_type, error_if_nonfinite, foreach)
 
 
 @no_grad()
@@ -77,7 +87,11 @@ def _grads(parameters) -> list:
 
 
 def __getattr__(name):
-    """Says of an absent name that it is absent, and what it belongs to."""
+    """Loads `rnn` when it is first asked for; says of any other name that it is absent."""
+    if name == "rnn":
+        from importlib import import_module
+
+        return import_module(".rnn", __name__)
     from ..._absent import absent
 
     raise absent("ctorch.nn.utils", globals(), name)
