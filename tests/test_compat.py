@@ -133,6 +133,21 @@ for name in ("torch.distributions", "torch.nn.quantized"):
     )
 
 
+def test_imports_pass_where_warnings_are_errors():
+    code = """
+import warnings
+import ctorch
+ctorch.install_as_torch()
+warnings.simplefilter("error")
+import torch.special, torch.linalg, torch.autograd.functional, torch.utils.data.dataloader
+from torch.nn.utils import rnn
+for module in (torch.special, torch.linalg, torch.autograd.functional, rnn):
+    assert module.__spec__.parent == module.__package__, module
+print(torch.special is ctorch.special, torch.linalg.__name__)
+"""
+    assert printed(code) == "True ctorch.linalg\n"
+
+
 # ---------------------------------------------------------------- python -m ctorch
 SCRIPT = """
 import sys

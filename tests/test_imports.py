@@ -43,7 +43,7 @@ def test_a_first_training_step_loads_none_either():
     assert loaded(step) == []
 
 
-@pytest.mark.parametrize("name", ["utils", "utils.data", "vision", "linalg", "testing"])
+@pytest.mark.parametrize("name", ["utils", "utils.data", "vision", "linalg", "testing", "nn.utils.rnn"])
 def test_subpackages_load_when_first_asked_for(name):
     code = (
         f"import sys, ctorch; print('ctorch.{name}' in sys.modules, ctorch.{name}.__name__, "

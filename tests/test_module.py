@@ -744,3 +744,30 @@ def test_a_handle_that_comes_back_keeps_its_number_to_itself():
             handle.__setstate__(state)
     later[0].remove()
     assert len(layer._forward_hooks) == 3
+
+
+def test_a_lazy_linear_has_no_shape_before_its_first_input():
+    model = nn.Sequential(nn.LazyLinear(3))
+    weight = model[0].weight
+    for use in (lambda w: w.numel(), lambda w: w.dim(), lambda w: w + 1, lambda w: w[0], len, list, ctorch.sum, nn.init.zeros_):
+        with pytest.raises(ValueError, match="^Attempted to use an uninitialized parameter in .*: call the module"):
+            use(weight)
+    with pytest.raises(RuntimeError, match="^Can't access the shape of an uninitialized parameter or buffer"):
+        weight.shape
+    for same in (copy.deepcopy(model), pickle.loads(pickle.dumps(model)), nn.Sequential(nn.LazyLinear(3))):
+        assert repr(same[0].weight) == repr(same.double().state_dict()["0.weight"]) == "<UninitializedParameter>"
+        assert same(ctorch.ones(2, 4, dtype=ctorch.float64)).shape == (2, 3) and same[0].weight.numel() == 12
+    model.load_state_dict(nn.Sequential(nn.LazyLinear(3)).state_dict())
+    assert model[0].weight is weight and type(model[0]) is nn.LazyLinear
+    model.load_state_dict(same.state_dict())
+    assert ctorch.equal(model[0].weight, same[0].weight.float()) and type(model[0]) is nn.Linear
+
+
+def test_a_full_backward_hook_shows_and_warns_as_in_pytorch():
+    layer = nn.Linear(2, 1)
+    layer.register_full_backward_hook(lambda *_: None)
+    y = layer(ctorch.ones(1, 2))
+    assert repr(y).endswith("grad_fn=<BackwardHookFunctionBackward>)")
+    with pytest.warns(UserWarning, match="^Full backward hook is firing when gradients are computed with respect to") as caught:
+        y.backward()
+    assert caught[0].filename == __file__

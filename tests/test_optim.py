@@ -235,3 +235,11 @@ def test_learning_rate_may_be_a_tensor():
         p.grad = torch.ones(2)
         torch.optim.SGD([p], lr=torch.tensor(0.25)).step()
         assert p.tolist() == [0.75, 0.75]
+
+
+def test_the_old_name_of_clip_grad_norm_warns():
+    p = ctorch.zeros(2, requires_grad=True)
+    p.grad = ctorch.tensor([3.0, 4.0])
+    with pytest.warns(FutureWarning, match="`torch.nn.utils.clip_grad_norm` is now deprecated in favor of") as caught:
+        assert ctorch.nn.utils.clip_grad_norm([p], 1.0).item() == 5.0
+    assert caught[0].filename == __file__ and p.grad.norm().item() == pytest.approx(1.0)

@@ -368,6 +368,21 @@ setattr(y, 'grad', v) | RuntimeError | assigned grad has data of a different siz
 setattr(y, 'grad', y.double()) | RuntimeError | assigned grad has data of a different size, type or device
 torch.multinomial(-y, 1) | RuntimeError | probability tensor contains either `inf`, `nan` or element < 0
 torch.multinomial(y * 0, 1) | RuntimeError | sum of probabilities <= 0
+F.pad(x, 1) | TypeError | pad(): argument 'pad' (position 2) must be tuple of ints, not int
+F.pad(x, v) | TypeError | pad(): argument 'pad' (position 2) must be tuple of ints, not Tensor
+F.pad(x, (1, 1.5)) | TypeError | must be tuple of ints, but found element of type float at pos 1
+F.pad(x, (True, 1)) | TypeError | must be tuple of ints, but found element of type bool at pos 0
+F.pad(3, (1, 1)) | TypeError | pad(): argument 'input' (position 1) must be Tensor, not int
+F.pad(x, (1, 1), mode=3) | TypeError | pad(): argument 'mode' (position 3) must be str, not int
+torch.broadcast_tensors(x, 1) | TypeError | expected Tensor as element 1 in argument 0, but got int
+torch.broadcast_shapes(2.5) | RuntimeError | Input shapes should be of type ints, a tuple of ints, or a list of ints, got 2.5
+nn.utils.rnn.pad_sequence(3) | RuntimeError | pad_sequence: Expected iterable for input sequences, but got arg of type: <class 'int'>
+nn.utils.rnn.pad_sequence([]) | RuntimeError | received an empty list of sequences
+nn.utils.rnn.pad_sequence([v, 3]) | TypeError | expected Tensor as element 1 in argument 0, but got int
+nn.utils.rnn.pad_sequence([s]) | RuntimeError | has no dimension
+nn.utils.rnn.pad_sequence([x, c]) | RuntimeError | must match the size of tensor b
+nn.utils.rnn.pad_sequence([v], padding_side='x') | RuntimeError | Expected padding_side to be one of left or right, but got x.
+nn.utils.rnn.unpad_sequence(x, i[:2]) | ValueError | zip() argument 2 is shorter than argument 1
 """
 CALLS = [tuple(part.strip() for part in line.rsplit(" | ", 2)) for line in REFUSED.strip().split("\n")]
 

@@ -209,3 +209,50 @@ def test_own_scheduler_overrides_get_lr():
     optimizer.step()
     scheduler.step()
     assert scheduler.get_last_lr() == [0.5]
+
+
+GROUPS = """SGD (
+Parameter Group 0
+    dampening: 0
+    differentiable: False
+    foreach: None
+    fused: None
+    lr: 1.0
+    maximize: False
+    momentum: 0
+    nesterov: False
+    weight_decay: 0
+
+Parameter Group 1
+    dampening: 0
+    differentiable: False
+    foreach: None
+    fused: None
+    lr: 0.5
+    maximize: False
+    momentum: 0
+    nesterov: False
+    weight_decay: 0
+)"""
+
+
+def test_repr_of_two_groups():
+    assert repr(optim.SGD([{"params": [parameter()]}, {"params": [parameter()], "lr": 0.5}], lr=1.0)) == GROUPS
+
+
+def test_a_wrapped_step_keeps_its_name():
+    """Neither a scheduler's note of the first step nor a step hook shows."""
+    for prepare in (lambda o: optim.lr_scheduler.StepLR(o, 2), lambda o: o.register_step_pre_hook(lambda *_: None)):
+        optimizer = optim.SGD([parameter()], lr=1.0)
+        prepare(optimizer)
+        for _ in range(2):
+            assert (optimizer.step.__name__, optimizer.step.__qualname__) == ("step", "SGD.step")
+            optimizer.step()
+
+
+def test_scheduler_state_has_the_keys_of_pytorch():
+    scheduler = optim.lr_scheduler.StepLR(optim.SGD([parameter()], lr=1.0), 2)
+    assert scheduler.state_dict() == {
+        "step_size": 2, "gamma": 0.1, "base_lrs": [1.0], "last_epoch": 0, "_step_count": 1, "_is_initial": False,
+        "_get_lr_called_within_step": False, "_last_lr": [1.0],
+    }

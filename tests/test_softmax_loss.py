@@ -12,6 +12,7 @@ import ctorch
 import ctorch.nn.functional as F
 import numpy as np
 import pytest
+from ctorch import nn
 
 try:
     import torch as pytorch
@@ -426,3 +427,26 @@ def test_nothing_is_left(expression, nothing_left):
             derivatives(ctorch, expression)
         except (IndexError, ValueError):
             pass
+
+
+LOSSES = ["L1Loss", "MSELoss", "SmoothL1Loss", "HuberLoss", "NLLLoss", "CrossEntropyLoss", "KLDivLoss", "BCELoss",
+          "BCEWithLogitsLoss", "SoftMarginLoss"]
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_tensors_given_to_the_constructor_are_refused_there(name):
+    kind, words = (TypeError, "delta must be a float") if name == "HuberLoss" else (RuntimeError, "Boolean value of Tensor")
+    for shape in ((4, 3), ()):
+        with pytest.raises(kind, match=rf"^{words}.*nn\.{name}\(\)\(input, target\)"):
+            getattr(nn, name)(ctorch.ones(shape), ctorch.ones(shape))
+
+
+@pytest.mark.parametrize("name", [name for name in LOSSES if name != "HuberLoss"])
+@pytest.mark.parametrize(
+    "options, reduction",
+    [({"size_average": True}, "mean"), ({"size_average": False}, "sum"), ({"reduce": False}, "none"), ({"reduce": 0}, "none"),
+     ({"reduce": True}, "mean"), ({"size_average": False, "reduce": False}, "none")],
+)
+def test_old_options_of_the_classes_warn(name, options, reduction):
+    with pytest.warns(UserWarning, match=f"reduce args will be deprecated, please use reduction='{reduction}' instead."):
+        assert getattr(nn, name)(**options).reduction == reduction

@@ -379,6 +379,14 @@ net.register_load_state_dict_pre_hook(lambda *_: None).id >= 0 | True
 list(nn.Sequential(nn.ReLU()).modules(1))[1:].__len__(), raised(lambda: nn.Sequential() + 3)[:9], raised(lambda: 3 + nn.Sequential())[:9] | (1, 'ValueErro', 'TypeError')
 run('z = torch.zeros(0, 3, requires_grad=True); torch.cat([z, x]).sum().backward()')['z'].grad.shape | (0, 3)
 run('z = torch.zeros(0, requires_grad=True); torch.cat([z, x]).sum().backward()')['z'].grad.shape | (0,)
+F.pad(x, [np.int64(1), torch.tensor(0)]) | np.pad(a, [(0, 0), (1, 0)])
+torch.nn.utils.rnn.pad_sequence([v, v[:1]], padding_value=7) | [[0, 0], [1, 7], [2, 7]]
+torch.nn.utils.rnn.pad_sequence((v, v[:1]), True, padding_side='left') | [[0, 1, 2], [0, 0, 0]]
+torch.nn.utils.rnn.pad_sequence([n, x[:1] + 0.5]).dtype, torch.nn.utils.rnn.pad_sequence([n, x[:1]]).is_contiguous() | (torch.int64, True)
+torch.nn.utils.rnn.pad_sequence(x) | a.T
+run('w = [torch.ones(k, 3, requires_grad=True) for k in (1, 2)]; (torch.nn.utils.rnn.pad_sequence(w) * x.view(2, 1, 3)).sum().backward()')['w'][1].grad | a
+torch.nn.utils.rnn.unpad_sequence(x, torch.tensor([1, 2, 0])) | [[0], [1, 4], []]
+torch.nn.utils.rnn.unpad_sequence(x, torch.tensor([3, 2]), batch_first=True) | [a[0], a[1, :2]]
 """
 CASES = [tuple(part.strip() for part in line.split(" | ", 1)) for line in WORTH.strip().split("\n")]
 

@@ -11,7 +11,7 @@
 #include "core/parallel.h"
 #include "ctorch.h"
 
-enum { RELEASE_GIL_ABOVE = 1 << 16, GRAIN = 1 << 14, TILE = 16, PATTERN = 4096 };
+enum { RELEASE_GIL_ABOVE = 1 << 16, GRAIN = 1 << 14, TILE = 16, PATTERN = 4096, SHORT_ROW = 16, LINE_BYTES = 1024, LINES = 64 };
 
 /* ---------------------------------------------------------------- elements */
 void
@@ -73,6 +73,23 @@ cpu_run(const Iter *iter, Loop loop, const Param *params, int64_t grain)
     int result;
     Py_BEGIN_ALLOW_THREADS
     result = iter_parallel(iter, loop, params, grain);
+    Py_END_ALLOW_THREADS
+    if (result < 0 && !PyErr_Occurred())
+        PyErr_CheckSignals();
+    return result;
+}
+
+/* n tasks, without the GIL where they are numel elements' worth. */
+static int
+split(int64_t n, int64_t grain, int64_t numel, ParallelRange body, void *context)
+{
+    if (numel < RELEASE_GIL_ABOVE) {
+        body(context, 0, n);
+        return 0;
+    }
+    int result;
+    Py_BEGIN_ALLOW_THREADS
+    result = parallel_for(n, grain > 1 ? grain : 1, body, context);
     Py_END_ALLOW_THREADS
     if (result < 0 && !PyErr_Occurred())
         PyErr_CheckSignals();
@@ -202,17 +219,54 @@ copy_planes(Plane *p)
 {
     const Iter *it = &p->iter;
     int64_t strips = it->numel / (it->dims[0] * it->dims[1]) * p->strips, grain = GRAIN / 4 / (TILE * it->dims[0]);
-    int result = 0;
-    if (it->numel < RELEASE_GIL_ABOVE)
-        transpose_strips(p, 0, strips);
-    else {
-        Py_BEGIN_ALLOW_THREADS
-        result = parallel_for(strips, grain > 1 ? grain : 1, transpose_strips, p);
-        Py_END_ALLOW_THREADS
+    return split(strips, grain, it->numel, transpose_strips, p);
+}
+
+/* ---------------------------------------------------------------- short rows */
+/* Rows whose steps would take the iterator longer than the rows.  Of a few elements, LINES rows at a time are copied
+ * element by element, as columns: few enough for the nearest cache. */
+typedef struct Lines {
+    const Iter *iter;
+    int64_t itemsize;
+} Lines;
+
+static void
+copy_line_block(const Lines *l, char *to, const char *from, int64_t n)
+{
+    const int64_t *item = l->iter->strides[0], *line = l->iter->strides[1], width = l->iter->dims[0];
+    if (item[0] == l->itemsize && item[1] == l->itemsize && width * l->itemsize >= SHORT_ROW)
+        for (int64_t i = 0; i < n; i++)
+            memcpy(to + i * line[0], from + i * line[1], (size_t)(width * l->itemsize));
+    else
+        for (int64_t j = 0; j < width; j++)
+            cpu_copy_strided(to + j * item[0], line[0], from + j * item[1], line[1], n, l->itemsize);
+}
+
+static void
+copy_lines(void *context, int64_t begin, int64_t end)
+{
+    const Lines *l = context;
+    const Iter *it = l->iter;
+    for (int64_t line = begin, n; line < end; line += n) {
+        int64_t rest = line, offset[2] = {0, 0}, inner = it->dims[1] - line % it->dims[1];
+        for (int d = 1; d < it->ndim; d++) {
+            for (int k = 0; k < 2; k++)
+                offset[k] += rest % it->dims[d] * it->strides[d][k];
+            rest /= it->dims[d];
+        }
+        n = inner < LINES ? inner : LINES;
+        if (n > end - line)
+            n = end - line;
+        copy_line_block(l, it->ptr[0] + offset[0], it->ptr[1] + offset[1], n);
     }
-    if (result < 0 && !PyErr_Occurred())
-        PyErr_CheckSignals();
-    return result;
+}
+
+static bool
+is_lines(const Iter *it, int64_t itemsize)
+{
+    bool dense = it->ndim > 1 && it->strides[0][0] == itemsize && it->strides[0][1] == itemsize;
+    return it->ndim > 1 && it->dims[1] > it->dims[0]
+           && (it->dims[0] < SHORT_ROW || (dense && it->dims[0] * itemsize <= LINE_BYTES));
 }
 
 int
@@ -220,7 +274,12 @@ cpu_cast(Dtype to, Dtype from, const Iter *iter)
 {
     Plane plane;
     Types types = {.to = to, .from = from};
-    if (to == from && plane_of(&plane, iter, dtype_info[to].itemsize))
+    int64_t itemsize = dtype_info[to].itemsize;
+    if (to == from && plane_of(&plane, iter, itemsize))
         return copy_planes(&plane);
+    if (to == from && is_lines(iter, itemsize)) {
+        Lines lines = {iter, itemsize};
+        return split(iter->numel / iter->dims[0], GRAIN / iter->dims[0], iter->numel, copy_lines, &lines);
+    }
     return cpu_run(iter, copy_row, (const Param *)(const void *)&types, GRAIN);
 }
