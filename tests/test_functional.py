@@ -154,6 +154,19 @@ def test_cdist(p):
     check(ctorch.cdist(*tensors([a, b]), p), np.linalg.norm(a[:, None] - b[None], p, axis=-1))
 
 
+def test_euclidean_distances_of_many_come_from_a_product():
+    a, b = np.random.default_rng(1).standard_normal((2, 40, 7)).astype(np.float32), np.ones((1, 3, 7), np.float32)
+    expected = np.linalg.norm(a[:, :, None] - b[:, None], axis=-1)
+    x, y = tensors([a, b])
+    assert np.allclose(ctorch.cdist(x, y).numpy(), expected, atol=1e-5)
+    assert np.allclose(ctorch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist").numpy(), expected, atol=1e-6)
+    x.requires_grad_()
+    distances = ctorch.cdist(x, x)
+    distances.sum().backward()
+    assert distances.diagonal(dim1=1, dim2=2).abs().max() == 0 and x.grad.isfinite().all()
+
+
+
 def test_cross_product_and_its_gradients():
     a, b = array(4, 3), array(4, 3, seed=1)
     check(ctorch.cross(*tensors([a, b])), np.cross(a, b))

@@ -339,6 +339,7 @@ v[1].nonzero().shape, v[0].nonzero().shape, v[1].masked_select(torch.tensor(True
 torch.matmul(v, torch.from_numpy(np.arange(24.0, dtype=np.float32).reshape(2, 3, 4))) | u.astype(np.float32) @ np.arange(24.0, dtype=np.float32).reshape(2, 3, 4)
 torch.inner(v[2], x), torch.inner(x, v[2]) | (2 * a, 2 * a)
 F.dropout(x, 1.0), F.dropout(x.clone(), 1.0, inplace=True), F.dropout(x, 1.0, training=False) | (0 * a, 0 * a, a)
+F.dropout(x, 0.0).data_ptr() == x.data_ptr(), n // (n > -1) | (True, b)
 torch.multinomial(meta, 2).shape, torch.multinomial(meta[0], 2).shape | ((2, 2), (2,))
 torch.tensor([3, 1, 3], dtype=torch.int16).unique(return_counts=True) | [[1, 3], [1, 2]]
 torch.tensor([[3, 1], [1, 1], [3, 1]], dtype=torch.int16).unique(dim=0, return_inverse=True) | [[[1, 1], [3, 1]], [1, 0, 1]]
@@ -348,7 +349,7 @@ torch.as_tensor(bytearray(b'abcd')), torch.asarray(bytearray(b'\x00\x00\x80?')),
 repr(torch.device('meta')), repr(torch.device('cpu', 0)), str(torch.device('cuda', 3)) | ("device(type='meta')", "device(type='cpu', index=0)", 'cuda:3')
 torch.prod(torch.ones(0, 3)), torch.prod(torch.ones(0, 3), 0) | (1.0, [1.0, 1.0, 1.0])
 torch.pow(torch.tensor([1, -1, -1, 2, 2]), torch.tensor([-1, -3, -2, -2, 3])) | [1, -1, 1, 0, 8]
-torch.ones(2, 3).t().masked_fill(torch.zeros(3, 2).bool(), 0).is_contiguous(), torch.swapaxes(x, axis0=0, axis1=1).shape == x.t().shape | (True, True)
+torch.ones(2, 3).t().masked_fill(torch.zeros(3, 2).bool(), 0).is_contiguous(), torch.swapaxes(x, axis0=0, axis1=1).shape == x.t().shape, torch.equal(n, n), torch.equal(torch.tensor(float("nan")), torch.tensor(float("nan"))) | (True, True, True, False)
 torch.add(1, n, alpha=2), torch.sub(1, n), torch.mul(2.0, n), torch.div(1, n + 1), torch.pow(2, n), torch.pow(n, exponent=2) | (1 + 2 * b, 1 - b, 2.0 * b, (1 / (b + np.float32(1))).astype(np.float32), 2 ** b, b ** 2)
 1 ** n, 2.0 ** n, n ** 2.0, n ** 0, n ** 1 | (b ** 0, 2.0 ** b, b ** 2.0, b ** 0, b)
 (x.half() + x.bfloat16()).dtype, torch.promote_types(torch.bfloat16, torch.half) | (torch.float32, torch.float32)

@@ -76,5 +76,8 @@ op_equal(Tensor *a, Tensor *b)
         return NULL;
     if (a->ndim != b->ndim || memcmp(a->dims, b->dims, a->ndim * sizeof a->dims[0]) != 0)
         Py_RETURN_FALSE;
+    bool itself = a->data == b->data && a->dtype == b->dtype && memcmp(a->strides, b->strides, a->ndim * sizeof a->dims[0]) == 0;
+    if (itself && !dtype_is_float((Dtype)a->dtype))     /* a NaN is not equal to itself */
+        Py_RETURN_TRUE;
     return truth(op_eq(op_detach(a), op_detach(b)));
 }
