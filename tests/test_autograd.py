@@ -654,3 +654,31 @@ def test_grad_has_the_layout_of_its_leaf():
     leaf = torch.randn(2, 3, requires_grad=True)
     (data @ leaf.t()).square().sum().backward(create_graph=True)
     assert leaf.grad.stride() == (3, 1) and leaf.grad.requires_grad
+
+
+@pytest.mark.parametrize("make, part", [
+    ("torch.from_numpy(np.ones((200, 50)))[:, :3]", "[:, 0]"), ("torch.from_numpy(np.ones((200, 50))[:, :3])", "[:, 0]"),
+    ("torch.from_numpy(np.ones(1000)[::5])", "[10:]"), ("torch.from_numpy(np.ones((20, 30)).T)", "[1]"),
+], ids=str)
+def test_in_place_on_a_part_of_a_tensor_with_gaps(make, part):
+    """The gradient of the whole has its strides, and memory for all that these reach."""
+    scope = {"torch": torch, "np": np}
+    x = eval(make, scope).detach()
+    w = torch.ones(eval("x" + part, {"x": x}).shape, dtype=torch.float64, requires_grad=True)
+    eval("x" + part, {"x": x}).mul_(w * 3)
+    (x * x).sum().backward()
+    assert (w.grad == 18).all()
+
+
+def test_what_was_saved_may_have_another_shape_by_now():
+    for change in ("o.data = torch.zeros(5)", "o.data = torch.zeros(2, 10)"):
+        w, o = torch.ones(3, 10, requires_grad=True), torch.ones(3, 10)
+        z = w * o + w.t().t() * o
+        exec(change, {"torch": torch, "o": o})
+        with pytest.raises(RuntimeError, match="The size of tensor a .* must match the size of tensor b"):
+            z.expand(4, 3, 10).sum().backward()
+    w, o = torch.ones(4, requires_grad=True), torch.ones(4)
+    z = w * o
+    o.resize_(2)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        z.sum().backward()

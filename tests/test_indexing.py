@@ -498,3 +498,22 @@ def test_scatter_reduce_in_every_dtype(dtype, reduce, include_self):
         met[at[i, j], j] = True
     got = torch.tensor(start).to(kind).scatter_reduce(0, torch.tensor(at), torch.tensor(source).to(kind), reduce, include_self=include_self)
     np.testing.assert_array_equal(got.double().numpy(), expected.astype(np.float64))
+
+
+@pytest.mark.parametrize("write", [
+    "x.scatter_add_(0, x, torch.tensor([10 ** 12, 0]))", "x.scatter_(0, x, 10 ** 13)", "x.scatter_(0, x, torch.tensor([10 ** 12, 5]))",
+    "x.index_add_(0, x, torch.tensor([10 ** 12, 5]))", "x.index_copy_(0, x, torch.tensor([10 ** 12, 5]))", "x.index_fill_(0, x, 10 ** 12)",
+    "x.put_(x, torch.tensor([10 ** 12, 5]))", "x.scatter_reduce_(0, x, torch.tensor([10 ** 12, 5]), 'amax')",
+])
+def test_an_index_that_is_written_is_read_first(write):
+    """PyTorch refuses these; reading while writing would leave the tensor's memory."""
+    x, y = torch.tensor([1, 0]), torch.tensor([1, 0])
+    eval(write, {"torch": torch, "x": x})
+    eval(write.replace("0, x", "0, i").replace("(x", "(i"), {"torch": torch, "x": y, "i": torch.tensor([1, 0])})
+    assert x.tolist() == y.tolist()
+
+
+def test_a_mask_that_is_written_is_read_first():
+    x = torch.tensor([True] + [False] * 1000)
+    x[1:].masked_scatter_(x[:-1], torch.tensor([True]))
+    assert x.tolist() == [True, True] + [False] * 999

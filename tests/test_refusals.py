@@ -124,6 +124,10 @@ torch.zeros((1,) * 65) | RuntimeError | too many dimensions: 65, at most 64 are 
 x.repeat((1,) * 65) | RuntimeError | repeat: a tensor has at most 64 dimensions, not 65
 x.repeat(2 ** 62, 2 ** 62) | RuntimeError | overflow
 torch.ones((0,) * 40).repeat((2,) * 40) | RuntimeError | repeat: too many repeated dimensions (40)
+torch.zeros(1).resize_(2 ** 61) | RuntimeError | Storage size calculation overflowed
+torch.zeros(1).resize_([1] * 100) | RuntimeError | resize_: a tensor has at most 64 dimensions, not 100
+torch.inner(torch.ones([1] * 40 + [2]), torch.ones([1] * 40 + [2])) | RuntimeError | too many dimensions: 80, at most 64
+torch.div_(-1, 2) | TypeError | div_(): argument 'input' (position 1) must be Tensor
 torch.stack([x, 1.0]) | TypeError | expected Tensor as element 1 in argument 0, but got float
 torch.zeros([2, 2.5]) | TypeError | zeros(): argument 'size' (position 1) must be tuple of ints, but found element of type float at pos 1
 x.reshape((2, None)) | TypeError | reshape(): argument 'shape' (position 1) must be tuple of ints, but found element of type NoneType at pos 1

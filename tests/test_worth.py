@@ -339,6 +339,7 @@ v[1].nonzero().shape, v[0].nonzero().shape, v[1].masked_select(torch.tensor(True
 torch.matmul(v, torch.from_numpy(np.arange(24.0, dtype=np.float32).reshape(2, 3, 4))) | u.astype(np.float32) @ np.arange(24.0, dtype=np.float32).reshape(2, 3, 4)
 torch.inner(v[2], x), torch.inner(x, v[2]) | (2 * a, 2 * a)
 F.dropout(x, 1.0), F.dropout(x.clone(), 1.0, inplace=True), F.dropout(x, 1.0, training=False) | (0 * a, 0 * a, a)
+torch.roll(v, 3).data_ptr() != v.data_ptr(), torch.add(1, 2), torch.add(1, 2, out=torch.ones(2)) | (True, 3, 3.0)
 F.dropout(x, 0.0).data_ptr() == x.data_ptr(), n // (n > -1) | (True, b)
 torch.multinomial(meta, 2).shape, torch.multinomial(meta[0], 2).shape | ((2, 2), (2,))
 torch.tensor([3, 1, 3], dtype=torch.int16).unique(return_counts=True) | [[1, 3], [1, 2]]

@@ -164,16 +164,20 @@ in_layout(Tensor *g, const Geometry *base)
 {
     if (g == NULL)
         return NULL;
-    Tensor *buffer = scope_keep(tensor_empty(base->ndim, base->dims, (Dtype)g->dtype, g->device));
-    if (buffer == NULL)
-        return NULL;
-    int64_t dense[NDIM_MAX];
+    int64_t dense[NDIM_MAX], extent = 1, numel = 1;
     shape_contiguous_strides(base->ndim, base->dims, dense);
     bool plain = true;
-    for (int i = 0; i < base->ndim; i++)
+    for (int i = 0; i < base->ndim; i++) {
         plain &= dense[i] == base->strides[i] || base->dims[i] == 1;
-    if (!plain && tensor_set_dims(buffer, base->ndim, base->dims, base->strides) < 0)
+        extent += (base->dims[i] - 1) * base->strides[i];
+        numel *= base->dims[i];
+    }
+    if (plain || numel == 0)
+        return op_copy_(scope_keep(tensor_empty(base->ndim, base->dims, (Dtype)g->dtype, g->device)), g);
+    Tensor *memory = scope_keep(tensor_empty(1, &extent, (Dtype)g->dtype, g->device));
+    if (memory == NULL || (extent != numel && op_zero_(memory) == NULL))       /* between the elements of a part of an array */
         return NULL;
+    Tensor *buffer = scope_keep(tensor_strided(memory->storage, memory->data, base->ndim, base->dims, base->strides, (Dtype)g->dtype));
     return op_copy_(buffer, g);
 }
 

@@ -120,6 +120,21 @@ run_fast(const Gradient *d, Tensor *out)
 }
 
 /* ---------------------------------------------------------------- any shapes, dtypes and devices */
+/* What was saved may have got another shape since, by .data or resize_, which no version tells. */
+static int
+check_broadcasts(const Tensor *saved, const Tensor *g)
+{
+    bool fits = saved->ndim <= g->ndim;
+    for (int i = 1; fits && i <= saved->ndim; i++)
+        fits = saved->dims[saved->ndim - i] == 1 || saved->dims[saved->ndim - i] == g->dims[g->ndim - i];
+    if (fits)
+        return 0;
+    error(PyExc_RuntimeError, "The size of tensor a %s must match the size of tensor b %s: a tensor that the gradient is "
+                              "computed from got another shape after the forward pass, by .data or resize_",
+          shape_text(saved->ndim, saved->dims), shape_text(g->ndim, g->dims));
+    return -1;
+}
+
 static int
 run_general(const Gradient *d, Tensor *out)
 {
@@ -137,6 +152,8 @@ run_general(const Gradient *d, Tensor *out)
     for (int k = 0; k < LETTERS; k++) {
         int i = letter_operand[k];
         if (d->letters[k] != NULL) {
+            if (check_broadcasts(d->letters[k], g) < 0)
+                return -1;
             operands[i] = iter_operand(d->letters[k]);
             iter.dtype[i] = d->letters[k]->dtype;
         } else if (d->is_number[k]) {

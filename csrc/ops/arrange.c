@@ -246,6 +246,7 @@ roll_all(Tensor *t, int n, const int64_t *shifts, const int64_t *dims, int64_t s
 {
     if (n == 1 && dims == NULL) {
         Tensor *flat = roll_one(op_flatten(t, 0, -1), sign * shifts[0], 0);
+        flat = flat != NULL && flat->storage == t->storage ? op_clone(flat) : flat;
         return op_reshape(flat, t->ndim, t->dims);
     }
     Tensor *out = t;
@@ -458,7 +459,7 @@ op_diag_embed(Tensor *t, int64_t offset, int64_t dim1, int64_t dim2)
         return NULL;
     if (a == b)
         return error(PyExc_RuntimeError, "diagonal dimensions cannot be identical %lld, %lld", (long long)dim1, (long long)dim2);
-    int64_t dims[NDIM_MAX], size = t->dims[t->ndim - 1] + (offset < 0 ? -offset : offset);
+    int64_t dims[NDIM_MAX + 1], size = t->dims[t->ndim - 1] + (offset < 0 ? -offset : offset);
     for (int i = 0, k = 0; i < ndim; i++)
         dims[i] = i == a || i == b ? size : t->dims[k++];
     Tensor *out = scope_keep(tensor_empty(ndim, dims, (Dtype)t->dtype, t->device));

@@ -99,7 +99,8 @@ writes_directly(const Row *row, const Operand *in, PyObject *given)
 {
     Tensor *out = (Tensor *)given;
     if (given == NULL || !tensor_exact(given) || !out->contiguous || !dtype_is_float((Dtype)out->dtype)
-        || tensor_needs_grad(out) || row->bool_operand >= 0 || row->kind == KIND_COMPARE || row->kind == KIND_PREDICATE)
+        || tensor_needs_grad(out) || row->bool_operand >= 0 || row->kind == KIND_COMPARE || row->kind == KIND_PREDICATE
+        || (in[0].tensor == NULL && (row->arity == 1 || in[1].tensor == NULL)))
         return false;
     for (int k = 0; k < row->arity; k++) {
         const Tensor *t = in[k].tensor;
@@ -399,7 +400,10 @@ op_python(Op op, PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObje
     Value values[ARGS_MAX];
     size_t mark = scope_begin();
     row = select_row(first, self, args, nargs, kwnames, values);
-    if (row != NULL && out != NULL && check_out_dtype(row, values, out) < 0) {
+    bool refused = row != NULL && inplace && values[0].is_scalar;
+    if (refused)
+        PyErr_Format(PyExc_TypeError, "%s_(): argument 'input' (position 1) must be Tensor, not a number", row->python);
+    if (refused || (row != NULL && out != NULL && check_out_dtype(row, values, out) < 0)) {
         signature_release(&row->signature, values);
         row = NULL;
     }

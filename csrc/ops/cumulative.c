@@ -106,7 +106,7 @@ static Tensor *
 cumprod_gradient_with_zeros(Tensor *x, Tensor *g, int64_t d)
 {
     int ndim = x->ndim;
-    int64_t n = x->dims[d], dims[NDIM_MAX];
+    int64_t n = x->dims[d], dims[NDIM_MAX + 1];
     Tensor *lines = op_transpose(x, d, -1), *g_lines = op_transpose(g, d, -1); /* (..., n) */
     if (lines == NULL || g_lines == NULL)
         return NULL;

@@ -222,6 +222,7 @@ static int
 broadcast_operands(Frame *f)
 {
     f->ndim = 0;
+    f->device = CPU;
     bool first = true;
     for (int k = 0; k < f->n; k++) {
         Tensor *t = f->in[k].tensor;

@@ -195,13 +195,15 @@ static Tensor *scatter(Op op, const char *name, PickMode mode, Tensor *t, int64_
 {
     bool number = op == OP_scatter_value;
     index = index_as_int64(index, name);
+    if (inplace)
+        index = index_apart(t, index);
     int d = t == NULL || index == NULL || src == NULL
                 ? -1
                 : check_scatter(name, t, dim, index, number ? NULL : src, inplace);
     Tensor *out = d < 0 ? NULL : index_target(t, name, inplace);
     if (out == NULL)
         return NULL;
-    if (inplace && src->storage == t->storage && (src = op_clone(src)) == NULL)
+    if (inplace && (src = index_apart(t, src)) == NULL)
         return NULL;
     if (run(name, mode, out, d, index, src, !inplace) < 0)
         return NULL;

@@ -351,11 +351,10 @@ needs_recording(Tensor *t, Tensor *values)
     return grad_mode && (tensor_needs_grad(t) || tensor_needs_grad(values));
 }
 
-/* What is written must not change what is still to be read. */
-static Tensor *
-apart_from(Tensor *t, Tensor *other)
+Tensor *
+index_apart(Tensor *t, Tensor *other)
 {
-    return other != NULL && other->storage == t->storage ? op_clone(other) : other;
+    return t != NULL && other != NULL && other->storage == t->storage ? op_clone(other) : other;
 }
 
 Tensor *
@@ -381,9 +380,9 @@ op_index_put(Tensor *t, int n, Tensor *const *indices, Tensor *values, bool accu
         return NULL;
     Tensor *fitting = fit_values(&a, values), *out = index_target(t, "index_put_", inplace);
     if (inplace)
-        fitting = apart_from(t, fitting);
+        fitting = index_apart(t, fitting);
     for (int k = 0; inplace && k < a.n; k++)
-        a.index[k] = apart_from(t, a.index[k]);
+        a.index[k] = index_apart(t, a.index[k]);
     if (PyErr_Occurred() || run(&a, accumulate ? PICK_ADD : PICK_SET, out, fitting) < 0)
         return NULL;
     Node *node = index_record(OP_index_put, out, inplace, 2, (Tensor *[]){t, fitting});

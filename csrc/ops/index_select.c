@@ -151,16 +151,12 @@ check_source(const char *op, PyObject *type, Tensor *t, const Rows *r, Tensor *s
     return 0;
 }
 
-static Tensor *
-apart_from(Tensor *t, Tensor *source)
-{
-    return source->storage == t->storage ? op_clone(source) : source;
-}
-
 Tensor *
 op_index_add(Tensor *t, int64_t dim, Tensor *index, Tensor *source, double alpha, bool inplace)
 {
     Rows r;
+    if (inplace)
+        index = index_apart(t, index);
     if (source == NULL || rows_of(&r, "index_add_", t, dim, index) < 0)
         return NULL;
     if (t->dtype != source->dtype)
@@ -177,7 +173,7 @@ op_index_add(Tensor *t, int64_t dim, Tensor *index, Tensor *source, double alpha
     Tensor *out = index_target(t, "index_add_", inplace), *values = op_detach(source);
     if (values != NULL && alpha != 1)
         values = op_scalar(OP_mul, values, alpha);
-    if (out == NULL || values == NULL || (values = apart_from(out, values)) == NULL
+    if (out == NULL || values == NULL || (values = index_apart(out, values)) == NULL
         || run("index_add", PICK_ADD, out, &r, values) < 0)
         return NULL;
     Node *n = save(index_record(OP_index_add, out, inplace, 2, (Tensor *[]){t, source}), &r);
@@ -200,6 +196,8 @@ Tensor *
 op_index_copy(Tensor *t, int64_t dim, Tensor *index, Tensor *source, bool inplace)
 {
     Rows r;
+    if (inplace)
+        index = index_apart(t, index);
     if (source == NULL || rows_of(&r, "index_copy_", t, dim, index) < 0)
         return NULL;
     if (t->dtype != source->dtype)
@@ -213,7 +211,7 @@ op_index_copy(Tensor *t, int64_t dim, Tensor *index, Tensor *source, bool inplac
         return error(PyExc_IndexError,
                      "index_copy_(): index %lld is out of bounds for dimension %d with size %lld",
                      (long long)offender(&r), r.dim, (long long)r.size);
-    Tensor *out = index_target(t, "index_copy_", inplace), *values = out ? apart_from(out, source) : NULL;
+    Tensor *out = index_target(t, "index_copy_", inplace), *values = out ? index_apart(out, source) : NULL;
     if (values == NULL || run("index_copy", PICK_SET, out, &r, values) < 0)
         return NULL;
     save(index_record(OP_index_copy, out, inplace, 2, (Tensor *[]){t, source}), &r);
@@ -234,6 +232,8 @@ Tensor *
 op_index_fill(Tensor *t, int64_t dim, Tensor *index, const Value *value, bool inplace)
 {
     Rows r;
+    if (inplace)
+        index = index_apart(t, index);
     if (t == NULL || index == NULL)
         return NULL;
     if (index->dtype != DTYPE_INT64)
@@ -353,6 +353,8 @@ BACKWARD(take)
 Tensor *
 op_put(Tensor *t, Tensor *index, Tensor *source, bool accumulate, bool inplace)
 {
+    if (inplace)
+        index = index_apart(t, index);
     if (source == NULL || flat_index("put_", t, index) == NULL || check_same_device("put_", 2, (Tensor *[]){t, source}) < 0)
         return NULL;
     if (t->dtype != source->dtype)
@@ -367,7 +369,7 @@ op_put(Tensor *t, Tensor *index, Tensor *source, bool accumulate, bool inplace)
                      (long long)source->numel, (long long)index->numel);
     Tensor *out = index_target(t, "put_", inplace), *values = op_contiguous(op_detach(source));
     Tensor *flat = out && values ? op_contiguous(op_detach(out)) : NULL;
-    if (flat == NULL || (inplace && (values = apart_from(t, values)) == NULL)
+    if (flat == NULL || (inplace && (values = index_apart(t, values)) == NULL)
         || run_flat("put", accumulate ? PICK_ADD : PICK_SET, flat, index, values) < 0)
         return NULL;
     if (flat->data != out->data && copy_data(out, flat) < 0)

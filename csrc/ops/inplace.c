@@ -61,11 +61,15 @@ op_resize_(Tensor *self, int ndim, const int64_t *dims)
         return self;
     if (tensor_needs_grad(self))
         return error(PyExc_RuntimeError, "cannot resize variables that require grad");
-    int64_t numel = shape_numel(ndim, dims), strides[NDIM_MAX];
+    if (ndim > NDIM_MAX)
+        return error(PyExc_RuntimeError, "resize_: a tensor has at most %d dimensions, not %d", NDIM_MAX, ndim);
+    int64_t numel = shape_numel(ndim, dims), used = self->data - self->storage->data, strides[NDIM_MAX], end;
     if (numel < 0)
         return NULL;
-    int64_t nbytes = numel * tensor_itemsize(self), used = self->data - self->storage->data;
-    if (used + nbytes > self->storage->nbytes) {
+    if (__builtin_mul_overflow(numel, tensor_itemsize(self), &end) || __builtin_add_overflow(end, used, &end))
+        return error(PyExc_RuntimeError, "Storage size calculation overflowed with sizes=%s", shape_text(ndim, dims));
+    tensor_bump(self);
+    if (end > self->storage->nbytes) {
         if (self->storage->owner != NULL || self->storage->refs > 1)
             return error(PyExc_RuntimeError, "Trying to resize storage that is not resizable: it is shared with %s",
                          self->storage->owner ? "a NumPy array or buffer" : "another tensor");

@@ -170,6 +170,8 @@ op_masked_scatter(Tensor *t, Tensor *mask, Tensor *source, bool inplace)
     if (check_mask("masked_scatter", t, mask, &ndim, dims) < 0
         || check_same_device("masked_scatter", 2, (Tensor *[]){t, source}) < 0)
         return NULL;
+    if (inplace && ((mask = index_apart(t, mask)) == NULL || (source = index_apart(t, source)) == NULL))
+        return NULL;
     bool grows = ndim != t->ndim || memcmp(dims, t->dims, (size_t)ndim * sizeof dims[0]) != 0;
     if (inplace && grows)
         return error(PyExc_RuntimeError, "expand: the mask %s must broadcast to the tensor's shape %s",

@@ -297,7 +297,7 @@ op_inner(Tensor *a, Tensor *b)
     if (a->dims[a->ndim - 1] != b->dims[b->ndim - 1])
         return error(PyExc_RuntimeError, "inner() the last dimension must match on both input tensors but got shapes %s and "
                                          "%s", shape_text(a->ndim, a->dims), shape_text(b->ndim, b->dims));
-    int64_t dims[NDIM_MAX], k = a->dims[a->ndim - 1];
+    int64_t dims[2 * NDIM_MAX], k = a->dims[a->ndim - 1];
     int ndim = 0;
     for (int i = 0; i < a->ndim - 1; i++)
         dims[ndim++] = a->dims[i];

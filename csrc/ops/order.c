@@ -365,7 +365,7 @@ op_quantile(Tensor *t, Tensor *q, const int64_t *dim, bool keepdim, const char *
     Tensor *out = op_transpose(at_ranks(rows, ranks, interpolation), d, -1); /* k where d was */
     if (out == NULL)
         return NULL;
-    int64_t shape[NDIM_MAX];
+    int64_t shape[NDIM_MAX + 1];
     int n = 0;
     out = op_unsqueeze(out, 0);                     /* (1, ..., k, ...) */
     out = out ? op_transpose(out, 0, d + 1) : NULL; /* (k, ..., 1, ...) */

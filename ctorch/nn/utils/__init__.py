@@ -1,4 +1,5 @@
-"""What is done to a model's parameters and gradients as a whole: clipping, and one vector of all of them; `rnn` pads sequences."""
+"""What is done to a model's parameters and gradients as a whole: clipping, and one vector of all of them.  `rnn` pads
+sequences."""
 
 
 from ... import Tensor, cat, clamp, isfinite, no_grad, stack, tensor
