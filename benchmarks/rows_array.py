@@ -111,6 +111,8 @@ OPERANDS = [
     ("float64 sin", "d.sin()", 16), ("float64 erf", "torch.erf(d)", 16), ("float64 sqrt", "e.sqrt()", 16),
     ("float64 gelu", "torch.nn.functional.gelu(d)", 16),
     ("float64 add", "d + d", 16),
+    ("remainder of floats", "x % 3", 8), ("floor division of floats", "x // p", 12), ("fmod", "torch.fmod(x, p)", 12),
+    ("not", "~m", 2), ("and", "m & m", 3), ("float32 to uint8", "p.to(torch.uint8)", 5), ("bfloat16 add", "f + f", 4),
     ("int64 add", "i + i", 16), ("float16 add", "h + h", 4), ("bfloat16 exp", "f.exp()", 4),
 ]
 
@@ -154,6 +156,7 @@ def reduction_rows():
                       bytes=4 * r * c * (r * c > CACHED))
     for text, dtype, size in (("t.sum()", "float64", 8), ("t.sum(1)", "float64", 8), ("t.sum()", "int64", 8),
                               ("t.sum(0)", "int64", 8), ("t.sum()", "bfloat16", 2),
+                              ("t.sum(1)", "bfloat16", 2), ("t.sum(0)", "float16", 2), ("t.sum()", "bool", 1),
                               ("(t > 9).any()", "float32", 4),
                               ("(t > 0).sum()", "float32", 4)):
         yield Row(f"{text}, 1024x1024, {dtype}", "reduction", partial(shaped, text, (1024, 1024), dtype),
