@@ -103,7 +103,7 @@ saves_many(w) | RuntimeError | 70000 tensors are too many for one Function
 torch.autograd.Function.setup_context(None, (), None) | NotImplementedError | setup_context is not implemented
 hooked(lambda g: 3) | TypeError | hook
 hooked(lambda g: 3, 'register_prehook') | TypeError | expected tuple, but hook returned 'int'
-hooked(lambda p: 3, 'register_post_accumulate_grad_hook') | TypeError | expected None, but the post accumulate grad hook returned 'int'
+hooked(lambda p: 3, 'register_post_accumulate_grad_hook') | TypeError | expected Variable, but hook returned 'int'
 torch.no_grad()(abs, f=3) | TypeError | takes the function to decorate, no keywords
 (w * 2).grad_fn.variable | AttributeError | object has no attribute 'variable'
 (w * 2).grad_fn._saved_nonsense | AttributeError | has no attribute '_saved_nonsense'
@@ -284,7 +284,7 @@ torch.no_grad()() | TypeError | takes exactly 1 argument (0 given)
 torch.no_grad(1, 2) | TypeError | takes at most 1 argument (2 given)
 torch.inference_mode(1, 2) | TypeError | takes at most 1 argument (2 given)
 torch.set_grad_enabled() | TypeError | missing required argument 'mode'
-C._set_grad_enabled(np.ones(2)) | ValueError | truth value of an array
+C._set_grad_enabled(np.ones(2)) | TypeError | argument 'enabled' (position 1) must be bool, not numpy.ndarray
 C._fail_after() | TypeError | takes at least 1 argument (0 given)
 net._apply() | TypeError | missing required argument 'fn'
 net.cuda(1, 2) | TypeError | takes at most 1 argument (2 given)
@@ -383,6 +383,9 @@ nn.utils.rnn.pad_sequence([s]) | RuntimeError | has no dimension
 nn.utils.rnn.pad_sequence([x, c]) | RuntimeError | must match the size of tensor b
 nn.utils.rnn.pad_sequence([v], padding_side='x') | RuntimeError | Expected padding_side to be one of left or right, but got x.
 nn.utils.rnn.unpad_sequence(x, i[:2]) | ValueError | zip() argument 2 is shorter than argument 1
+hooked(lambda p: p, 'register_post_accumulate_grad_hook') | RuntimeError | Tensor post accumulate grad hooks should return None.
+setattr(w, 'data', i) | RuntimeError | data set to a tensor that requires gradients must be floating point or complex dtype
+torch.set_grad_enabled(1) | TypeError | set_grad_enabled(): argument 'enabled' (position 1) must be bool, not int
 """
 CALLS = [tuple(part.strip() for part in line.rsplit(" | ", 2)) for line in REFUSED.strip().split("\n")]
 

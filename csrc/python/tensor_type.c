@@ -312,6 +312,11 @@ set_data(Tensor *t, PyObject *value, void *closure)
         error(PyExc_TypeError, "Variable data has to be a tensor, but got %s", value ? Py_TYPE(value)->tp_name : "nothing");
         return -1;
     }
+    if (t->requires_grad && !dtype_is_float((Dtype)((Tensor *)value)->dtype)) {
+        error(PyExc_RuntimeError, "data set to a tensor that requires gradients must be floating point or complex dtype, not %s",
+              dtype_info[((Tensor *)value)->dtype].name);
+        return -1;
+    }
     return tensor_set_geometry_from(t, (Tensor *)value);
 }
 
