@@ -153,7 +153,7 @@ torch.bincount(i, weights=v[:2]) | RuntimeError | weights should be 1-d and have
 torch.bincount(torch.tensor([2 ** 63 - 1])) | RuntimeError | maximum value of input overflowed
 torch.sum(x, 0, out=3) | TypeError | argument 'out' must be Tensor, not int
 torch.sum(w, 0, out=v) | RuntimeError | don't support automatic differentiation
-torch.sum(x, 0, out=torch.zeros(3, dtype=torch.int64)) | RuntimeError | result type Float can't be cast to the desired output type Long
+torch.exp(x, out=torch.zeros(2, 3, dtype=torch.int64)) | RuntimeError | result type Float can't be cast to the desired output type Long
 torch.max(x, 0, out=v) | TypeError | argument 'out' must be a tuple of 2 Tensors
 torch.max(x, 0, out=(v,)) | TypeError | argument 'out' must be a tuple of 2 Tensors
 meta.equal(meta) | NotImplementedError | meta device has no data to compare
@@ -386,6 +386,36 @@ nn.utils.rnn.unpad_sequence(x, i[:2]) | ValueError | zip() argument 2 is shorter
 hooked(lambda p: p, 'register_post_accumulate_grad_hook') | RuntimeError | Tensor post accumulate grad hooks should return None.
 setattr(w, 'data', i) | RuntimeError | data set to a tensor that requires gradients must be floating point or complex dtype
 torch.set_grad_enabled(1) | TypeError | set_grad_enabled(): argument 'enabled' (position 1) must be bool, not int
+x.permute(0, 2 ** 63) | TypeError | permute(): argument 'dims' failed to unpack the object at pos 2 with error "Overflow when unpacking long long
+x.view([2 ** 63]) | TypeError | failed to unpack the object at pos 1
+x.flip(-2 ** 63 - 1) | TypeError | flip(): argument 'dims' failed to unpack the object at pos 1
+x.sum([0, 2 ** 63]) | TypeError | failed to unpack the object at pos 2
+x.sum(2 ** 63) | ValueError | Overflow when unpacking long long
+torch.lerp(y, y.double(), torch.tensor(1)) | RuntimeError | expected dtype float32 for `end`
+torch.lerp(v, v, torch.tensor([1])) | RuntimeError | expected dtype float32 for `weight`
+torch.lerp(i, i, torch.tensor(1)) | NotImplementedError | not implemented for 'Long'
+x.any(dim=[]).chunk(0) | RuntimeError | chunk expects `chunks` to be greater than 0
+x[:0].chunk(2 ** 40) | RuntimeError | can't allocate memory
+torch.mean(n, 0, out=torch.zeros(3)) | RuntimeError | mean(): could not infer output dtype
+torch.rand(2, out=n[0].clone()) | NotImplementedError | not implemented for 'Long'
+torch.max(x, 0, out=[y.clone()]) | TypeError | must be a tuple of 2 Tensors
+torch.cdist(x, x, p=-1) | RuntimeError | cdist only supports non-negative p values
+torch.cdist(x, x, p=float('nan')) | RuntimeError | cdist only supports non-negative p values
+torch.cov(y, aweights=i) | RuntimeError | cov(): expected aweights to have floating point dtype
+torch.cov(y, fweights=v) | RuntimeError | cov(): expected fweights to have integral dtype
+torch.cov(y, fweights=v > 0) | RuntimeError | cov(): expected fweights to have integral dtype
+torch.cov(y, fweights=-i) | RuntimeError | cov(): fweights cannot be negative
+torch.cov(y, aweights=y) | RuntimeError | cov(): expected aweights to have one or fewer dimensions
+torch.cov(y, aweights=v[:2]) | RuntimeError | cov(): expected aweights to have the same numel as there are observations in the input but got 2 != 3
+torch.cov(k) | RuntimeError | cov(): bool dtype is not supported for input
+torch.hsplit(x, 0) | RuntimeError | torch.hsplit attempted to split along dimension 1, but the size of the dimension 3 is not divisible by the split_size 0!
+x.vsplit(0) | RuntimeError | is not divisible by the split_size 0!
+torch.combinations(v, -1) | RuntimeError | Expect a non-negative number, but got -1
+torch.tensordot(x, x, 5) | RuntimeError | tensordot expects dims < ndim_a or ndim_b, but got dims=5
+torch.tensordot(x, x, 2 ** 62) | RuntimeError | tensordot expects dims < ndim_a or ndim_b
+torch.tensordot(x, x, None) | RuntimeError | tensordot expects dims to be int or tuple[list[int], list[int]]
+torch.tensordot(x, x, ([0, 1], [0])) | RuntimeError | both dimension lists should have same length
+torch.tensordot(x, x, ([0, 0], [0, 0])) | RuntimeError | dim 0 appears multiple times in the list of dims
 """
 CALLS = [tuple(part.strip() for part in line.rsplit(" | ", 2)) for line in REFUSED.strip().split("\n")]
 
