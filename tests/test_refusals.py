@@ -416,6 +416,19 @@ torch.tensordot(x, x, 2 ** 62) | RuntimeError | tensordot expects dims < ndim_a 
 torch.tensordot(x, x, None) | RuntimeError | tensordot expects dims to be int or tuple[list[int], list[int]]
 torch.tensordot(x, x, ([0, 1], [0])) | RuntimeError | both dimension lists should have same length
 torch.tensordot(x, x, ([0, 0], [0, 0])) | RuntimeError | dim 0 appears multiple times in the list of dims
+x.clone(memory_format=1) | TypeError | clone(): argument 'memory_format' must be torch.memory_format, not int
+x.to(torch.float64, memory_format='x') | TypeError | argument 'memory_format' must be torch.memory_format, not str
+x.double(memory_format=1) | TypeError | double(): argument 'memory_format' must be torch.memory_format, not int
+x.cpu(memory_format=1) | TypeError | cpu(): argument 'memory_format' must be torch.memory_format, not int
+x.contiguous(memory_format=None) | TypeError | contiguous(): argument 'memory_format' must be torch.memory_format, not NoneType
+x.is_contiguous(memory_format=1) | TypeError | is_contiguous(): argument 'memory_format' must be torch.memory_format, not int
+torch.zeros_like(x, memory_format=1) | TypeError | zeros_like(): argument 'memory_format' must be torch.memory_format, not int
+net.to(memory_format=1) | TypeError | to(): argument 'memory_format' must be torch.memory_format, not int
+x.contiguous(memory_format=torch.preserve_format) | RuntimeError | preserve memory format is unsupported by the contiguous operator
+torch.empty(2, memory_format=torch.preserve_format) | RuntimeError | unsupported memory format Preserve
+x.clone(memory_format=torch.channels_last) | RuntimeError | required rank 4 tensor to use channels_last format
+x.to(memory_format=torch.channels_last_3d) | RuntimeError | required rank 5 tensor to use channels_last_3d format
+torch.empty(2, 3, memory_format=torch.channels_last) | RuntimeError | required rank 4 tensor to use channels_last format
 """
 CALLS = [tuple(part.strip() for part in line.rsplit(" | ", 2)) for line in REFUSED.strip().split("\n")]
 

@@ -403,6 +403,15 @@ torch.mean(torch.tensor([1.0, 2.0, 2.0]), 0, out=torch.zeros((), dtype=torch.flo
 torch.max(x, 0, out=[torch.zeros(0), torch.zeros(0, dtype=torch.int64)]) | (a.max(0), [1, 1, 1])
 torch.combinations(v, 0).shape, torch.combinations(n[0], 0, True).dtype | ((0,), torch.int64)
 torch.tensordot(x, x, 2) | 55
+[f(x.t(), memory_format=torch.contiguous_format).view(-1) for f in (torch.Tensor.clone, torch.clone, torch.Tensor.double, torch.Tensor.contiguous)] | [a.T.reshape(-1)] * 4
+x.t().to(torch.float64, memory_format=torch.contiguous_format).stride(), x.t().to(torch.float32, copy=True, memory_format=torch.contiguous_format).stride() | ((2, 1), (2, 1))
+[x.t().clone(memory_format=m).stride() for m in (torch.preserve_format, None)], x.t().to(memory_format=torch.contiguous_format).stride(), x.t().double(memory_format=torch.preserve_format).stride() | ([(1, 3)] * 2, (1, 3), (1, 3))
+run('w = x.clone().requires_grad_(); (w.t().clone(memory_format=torch.contiguous_format).view(-1) * torch.arange(6)).sum().backward()')['w'].grad | [[0, 2, 4], [1, 3, 5]]
+[f.stride() for z in [torch.zeros(2, 3, 4, 5)] for f in (z.to(memory_format=torch.channels_last), z.clone(memory_format=torch.channels_last).double(), torch.ones_like(z, memory_format=torch.channels_last), torch.empty(2, 3, 4, 5, memory_format=torch.channels_last))] | [(60, 1, 15, 3)] * 4
+[z.to(memory_format=torch.contiguous_format).stride() for z in [torch.zeros(2, 3, 4, 5, 6).contiguous(memory_format=torch.channels_last_3d)]] | [(360, 120, 30, 6, 1)]
+[(z.is_contiguous(memory_format=torch.channels_last), z.is_contiguous(), z.contiguous(memory_format=torch.channels_last) is z) for z in (torch.zeros(2, 3, 4, 5).to(memory_format=torch.channels_last), torch.zeros(2, 3, 4, 5), torch.zeros(2, 1, 4, 5))] | [(True, False, True), (False, True, False), (True, True, True)]
+run('y = torch.arange(24.0).view(1, 2, 3, 4); z = y.to(memory_format=torch.channels_last)')['z'] | np.arange(24.0).reshape(1, 2, 3, 4)
+net.to(memory_format=torch.channels_last)[0].weight.stride(), net.to(torch.float32, memory_format=None)[0].weight.stride() | ((3, 1), (3, 1))
 """
 CASES = [tuple(part.strip() for part in line.split(" | ", 1)) for line in WORTH.strip().split("\n")]
 

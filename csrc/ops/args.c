@@ -20,7 +20,7 @@ static const struct {
     {"int[", ARG_INTS, "tuple of ints"}, {"int", ARG_INT, "int"},
     {"float", ARG_FLOAT, "float"}, {"bool", ARG_BOOL, "bool"}, {"dtype", ARG_DTYPE, "torch.dtype"},
     {"device", ARG_DEVICE, "torch.device"}, {"str", ARG_STR, "str"}, {"Generator", ARG_GENERATOR, "torch.Generator"},
-    {"object", ARG_OBJECT, "object"},
+    {"memory_format", ARG_FORMAT, "torch.memory_format"}, {"object", ARG_OBJECT, "object"},
 };
 
 static const char *
@@ -452,6 +452,9 @@ value_from_object(PyObject *o, const Signature *sig, const Arg *arg, Value *v)
     case ARG_GENERATOR:
         v->object = o;
         return PyObject_TypeCheck(o, &GeneratorType);
+    case ARG_FORMAT:
+        v->scalar.value.i = memory_format_of(o);
+        return v->scalar.value.i >= 0;
     case ARG_OBJECT:
         v->object = o;
         return 1;

@@ -528,10 +528,13 @@ static PyObject *
 method_is_contiguous(PyObject *self, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"memory_format", NULL};
-    PyObject *format = NULL;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O", names, &format))
+    PyObject *given = NULL;
+    MemoryFormat format = FORMAT_CONTIGUOUS;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O", names, &given)
+        || (given != NULL && memory_format_argument("is_contiguous", given, &format) < 0))
         return NULL;
-    return PyBool_FromLong(((Tensor *)self)->contiguous);
+    Tensor *t = (Tensor *)self;
+    return PyBool_FromLong(format > FORMAT_CONTIGUOUS ? is_channels_last(t, format) : t->contiguous);
 }
 
 static PyObject *
