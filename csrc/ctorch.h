@@ -173,6 +173,11 @@ tensor_itemsize(const Tensor *t)
 PyObject *device_object(Device device);           /* new reference */
 int device_from_object(PyObject *o, Device *out); /* device, str, int; -1 with an error */
 extern PyTypeObject DtypeType, DeviceType_, SizeType, LayoutType, MemoryFormatType, GeneratorType;
+/* torch.memory_format's values; of an object, which is none if that is -1. */
+typedef enum MemoryFormat { FORMAT_PRESERVE, FORMAT_CONTIGUOUS, FORMAT_CHANNELS_LAST, FORMAT_CHANNELS_LAST_3D } MemoryFormat;
+int memory_format_of(PyObject *o);
+/* The same with a TypeError of an argument of function; 0, or -1. */
+int memory_format_argument(const char *function, PyObject *o, MemoryFormat *out);
 PyObject *size_object(int n, const int64_t *dims);            /* new torch.Size */
 
 /* ---------------------------------------------------------------- scopes: who owns intermediates in ops/ */

@@ -85,10 +85,11 @@ def _split_along(input, indices_or_sections, dim, least, name):
             f"torch.{name} requires a tensor with at least {least} dimension{'s' * (least > 1)}, but got a "
             f"tensor with {input.dim()} dimensions!"
         )
-    if isinstance(indices_or_sections, int) and input.size(dim) % indices_or_sections:
+    sections = indices_or_sections if isinstance(indices_or_sections, int) else None
+    if sections == 0 or sections is not None and input.size(dim) % sections:
         raise RuntimeError(
             f"torch.{name} attempted to split along dimension {dim}, but the size of the dimension "
-            f"{input.size(dim)} is not divisible by the split_size {indices_or_sections}!"
+            f"{input.size(dim)} is not divisible by the split_size {sections}!"
         )
     return _C.tensor_split(input, indices_or_sections, dim)
 
@@ -145,6 +146,10 @@ def combinations(input, r=2, with_replacement=False):
     """All choices of r elements of a vector, in order: (count, r)."""
     if input.dim() != 1:
         raise RuntimeError(f"Expect a 1D vector, but got shape {list(input.shape)}")
+    if r < 0:
+        raise RuntimeError(f"Expect a non-negative number, but got {r}")
+    if r == 0:
+        return input.new_empty(0)
     import itertools
 
     choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
@@ -160,11 +165,18 @@ def tensordot(a, b, dims=2, out=None):
     _check("tensordot", a, b)
     if isinstance(dims, Tensor):
         dims = dims.tolist()
+    if not isinstance(dims, (int, list, tuple)):
+        raise RuntimeError("tensordot expects dims to be int or tuple[list[int], list[int]] or list[list[int]] containing two "
+                           f"lists, but got dims={dims}")
     if isinstance(dims, int):
         if dims < 0:
             raise RuntimeError(f"tensordot expects dims >= 0, but got dims={dims}")
+        if dims > min(a.dim(), b.dim()):
+            raise RuntimeError(f"tensordot expects dims < ndim_a or ndim_b, but got dims={dims}")
         dims = list(range(a.dim() - dims, a.dim())), list(range(dims))
     a_dims, b_dims = ([d] if isinstance(d, int) else list(d) for d in dims)
+    if len(a_dims) != len(b_dims):
+        raise RuntimeError("both dimension lists should have same length")
     for d, e in zip(a_dims, b_dims):
         if a.size(d) == 1:
             b = b.sum(e, True, dtype=b.dtype)
@@ -176,6 +188,10 @@ def tensordot(a, b, dims=2, out=None):
                 f"second has size {b.size(e)} in dim {e}"
             )
     a_dims, b_dims = [d % a.dim() for d in a_dims], [d % b.dim() for d in b_dims]
+    for chosen in (a_dims, b_dims):
+        for d in chosen:
+            if chosen.count(d) > 1:
+                raise RuntimeError(f"dim {d} appears multiple times in the list of dims")
     a_rest = [d for d in range(a.dim()) if d not in a_dims]
     b_rest = [d for d in range(b.dim()) if d not in b_dims]
     left = a.permute(a_rest + a_dims).reshape(_count(a, a_rest), _count(a, a_dims))
@@ -240,6 +256,8 @@ def cdist(x1, x2, p=2.0, compute_mode="use_mm_for_euclid_dist_if_necessary"):
     for x in (x1, x2):
         if x.dtype in (_C.float16, _C.bfloat16):
             raise NotImplementedError(f'"cdist" not implemented for {x.dtype}: convert it with .float()')
+    if not p >= 0:
+        raise RuntimeError("cdist only supports non-negative p values")
     by_product = compute_mode == "use_mm_for_euclid_dist" or (
         compute_mode == "use_mm_for_euclid_dist_if_necessary" and max(x1.size(-2), x2.size(-2)) > 25
     )
@@ -251,6 +269,18 @@ def cdist(x1, x2, p=2.0, compute_mode="use_mm_for_euclid_dist_if_necessary"):
 
 
 # ---------------------------------------------------------------- statistics and calculus
+def _check_weights(name, weights, kind, right, observations):
+    if weights.dim() > 1:
+        raise RuntimeError(f"cov(): expected {name} to have one or fewer dimensions but got {name} with {weights.dim()} dimensions")
+    if not right:
+        raise RuntimeError(f"cov(): expected {name} to have {kind} dtype but got {name} with {weights.dtype} dtype")
+    if weights.numel() != observations:
+        raise RuntimeError(f"cov(): expected {name} to have the same numel as there are observations in the input but got "
+                           f"{weights.numel()} != {observations}")
+    if (weights < 0).any():
+        raise RuntimeError(f"cov(): {name} cannot be negative")
+
+
 def cov(input, *, correction=1, fweights=None, aweights=None):
     """Covariance matrix of the variables in the rows of input (variables, observations); a vector's variance.
 
@@ -262,11 +292,18 @@ def cov(input, *, correction=1, fweights=None, aweights=None):
             "cov(): expected input to have two or fewer dimensions but got an input with "
             f"{input.dim()} dimensions"
         )
+    if input.dtype == _C.bool:
+        raise RuntimeError("cov(): bool dtype is not supported for input")
     x = input.reshape(1, -1) if input.dim() < 2 else input
+    if fweights is not None:
+        whole = not fweights.is_floating_point() and fweights.dtype != _C.bool
+        _check_weights("fweights", fweights, "integral", whole, x.size(1))
+    if aweights is not None:
+        _check_weights("aweights", aweights, "floating point", aweights.is_floating_point(), x.size(1))
     weights = fweights if aweights is None else aweights if fweights is None else fweights * aweights
     if weights is None:
         total = x.size(1)
-        mean = x.mean(1, keepdim=True) if x.is_floating_point() else x.float().mean(1, keepdim=True)
+        mean = x.mean(1, True, dtype=None if x.is_floating_point() else _C.get_default_dtype())
     else:
         total = weights.sum()
         mean = (x * weights).sum(1, keepdim=True) / total

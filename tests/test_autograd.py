@@ -683,3 +683,71 @@ def test_what_was_saved_may_have_another_shape_by_now():
     o.resize_(2)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         z.sum().backward()
+
+
+def part_set(y):
+    y[0] = 5.0
+
+
+@pytest.mark.parametrize("write, expected", [
+    (part_set, [[10.0, 10, 10], [16, 20, 24]]), (lambda y: y.cumsum_(0), [[4.0, 8, 12], [20, 28, 36]]),
+    (lambda y: y.tril_(), [[4.0, 0, 0], [16, 20, 0]]), (lambda y: y.fill_(2.0), [[4.0] * 3] * 2),
+    (lambda y: y[:1].mul_(3), [[12.0, 24, 36], [16, 20, 24]]), (lambda y: y.unsqueeze_(0), [[[4.0, 8, 12], [16, 20, 24]]]),
+    (lambda y: y.t_(), [[4.0, 16], [8, 20], [12, 24]]),
+])
+def test_retain_grad_outlives_an_in_place_write(write, expected):
+    """As register_hook's hooks do not: those stay with the value they were given for."""
+    y = torch.arange(1.0, 7).view(2, 3).requires_grad_() * 2
+    y.retain_grad()
+    write(y)
+    y.square().sum().backward()
+    assert y.grad.tolist() == expected
+
+
+@pytest.mark.parametrize("write, used, expected", [
+    (lambda y, v: y.mul_(3), "v", ([12.0, 12], None)), (lambda y, v: v.mul_(3), "v", ([12.0, 12], [12.0, 12, 0])),
+    (lambda y, v: v.mul_(3), "y", (None, [12.0, 12, 4])), (lambda y, v: y[1:].mul_(5), "v", ([4.0, 20], [4.0, 20, 0])),
+])
+def test_retain_grad_of_a_view_and_its_base(write, used, expected):
+    y = torch.ones(3, requires_grad=True) * 2
+    v = y[:2]
+    v.retain_grad()
+    if expected[1]:
+        y.retain_grad()
+    write(y, v)
+    {"y": y, "v": v}[used].square().sum().backward()
+    assert tuple(t.grad.tolist() if t.grad is not None else None for t in (v, y)) == expected
+
+
+@pytest.mark.parametrize("name", ["exp", "tanh", "sqrt", "sigmoid", "rsqrt", "relu"])
+def test_second_derivative_through_a_written_view(name):
+    """The gradient of such an op reads its output, whose history is the op's own node, inside CopySlices."""
+    def second(write, keep):
+        x = torch.arange(1.0, 4, dtype=torch.float64, requires_grad=True)
+        (g,) = torch.autograd.grad((write(x * x) * x).sum(), x, create_graph=True)
+        g.square().sum().backward(retain_graph=keep)
+        return x.grad.tolist()
+
+    def in_place(y):
+        getattr(y[:2], name + "_")()
+        return y
+
+    expected = second(lambda y: torch.cat([getattr(y[:2], name)(), y[2:]]), False)
+    assert close(second(in_place, False), expected) and close(second(in_place, True), expected)
+
+
+def test_saved_operands_of_a_written_view_are_freed():
+    x = torch.ones(3, requires_grad=True)
+    y = x * 2
+    y[:2].exp_()
+    y.sum().backward(retain_graph=True)
+    y.sum().backward()
+    with pytest.raises(RuntimeError, match="backward through the graph a second time"):
+        y.sum().backward()
+
+
+def test_an_integer_tensor_has_no_history():
+    whole, source = torch.zeros(3, dtype=torch.int64), torch.ones(3, requires_grad=True)
+    whole.copy_(source)
+    whole[:2] = source[:2]
+    assert not whole.requires_grad and whole.grad_fn is None and whole.tolist() == [1, 1, 1]

@@ -103,7 +103,7 @@ saves_many(w) | RuntimeError | 70000 tensors are too many for one Function
 torch.autograd.Function.setup_context(None, (), None) | NotImplementedError | setup_context is not implemented
 hooked(lambda g: 3) | TypeError | hook
 hooked(lambda g: 3, 'register_prehook') | TypeError | expected tuple, but hook returned 'int'
-hooked(lambda p: 3, 'register_post_accumulate_grad_hook') | TypeError | expected None, but the post accumulate grad hook returned 'int'
+hooked(lambda p: 3, 'register_post_accumulate_grad_hook') | TypeError | expected Variable, but hook returned 'int'
 torch.no_grad()(abs, f=3) | TypeError | takes the function to decorate, no keywords
 (w * 2).grad_fn.variable | AttributeError | object has no attribute 'variable'
 (w * 2).grad_fn._saved_nonsense | AttributeError | has no attribute '_saved_nonsense'
@@ -157,7 +157,7 @@ torch.bincount(i, weights=v[:2]) | RuntimeError | weights should be 1-d and have
 torch.bincount(torch.tensor([2 ** 63 - 1])) | RuntimeError | maximum value of input overflowed
 torch.sum(x, 0, out=3) | TypeError | argument 'out' must be Tensor, not int
 torch.sum(w, 0, out=v) | RuntimeError | don't support automatic differentiation
-torch.sum(x, 0, out=torch.zeros(3, dtype=torch.int64)) | RuntimeError | result type Float can't be cast to the desired output type Long
+torch.exp(x, out=torch.zeros(2, 3, dtype=torch.int64)) | RuntimeError | result type Float can't be cast to the desired output type Long
 torch.max(x, 0, out=v) | TypeError | argument 'out' must be a tuple of 2 Tensors
 torch.max(x, 0, out=(v,)) | TypeError | argument 'out' must be a tuple of 2 Tensors
 meta.equal(meta) | NotImplementedError | meta device has no data to compare
@@ -288,7 +288,7 @@ torch.no_grad()() | TypeError | takes exactly 1 argument (0 given)
 torch.no_grad(1, 2) | TypeError | takes at most 1 argument (2 given)
 torch.inference_mode(1, 2) | TypeError | takes at most 1 argument (2 given)
 torch.set_grad_enabled() | TypeError | missing required argument 'mode'
-C._set_grad_enabled(np.ones(2)) | ValueError | truth value of an array
+C._set_grad_enabled(np.ones(2)) | TypeError | argument 'enabled' (position 1) must be bool, not numpy.ndarray
 C._fail_after() | TypeError | takes at least 1 argument (0 given)
 net._apply() | TypeError | missing required argument 'fn'
 net.cuda(1, 2) | TypeError | takes at most 1 argument (2 given)
@@ -387,6 +387,52 @@ nn.utils.rnn.pad_sequence([s]) | RuntimeError | has no dimension
 nn.utils.rnn.pad_sequence([x, c]) | RuntimeError | must match the size of tensor b
 nn.utils.rnn.pad_sequence([v], padding_side='x') | RuntimeError | Expected padding_side to be one of left or right, but got x.
 nn.utils.rnn.unpad_sequence(x, i[:2]) | ValueError | zip() argument 2 is shorter than argument 1
+hooked(lambda p: p, 'register_post_accumulate_grad_hook') | RuntimeError | Tensor post accumulate grad hooks should return None.
+setattr(w, 'data', i) | RuntimeError | data set to a tensor that requires gradients must be floating point or complex dtype
+torch.set_grad_enabled(1) | TypeError | set_grad_enabled(): argument 'enabled' (position 1) must be bool, not int
+x.permute(0, 2 ** 63) | TypeError | permute(): argument 'dims' failed to unpack the object at pos 2 with error "Overflow when unpacking long long
+x.view([2 ** 63]) | TypeError | failed to unpack the object at pos 1
+x.flip(-2 ** 63 - 1) | TypeError | flip(): argument 'dims' failed to unpack the object at pos 1
+x.sum([0, 2 ** 63]) | TypeError | failed to unpack the object at pos 2
+x.sum(2 ** 63) | ValueError | Overflow when unpacking long long
+torch.lerp(y, y.double(), torch.tensor(1)) | RuntimeError | expected dtype float32 for `end`
+torch.lerp(v, v, torch.tensor([1])) | RuntimeError | expected dtype float32 for `weight`
+torch.lerp(i, i, torch.tensor(1)) | NotImplementedError | not implemented for 'Long'
+x.any(dim=[]).chunk(0) | RuntimeError | chunk expects `chunks` to be greater than 0
+x[:0].chunk(2 ** 40) | RuntimeError | can't allocate memory
+torch.mean(n, 0, out=torch.zeros(3)) | RuntimeError | mean(): could not infer output dtype
+torch.rand(2, out=n[0].clone()) | NotImplementedError | not implemented for 'Long'
+torch.max(x, 0, out=[y.clone()]) | TypeError | must be a tuple of 2 Tensors
+torch.cdist(x, x, p=-1) | RuntimeError | cdist only supports non-negative p values
+torch.cdist(x, x, p=float('nan')) | RuntimeError | cdist only supports non-negative p values
+torch.cov(y, aweights=i) | RuntimeError | cov(): expected aweights to have floating point dtype
+torch.cov(y, fweights=v) | RuntimeError | cov(): expected fweights to have integral dtype
+torch.cov(y, fweights=v > 0) | RuntimeError | cov(): expected fweights to have integral dtype
+torch.cov(y, fweights=-i) | RuntimeError | cov(): fweights cannot be negative
+torch.cov(y, aweights=y) | RuntimeError | cov(): expected aweights to have one or fewer dimensions
+torch.cov(y, aweights=v[:2]) | RuntimeError | cov(): expected aweights to have the same numel as there are observations in the input but got 2 != 3
+torch.cov(k) | RuntimeError | cov(): bool dtype is not supported for input
+torch.hsplit(x, 0) | RuntimeError | torch.hsplit attempted to split along dimension 1, but the size of the dimension 3 is not divisible by the split_size 0!
+x.vsplit(0) | RuntimeError | is not divisible by the split_size 0!
+torch.combinations(v, -1) | RuntimeError | Expect a non-negative number, but got -1
+torch.tensordot(x, x, 5) | RuntimeError | tensordot expects dims < ndim_a or ndim_b, but got dims=5
+torch.tensordot(x, x, 2 ** 62) | RuntimeError | tensordot expects dims < ndim_a or ndim_b
+torch.tensordot(x, x, None) | RuntimeError | tensordot expects dims to be int or tuple[list[int], list[int]]
+torch.tensordot(x, x, ([0, 1], [0])) | RuntimeError | both dimension lists should have same length
+torch.tensordot(x, x, ([0, 0], [0, 0])) | RuntimeError | dim 0 appears multiple times in the list of dims
+x.clone(memory_format=1) | TypeError | clone(): argument 'memory_format' must be torch.memory_format, not int
+x.to(torch.float64, memory_format='x') | TypeError | argument 'memory_format' must be torch.memory_format, not str
+x.double(memory_format=1) | TypeError | double(): argument 'memory_format' must be torch.memory_format, not int
+x.cpu(memory_format=1) | TypeError | cpu(): argument 'memory_format' must be torch.memory_format, not int
+x.contiguous(memory_format=None) | TypeError | contiguous(): argument 'memory_format' must be torch.memory_format, not NoneType
+x.is_contiguous(memory_format=1) | TypeError | is_contiguous(): argument 'memory_format' must be torch.memory_format, not int
+torch.zeros_like(x, memory_format=1) | TypeError | zeros_like(): argument 'memory_format' must be torch.memory_format, not int
+net.to(memory_format=1) | TypeError | to(): argument 'memory_format' must be torch.memory_format, not int
+x.contiguous(memory_format=torch.preserve_format) | RuntimeError | preserve memory format is unsupported by the contiguous operator
+torch.empty(2, memory_format=torch.preserve_format) | RuntimeError | unsupported memory format Preserve
+x.clone(memory_format=torch.channels_last) | RuntimeError | required rank 4 tensor to use channels_last format
+x.to(memory_format=torch.channels_last_3d) | RuntimeError | required rank 5 tensor to use channels_last_3d format
+torch.empty(2, 3, memory_format=torch.channels_last) | RuntimeError | required rank 4 tensor to use channels_last format
 """
 CALLS = [tuple(part.strip() for part in line.rsplit(" | ", 2)) for line in REFUSED.strip().split("\n")]
 

@@ -389,6 +389,30 @@ torch.nn.utils.rnn.pad_sequence(x) | a.T
 run('w = [torch.ones(k, 3, requires_grad=True) for k in (1, 2)]; (torch.nn.utils.rnn.pad_sequence(w) * x.view(2, 1, 3)).sum().backward()')['w'][1].grad | a
 torch.nn.utils.rnn.unpad_sequence(x, torch.tensor([1, 2, 0])) | [[0], [1, 4], []]
 torch.nn.utils.rnn.unpad_sequence(x, torch.tensor([3, 2]), batch_first=True) | [a[0], a[1, :2]]
+torch.any(x, dim=()), x.all(dim=[]), x.t().byte().any([]), torch.all(x, dim=(), keepdim=True) | (a != 0, a != 0, (a != 0).T, a != 0)
+torch.any(x, dim=()).dtype, x.byte().all([]).dtype, x.any(dim=None), run('y = x.bool(); z = y.any([]); z[0] = True')['y'] | (torch.bool, torch.uint8, True, a != 0)
+[len(torch.zeros(0).chunk(k)) for k in (1, 64, 65, 100)], [p.shape for p in torch.zeros(2, 0).chunk(70, 1)] | ([1, 64, 65, 100], [(2, 0)] * 70)
+torch.lerp(x, x + 2, torch.tensor(1)), torch.lerp(v[1], v[2], torch.tensor(0.5, dtype=torch.float64)).dtype, torch.lerp(x, x * 2, torch.tensor(0.5, dtype=torch.float64)) | (a + 2, torch.float64, a * 1.5)
+torch.lerp(n, n, torch.tensor(0.5)), x.clone().lerp_(x * 2, torch.tensor(True)) | (b, a * 2)
+run('w = torch.tensor(0.5, dtype=torch.float64, requires_grad=True); torch.lerp(x, x * 3, w).sum().backward()')['w'].grad | 30
+run('torch.set_default_dtype(torch.float64); y = (torch.cov(n), torch.corrcoef(n)); torch.set_default_dtype(torch.float32)')['y'][0].dtype, torch.cov(n).dtype | (torch.float64, torch.float32)
+torch.zeros(2, out=torch.ones(2, dtype=torch.int64)), torch.eye(2, out=n.new_zeros(2, 2)), torch.full((2,), 1.5, out=n.new_zeros(2)) | ([0, 0], [[1, 0], [0, 1]], [1, 1])
+torch.linspace(0, 1, 3, out=n.new_zeros(3)), torch.range(0, 2.5, out=n.new_zeros(3)), torch.linspace(0, 1, 4, out=torch.zeros(4, dtype=torch.float64)) | ([0, 0, 1], [0, 1, 2], np.linspace(0, 1, 4))
+run('torch.manual_seed(0); y = torch.rand(2, out=torch.zeros(2, dtype=torch.float64)); torch.manual_seed(0); z = torch.rand(2, dtype=torch.float64) == y')['z'] | [True, True]
+torch.sum(x + 0.5, 0, out=n.new_zeros(3)), torch.sum(n, 0, out=torch.zeros(3)), torch.cumsum(v + 0.5, 0, out=n.new_zeros(3)) | ([3, 5, 7], [3, 5, 7], [0, 1, 3])
+torch.mean(torch.tensor([1.0, 2.0, 2.0]), 0, out=torch.zeros((), dtype=torch.float64)) | 5 / 3
+torch.max(x, 0, out=[torch.zeros(0), torch.zeros(0, dtype=torch.int64)]) | (a.max(0), [1, 1, 1])
+torch.combinations(v, 0).shape, torch.combinations(n[0], 0, True).dtype | ((0,), torch.int64)
+torch.tensordot(x, x, 2) | 55
+[f(x.t(), memory_format=torch.contiguous_format).view(-1) for f in (torch.Tensor.clone, torch.clone, torch.Tensor.double, torch.Tensor.contiguous)] | [a.T.reshape(-1)] * 4
+x.t().to(torch.float64, memory_format=torch.contiguous_format).stride(), x.t().to(torch.float32, copy=True, memory_format=torch.contiguous_format).stride() | ((2, 1), (2, 1))
+[x.t().clone(memory_format=m).stride() for m in (torch.preserve_format, None)], x.t().to(memory_format=torch.contiguous_format).stride(), x.t().double(memory_format=torch.preserve_format).stride() | ([(1, 3)] * 2, (1, 3), (1, 3))
+run('w = x.clone().requires_grad_(); (w.t().clone(memory_format=torch.contiguous_format).view(-1) * torch.arange(6)).sum().backward()')['w'].grad | [[0, 2, 4], [1, 3, 5]]
+[f.stride() for z in [torch.zeros(2, 3, 4, 5)] for f in (z.to(memory_format=torch.channels_last), z.clone(memory_format=torch.channels_last).double(), torch.ones_like(z, memory_format=torch.channels_last), torch.empty(2, 3, 4, 5, memory_format=torch.channels_last))] | [(60, 1, 15, 3)] * 4
+[z.to(memory_format=torch.contiguous_format).stride() for z in [torch.zeros(2, 3, 4, 5, 6).contiguous(memory_format=torch.channels_last_3d)]] | [(360, 120, 30, 6, 1)]
+[(z.is_contiguous(memory_format=torch.channels_last), z.is_contiguous(), z.contiguous(memory_format=torch.channels_last) is z) for z in (torch.zeros(2, 3, 4, 5).to(memory_format=torch.channels_last), torch.zeros(2, 3, 4, 5), torch.zeros(2, 1, 4, 5))] | [(True, False, True), (False, True, False), (True, True, True)]
+run('y = torch.arange(24.0).view(1, 2, 3, 4); z = y.to(memory_format=torch.channels_last)')['z'] | np.arange(24.0).reshape(1, 2, 3, 4)
+net.to(memory_format=torch.channels_last)[0].weight.stride(), net.to(torch.float32, memory_format=None)[0].weight.stride() | ((3, 1), (3, 1))
 """
 CASES = [tuple(part.strip() for part in line.split(" | ", 1)) for line in WORTH.strip().split("\n")]
 

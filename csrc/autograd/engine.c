@@ -438,6 +438,17 @@ any_grad(const Task *t, const Node *n)
     return false;
 }
 
+/* What was saved goes, but not that of a writer below, which a second derivative reaches by itself too: it runs later,
+ * for it is older than its CopySlices. */
+static void
+release(Run *run, Node *n)
+{
+    PyObject *writer = n->op == OP_COPY_SLICES ? node_payload(n) : NULL;
+    node_release_saved(n);
+    if (writer != NULL && task_find(run, &(Edge){writer, 0}) == NULL)
+        node_release_saved((Node *)writer);
+}
+
 static int
 run_node(Run *run, Task *t)
 {
@@ -467,7 +478,7 @@ run_node(Run *run, Task *t)
     for (int k = 0; k < n->n_outputs; k++)
         Py_CLEAR(t->grads[k]);
     if (!run->call->keep_graph)
-        node_release_saved(n);
+        release(run, n);
 done:
     scope_end(mark);
     if (out != few)

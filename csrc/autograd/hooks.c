@@ -405,8 +405,10 @@ hooks_call_post_accumulate(Tensor *leaf)
     int result = leaf->post_hooks && list == NULL ? -1 : 0;
     for (Py_ssize_t i = 0; result == 0 && list && i < PyList_GET_SIZE(list); i++) {
         PyObject *returned = PyObject_CallOneArg(PyList_GET_ITEM(list, i), (PyObject *)leaf);
-        if (returned != NULL && returned != Py_None)
-            error(PyExc_TypeError, "expected None, but the post accumulate grad hook returned '%s'",
+        if (returned != NULL && tensor_check(returned))
+            error(PyExc_RuntimeError, "Tensor post accumulate grad hooks should return None.");
+        else if (returned != NULL && returned != Py_None)
+            error(PyExc_TypeError, "expected Variable, but hook returned '%s'; a post accumulate grad hook returns None",
                   Py_TYPE(returned)->tp_name);
         result = returned && !PyErr_Occurred() ? 0 : -1;
         Py_XDECREF(returned);

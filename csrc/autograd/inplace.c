@@ -78,7 +78,7 @@ regenerate(Tensor *view)
     view->view_version = view->storage->version;
     if (view->tracked || view->base->tracked)
         gc_publish((PyObject *)n);
-    return 0;
+    return view->retains_grad ? hooks_retain(view) : 0;
 fail:
     Py_XDECREF((PyObject *)n);
     return -1;
@@ -121,7 +121,7 @@ node_rebase(Tensor *view, Node *writer)
     view->requires_grad = true;
     view->view_version = view->storage->version - 1;
     gc_publish((PyObject *)base);
-    return writer;
+    return base->retains_grad && hooks_retain(base) < 0 ? NULL : writer;
 fail:
     Py_XDECREF((PyObject *)slices);
     return NULL;
@@ -133,7 +133,7 @@ node_record_inplace(Op op, Tensor *out, int n_inputs, Tensor *const *inputs)
     bool needed = false;
     for (int k = 0; k < n_inputs; k++)
         needed |= tensor_needs_grad(inputs[k]);
-    if (!needed || !grad_mode)
+    if (!needed || !grad_mode || !dtype_is_float((Dtype)out->dtype))
         return NULL;
     Node *n = node_new(op, n_inputs, 1);
     if (n == NULL || node_set_meta(n, 0, out) < 0) {

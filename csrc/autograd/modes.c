@@ -102,20 +102,13 @@ plain_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 }
 
 static int
-truth_of(PyObject *args, PyObject *kwargs, const char *format, bool *truth, PyObject **function)
+enabled(PyObject *value, bool *truth)
 {
-    PyObject *value = Py_True;
-    static char *keywords[] = {"mode", NULL};
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, format, keywords, &value))
-        return -1;
-    *truth = true;
-    if (function != NULL && !PyBool_Check(value) && PyCallable_Check(value)) {
-        *function = value;
+    *truth = value == Py_True;
+    if (PyBool_Check(value))
         return 0;
-    }
-    int is_true = PyObject_IsTrue(value);
-    *truth = is_true > 0;
-    return is_true < 0 ? -1 : 0;
+    PyErr_Format(PyExc_TypeError, "set_grad_enabled(): argument 'enabled' (position 1) must be bool, not %s", Py_TYPE(value)->tp_name);
+    return -1;
 }
 
 /* Sets the mode at once: `set_grad_enabled(False)` works as a statement too. */
@@ -123,7 +116,9 @@ static PyObject *
 set_grad_enabled_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     bool truth;
-    if (truth_of(args, kwargs, "O:set_grad_enabled", &truth, NULL) < 0)
+    static char *keywords[] = {"mode", NULL};
+    PyObject *value;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O:set_grad_enabled", keywords, &value) || enabled(value, &truth) < 0)
         return NULL;
     Mode *m = (Mode *)type->tp_alloc(type, 0);
     if (m == NULL)
@@ -136,9 +131,14 @@ set_grad_enabled_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 static PyObject *
 inference_mode_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    bool truth;
-    PyObject *function = NULL;
-    if (truth_of(args, kwargs, "|O:inference_mode", &truth, &function) < 0)
+    PyObject *value = Py_True, *function = NULL;
+    static char *keywords[] = {"mode", NULL};
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:inference_mode", keywords, &value))
+        return NULL;
+    if (!PyBool_Check(value) && PyCallable_Check(value))
+        function = value;
+    int truth = function != NULL ? 1 : PyObject_IsTrue(value);
+    if (truth < 0)
         return NULL;
     Mode *m = (Mode *)type->tp_alloc(type, 0);
     if (m == NULL)
@@ -220,8 +220,8 @@ is_inference_mode_enabled(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignor
 static PyObject *
 set_grad_enabled_function(PyObject *Py_UNUSED(module), PyObject *value)
 {
-    int truth = PyObject_IsTrue(value);
-    if (truth < 0)
+    bool truth;
+    if (enabled(value, &truth) < 0)
         return NULL;
     grad_mode = truth;
     Py_RETURN_NONE;

@@ -539,8 +539,6 @@ node_release_saved(Node *n)
     }
     if (had)
         n->released = true;
-    if (n->op == OP_COPY_SLICES && node_payload(n) != NULL)
-        node_release_saved((Node *)node_payload(n));
 }
 
 /* ---------------------------------------------------------------- garbage collection */

@@ -69,6 +69,17 @@ shape_contiguous_strides(int ndim, const int64_t *dims, int64_t *strides)
     }
 }
 
+void
+shape_channels_last_strides(int ndim, const int64_t *dims, int64_t *strides)
+{
+    uint64_t step = 1;                           /* of no elements it may wrap */
+    for (int i = ndim; i >= 1; i--) {            /* 1, then the last dim .. dim 2, then 0 */
+        int d = i == ndim ? 1 : i > 1 ? i : 0;
+        strides[d] = (int64_t)step;
+        step *= (uint64_t)dims[d];
+    }
+}
+
 bool
 shape_is_contiguous(int ndim, const int64_t *dims, const int64_t *strides)
 {

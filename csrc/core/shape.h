@@ -15,5 +15,7 @@ bool shape_is_dense(int ndim, const int64_t *dims, const int64_t *strides);
 void shape_stride_order(int ndim, const int64_t *dims, const int64_t *strides, int *order);
 /* Strides without gaps for dims, in the order that the strides `like` have. */
 void shape_dense_strides(int ndim, const int64_t *dims, const int64_t *like, int64_t *strides);
+/* Dense ones with dim 1 innermost, the others in their order. */
+void shape_channels_last_strides(int ndim, const int64_t *dims, int64_t *strides);
 
 #endif

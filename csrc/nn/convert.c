@@ -143,7 +143,8 @@ apply_converter(PyObject *self, PyMethodDef *converter, PyObject *state)
 }
 
 /* ---------------------------------------------------------------- to */
-/* options: the keyword arguments of tensor.to(); a dtype counts for floating-point tensors only. */
+/* options: the keyword arguments of tensor.to(); a dtype counts for floating-point tensors only, a memory format for
+ * tensors of images and volumes. */
 static PyObject *
 convert_tensor(PyObject *options, PyObject *tensor)
 {
@@ -152,6 +153,9 @@ convert_tensor(PyObject *options, PyObject *tensor)
     if (chosen == NULL || (floating = PyObject_CallMethodNoArgs(tensor, S(is_floating_point))) == NULL)
         goto fail;
     if (floating != Py_True && PyDict_Contains(chosen, S(dtype)) == 1 && PyDict_DelItem(chosen, S(dtype)) < 0)
+        goto fail;
+    if (tensor_check(tensor) && ((Tensor *)tensor)->ndim != 4 && ((Tensor *)tensor)->ndim != 5
+        && PyDict_Contains(chosen, S(memory_format)) == 1 && PyDict_DelItem(chosen, S(memory_format)) < 0)
         goto fail;
     if (PyDict_GET_SIZE(chosen) == 0) {
         result = Py_NewRef(tensor);
@@ -230,8 +234,12 @@ put_keyword(PyObject *options, PyObject *name, PyObject *value)
         return put_positional(options, value);
     if (PyUnicode_CompareWithASCIIString(name, "non_blocking") == 0)
         return 0;
-    if (PyUnicode_CompareWithASCIIString(name, "memory_format") == 0)
+    if (PyUnicode_CompareWithASCIIString(name, "memory_format") == 0) {
+        MemoryFormat checked;
+        if (given && memory_format_argument("to", value, &checked) < 0)
+            return -1;
         return given ? PyDict_SetItem(options, S(memory_format), value) : 0;
+    }
     PyErr_Format(PyExc_TypeError,
                  "to() received an invalid combination of arguments: '%U' is not one of device, dtype, "
                  "tensor, non_blocking, memory_format",

@@ -20,7 +20,7 @@ static const struct {
     {"int[", ARG_INTS, "tuple of ints"}, {"int", ARG_INT, "int"},
     {"float", ARG_FLOAT, "float"}, {"bool", ARG_BOOL, "bool"}, {"dtype", ARG_DTYPE, "torch.dtype"},
     {"device", ARG_DEVICE, "torch.device"}, {"str", ARG_STR, "str"}, {"Generator", ARG_GENERATOR, "torch.Generator"},
-    {"object", ARG_OBJECT, "object"},
+    {"memory_format", ARG_FORMAT, "torch.memory_format"}, {"object", ARG_OBJECT, "object"},
 };
 
 static const char *
@@ -305,14 +305,30 @@ frozen_sequence(PyObject *o)
     return PyList_Check(o) ? PyList_AsTuple(o) : NULL;
 }
 
+/* A number of a list that is too large is a wrong list: a TypeError, where a lone one is a wrong value. */
 static int
-ints_from_object(PyObject *o, const Arg *arg, Value *v)
+unpack_failed(const Signature *sig, const Arg *arg, int64_t position)
+{
+    PyObject *type, *value, *traceback;
+    if (!PyErr_ExceptionMatches(PyExc_ValueError))
+        return -1;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_Format(PyExc_TypeError, "%s(): argument '%U' failed to unpack the object at pos %lld with error \"%S\"", sig->function,
+                 arg->name, (long long)position, value);
+    Py_XDECREF(type);
+    Py_XDECREF(value);
+    Py_XDECREF(traceback);
+    return -1;
+}
+
+static int
+ints_from_object(PyObject *o, const Signature *sig, const Arg *arg, Value *v)
 {
     int64_t one;
     if (arg->varargs || arg->fixed) {
         int got = int_from_object(o, &one);
         if (got < 0)
-            return -1;
+            return arg->varargs ? unpack_failed(sig, arg, 1) : -1;
         if (got) {
             v->n = arg->fixed ? arg->fixed : 1;
             v->ints = v->inline_ints;
@@ -332,7 +348,8 @@ ints_from_object(PyObject *o, const Arg *arg, Value *v)
         result = -1;
     }
     for (int64_t i = 0; i < v->n && result == 1; i++)
-        result = int_from_object(PyTuple_GET_ITEM(items, i), &v->ints[i]);
+        if ((result = int_from_object(PyTuple_GET_ITEM(items, i), &v->ints[i])) < 0)
+            unpack_failed(sig, arg, i + 1);
     Py_DECREF(items);
     return result;
 }
@@ -382,7 +399,7 @@ bool_from_object(PyObject *o, Value *v)
 
 /* 1 converted, 0 wrong type, -1 error set */
 static int
-value_from_object(PyObject *o, const Arg *arg, Value *v)
+value_from_object(PyObject *o, const Signature *sig, const Arg *arg, Value *v)
 {
     v->given = true;
     v->is_scalar = false;
@@ -412,7 +429,7 @@ value_from_object(PyObject *o, const Arg *arg, Value *v)
     case ARG_BOOL:
         return bool_from_object(o, v);
     case ARG_INTS:
-        return ints_from_object(o, arg, v);
+        return ints_from_object(o, sig, arg, v);
     case ARG_TENSORS:
         return tensors_from_object(o, v);
     case ARG_DTYPE:
@@ -435,6 +452,9 @@ value_from_object(PyObject *o, const Arg *arg, Value *v)
     case ARG_GENERATOR:
         v->object = o;
         return PyObject_TypeCheck(o, &GeneratorType);
+    case ARG_FORMAT:
+        v->scalar.value.i = memory_format_of(o);
+        return v->scalar.value.i >= 0;
     case ARG_OBJECT:
         v->object = o;
         return 1;
@@ -530,7 +550,7 @@ parse_one(const Signature *sig, int i, int position, PyObject *o, Value *values,
         values[i].given = false;
         return 1;
     }
-    int got = value_from_object(o, arg, &values[i]);
+    int got = value_from_object(o, sig, arg, &values[i]);
     if (got == 0 && report)
         wrong_type(sig, i, position, o);
     return got;
@@ -551,7 +571,8 @@ parse_varargs(const Signature *sig, int i, PyObject *const *args, Py_ssize_t nar
         v->ints = v->inline_ints;
         int got = 1;
         for (Py_ssize_t k = 0; k < nargs && got == 1; k++)
-            got = int_from_object(args[k], &v->ints[k]);
+            if ((got = int_from_object(args[k], &v->ints[k])) < 0)
+                unpack_failed(sig, &sig->args[i], k + 1);
         return got;
     }
     PyObject *tuple = PyTuple_New(nargs);

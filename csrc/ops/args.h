@@ -2,7 +2,7 @@
  *
  *   "Tensor input, int dim=-1, *, bool keepdim=False, dtype? dtype=None, int[] size, int... size, Tensor[] tensors"
  *   types: Tensor  Tensor|Scalar  Scalar  int  float  bool  int[]  int[2]  int...  dtype  device  Tensor[]  str
- *          Generator  object; "?" behind a type: None is allowed.  int...: sizes as separate arguments or one sequence. */
+ *          Generator  memory_format  object; "?" behind a type: None is allowed.  int...: sizes as separate arguments or one sequence. */
 #ifndef CTORCH_OPS_ARGS_H
 #define CTORCH_OPS_ARGS_H
 
@@ -12,7 +12,7 @@ enum { ARGS_MAX = 16 };
 
 typedef enum ArgKind {
     ARG_TENSOR, ARG_TENSOR_OR_SCALAR, ARG_SCALAR, ARG_INT, ARG_FLOAT, ARG_BOOL, ARG_INTS, ARG_DTYPE,
-    ARG_DEVICE, ARG_TENSORS, ARG_STR, ARG_GENERATOR, ARG_OBJECT
+    ARG_DEVICE, ARG_TENSORS, ARG_STR, ARG_GENERATOR, ARG_FORMAT, ARG_OBJECT
 } ArgKind;
 
 /* A number with the category it was written in. */
@@ -27,7 +27,7 @@ typedef struct Value {
     bool given;                   /* false: None, or the default None */
     bool is_scalar;               /* of a Tensor|Scalar argument */
     Tensor *tensor;               /* of a Scalar argument: what the number was read off, or NULL */
-    Scalar scalar;                /* also int (value.i), float (value.f) and bool (value.i) */
+    Scalar scalar;                /* also int (value.i), float (value.f), bool and MemoryFormat (value.i) */
     PyObject *object;
     const char *text;
     int64_t n;                    /* length of ints or tensors */

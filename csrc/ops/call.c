@@ -241,14 +241,33 @@ write_one(PyObject *target, PyObject *value, const Row *row)
     return done == NULL ? -1 : 0;
 }
 
+/* Whether out's dtype stands for a dtype= that is not given: where a tensor is made, and in sums; means know floats. */
+static bool
+follows_out(const Row *row, const Value *values, const Tensor *out)
+{
+    static const uint16_t sums[] = {OP_sum, OP_sum_dim, OP_nansum, OP_prod, OP_prod_dim, OP_cumsum, OP_cumprod};
+    if (row->signature.args[0].kind != ARG_TENSOR)
+        return true;
+    for (size_t i = 0; i < sizeof sums / sizeof sums[0]; i++)
+        if (row == &rows[sums[i]])
+            return true;
+    return (row == &rows[OP_mean] || row == &rows[OP_mean_dim]) && dtype_is_float((Dtype)out->dtype)
+           && dtype_is_float((Dtype)values[0].tensor->dtype);
+}
+
 /* A dtype= beside out= must be out's. */
 static int
-check_out_dtype(const Row *row, const Value *values, PyObject *out)
+settle_out_dtype(const Row *row, Value *values, PyObject *out)
 {
     for (int k = 0; k < row->signature.n; k++) {
-        if (row->signature.args[k].kind != ARG_DTYPE || !values[k].given || !tensor_check(out)
-            || values[k].dtype == (Dtype)((Tensor *)out)->dtype)
+        if (row->signature.args[k].kind != ARG_DTYPE || !tensor_check(out)
+            || (values[k].given && values[k].dtype == (Dtype)((Tensor *)out)->dtype))
             continue;
+        if (!values[k].given) {
+            values[k].given = follows_out(row, values, (Tensor *)out);
+            values[k].dtype = values[k].given ? (Dtype)((Tensor *)out)->dtype : DTYPE_NONE;
+            continue;
+        }
         const struct DtypeInfo *wanted = &dtype_info[values[k].dtype], *got = &dtype_info[((Tensor *)out)->dtype];
         if (row->signature.args[0].kind == ARG_TENSOR)
             error(PyExc_RuntimeError, "Expected out tensor to have dtype %s, but got %s instead", wanted->name, got->name);
@@ -260,26 +279,35 @@ check_out_dtype(const Row *row, const Value *values, PyObject *out)
     return 0;
 }
 
+/* out, a tuple or list, as a tuple of what was written. */
+static PyObject *
+write_several(PyObject *result, PyObject *out, const Row *row)
+{
+    PyObject *targets = PyList_Check(out) ? PyList_AsTuple(out) : Py_NewRef(out);
+    if (targets == NULL)
+        return NULL;
+    bool fits = PyTuple_Check(targets) && PyTuple_GET_SIZE(targets) == PyTuple_GET_SIZE(result);
+    if (!fits)
+        PyErr_Format(PyExc_TypeError, "%s(): argument 'out' must be a tuple of %zd Tensors", row->python, PyTuple_GET_SIZE(result));
+    for (Py_ssize_t i = 0; fits && i < PyTuple_GET_SIZE(result); i++)
+        fits = write_one(PyTuple_GET_ITEM(targets, i), PyTuple_GET_ITEM(result, i), row) == 0;
+    if (!fits)
+        Py_CLEAR(targets);
+    return targets;
+}
+
 /* The result is computed first, so out may be an operand; then it is written over out, resized if need be, unless it
  * stands there already. */
 static PyObject *
 write_out(PyObject *result, PyObject *out, const Row *row)
 {
-    int failed = 0;
     if (result == NULL || out == Py_None || result == out)
         return result;
-    if (PyTuple_Check(result)) {
-        bool fits = PyTuple_Check(out) && PyTuple_GET_SIZE(out) == PyTuple_GET_SIZE(result);
-        if (!fits)
-            PyErr_Format(PyExc_TypeError, "%s(): argument 'out' must be a tuple of %zd Tensors", row->python,
-                         PyTuple_GET_SIZE(result));
-        failed = !fits;
-        for (Py_ssize_t i = 0; !failed && i < PyTuple_GET_SIZE(result); i++)
-            failed = write_one(PyTuple_GET_ITEM(out, i), PyTuple_GET_ITEM(result, i), row) < 0;
-    } else
-        failed = write_one(out, result, row) < 0;
+    PyObject *written = PyTuple_Check(result)               ? write_several(result, out, row)
+                        : write_one(out, result, row) == 0 ? Py_NewRef(out)
+                                                           : NULL;
     Py_DECREF(result);
-    return failed ? NULL : Py_NewRef(out);
+    return written;
 }
 
 /* Names written in a call are interned: as a rule one comparison of addresses answers. */
@@ -403,7 +431,7 @@ op_python(Op op, PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObje
     bool refused = row != NULL && inplace && values[0].is_scalar;
     if (refused)
         PyErr_Format(PyExc_TypeError, "%s_(): argument 'input' (position 1) must be Tensor, not a number", row->python);
-    if (refused || (row != NULL && out != NULL && check_out_dtype(row, values, out) < 0)) {
+    if (refused || (row != NULL && out != NULL && settle_out_dtype(row, values, out) < 0)) {
         signature_release(&row->signature, values);
         row = NULL;
     }

@@ -1,6 +1,7 @@
 /* Copies: clone, copy_, conversions of dtype and device, fills.  Gradients flow through clone, to and copy_. */
 #include "core/dtype.h"
 #include "core/iter.h"
+#include "core/shape.h"
 #include "ops/ops.h"
 #include "ops/rows.h"
 
@@ -93,6 +94,83 @@ op_contiguous(Tensor *t)
     return PyErr_Occurred() ? NULL : out;
 }
 
+/* ---------------------------------------------------------------- memory formats */
+static int
+format_rank(MemoryFormat format)
+{
+    return format == FORMAT_CHANNELS_LAST ? 4 : 5;
+}
+
+int
+format_strides(MemoryFormat format, const Tensor *t, int64_t *strides)
+{
+    if (format == FORMAT_PRESERVE)
+        shape_dense_strides(t->ndim, t->dims, t->strides, strides);
+    else if (format == FORMAT_CONTIGUOUS)
+        shape_contiguous_strides(t->ndim, t->dims, strides);
+    else if (t->ndim == format_rank(format))
+        shape_channels_last_strides(t->ndim, t->dims, strides);
+    else {
+        error(PyExc_RuntimeError, "required rank %d tensor to use channels_last%s format", format_rank(format),
+              format == FORMAT_CHANNELS_LAST ? "" : "_3d");
+        return -1;
+    }
+    return 0;
+}
+
+bool
+is_channels_last(const Tensor *t, MemoryFormat format)
+{
+    int64_t strides[NDIM_MAX];
+    if (t->ndim != format_rank(format))
+        return false;
+    shape_channels_last_strides(t->ndim, t->dims, strides);
+    for (int i = 0; i < t->ndim; i++)
+        if (t->dims[i] != 1 && t->strides[i] != strides[i])
+            return false;
+    return true;
+}
+
+/* Whether to() that asks for the format leaves t as it is: what is not channels last passes for contiguous. */
+static bool
+passes_for(const Tensor *t, MemoryFormat format)
+{
+    bool last = !t->contiguous && (is_channels_last(t, FORMAT_CHANNELS_LAST) || is_channels_last(t, FORMAT_CHANNELS_LAST_3D));
+    return format == FORMAT_CONTIGUOUS ? !last : last && t->ndim == format_rank(format);
+}
+
+static Tensor *
+empty_in(Tensor *t, Dtype dtype, Device device, MemoryFormat format)
+{
+    int64_t strides[NDIM_MAX];
+    Tensor *out = scope_keep(tensor_empty(t->ndim, t->dims, dtype, device));
+    return out == NULL || format_strides(format, t, strides) < 0 || tensor_set_dims(out, t->ndim, t->dims, strides) < 0 ? NULL : out;
+}
+
+Tensor *
+op_clone_in(Tensor *t, MemoryFormat format)
+{
+    if (t == NULL || format == FORMAT_PRESERVE)
+        return op_clone(t);
+    Tensor *out = empty_in(t, (Dtype)t->dtype, t->device, format);
+    if (out == NULL || copy_data(out, t) < 0)
+        return NULL;
+    RECORD(OP_clone, out, t);
+    return PyErr_Occurred() ? NULL : out;
+}
+
+Tensor *
+op_contiguous_in(Tensor *t, const Value *format)
+{
+    MemoryFormat wanted = format->given ? (MemoryFormat)format->scalar.value.i : FORMAT_CONTIGUOUS;
+    if (wanted == FORMAT_PRESERVE)
+        return error(PyExc_RuntimeError, "preserve memory format is unsupported by the contiguous operator");
+    if (wanted == FORMAT_CONTIGUOUS)
+        return op_contiguous(t);
+    return t != NULL && is_channels_last(t, wanted) ? t : op_clone_in(t, wanted);
+}
+
+/* ---------------------------------------------------------------- dtypes and devices */
 Tensor *
 op_to_dtype(Tensor *t, Dtype dtype)
 {
@@ -105,31 +183,27 @@ op_on_host(Tensor *t)
     return t == NULL || t->device.type != DEVICE_CUDA ? t : op_to(op_detach(t), DTYPE_NONE, &CPU, false);
 }
 
-static Tensor *
-empty_like_as(Tensor *t, Dtype dtype, Device device)
+Tensor *
+op_to(Tensor *t, Dtype dtype, const Device *device, bool copy)
 {
-    Tensor *out = scope_keep(tensor_empty(t->ndim, t->dims, dtype, device));
-    if (out == NULL || t->contiguous)
-        return out;
-    Tensor *like = scope_keep(tensor_empty_like(t));
-    if (like == NULL || tensor_set_dims(out, like->ndim, like->dims, like->strides) < 0)
-        return NULL;
-    return out;
+    return op_to_in(t, dtype, device, copy, FORMAT_PRESERVE);
 }
 
 Tensor *
-op_to(Tensor *t, Dtype dtype, const Device *device, bool copy)
+op_to_in(Tensor *t, Dtype dtype, const Device *device, bool copy, MemoryFormat format)
 {
     if (t == NULL)
         return NULL;
     if (dtype == DTYPE_NONE)
         dtype = (Dtype)t->dtype;
     Device target = device ? *device : t->device;
-    if (!copy && dtype == (Dtype)t->dtype && device_equal(target, t->device))
+    if (!copy && dtype == (Dtype)t->dtype && device_equal(target, t->device)
+        && (format == FORMAT_PRESERVE || passes_for(t, format)))
         return t;
     if (t->device.type == DEVICE_META && target.type != DEVICE_META)
         return error(PyExc_NotImplementedError, "Cannot copy out of meta tensor; no data!");
-    Tensor *out = empty_like_as(t, dtype, target);
+    bool dense = format == FORMAT_CONTIGUOUS || (format == FORMAT_PRESERVE && t->contiguous);
+    Tensor *out = dense ? scope_keep(tensor_empty(t->ndim, t->dims, dtype, target)) : empty_in(t, dtype, target, format);
     if (out == NULL || (target.type != DEVICE_META && copy_data(out, t) < 0))
         return NULL;
     Node *n = RECORD(OP_to_copy, out, t);

@@ -131,6 +131,20 @@ op_empty(const Value *size, const Value *options)
 }
 
 Tensor *
+op_empty_in(const Value *size, const Value *options, const Value *format)
+{
+    int64_t strides[NDIM_MAX];
+    if (format->given && format->scalar.value.i == FORMAT_PRESERVE)
+        return error(PyExc_RuntimeError, "unsupported memory format Preserve: an empty tensor has no layout to keep");
+    Tensor *out = op_empty(size, options);
+    if (out == NULL || !format->given)
+        return out;
+    if (format_strides((MemoryFormat)format->scalar.value.i, out, strides) < 0)
+        return NULL;
+    return tensor_set_dims(out, out->ndim, out->dims, strides) < 0 ? NULL : out;
+}
+
+Tensor *
 op_zeros(const Value *size, const Value *options)
 {
     return filled(op_empty(size, options), SCALAR_INT(0));
@@ -221,17 +235,6 @@ op_new_empty_strided(Tensor *t, const Value *size, const Value *stride, const Va
 }
 
 /* ---------------------------------------------------------------- like another tensor */
-static bool
-wants_contiguous(const Value *format)
-{
-    if (!format->given || format->object == NULL || format->object == Py_None)
-        return false;
-    PyObject *text = PyObject_Str(format->object);
-    bool contiguous = text != NULL && PyUnicode_CompareWithASCIIString(text, "torch.contiguous_format") == 0;
-    Py_XDECREF(text);
-    return contiguous;
-}
-
 Tensor *
 op_empty_like(Tensor *t, const Value *options, const Value *format)
 {
@@ -240,9 +243,11 @@ op_empty_like(Tensor *t, const Value *options, const Value *format)
         return NULL;
     Tensor *out = make(t->ndim, t->dims, option_dtype(options, (Dtype)t->dtype),
                        option_device(options, t->device), options);
-    if (out == NULL || t->contiguous || wants_contiguous(format))
+    MemoryFormat wanted = format->given ? (MemoryFormat)format->scalar.value.i : FORMAT_PRESERVE;
+    if (out == NULL || (wanted == FORMAT_PRESERVE && t->contiguous))
         return out;
-    shape_dense_strides(t->ndim, t->dims, t->strides, strides);
+    if (format_strides(wanted, t, strides) < 0)
+        return NULL;
     return tensor_set_dims(out, t->ndim, t->dims, strides) < 0 ? NULL : out;
 }
 

@@ -7,12 +7,13 @@
 #include "ops/args.h"
 
 Tensor *op_empty(const Value *size, const Value *options);
+Tensor *op_empty_in(const Value *size, const Value *options, const Value *format);
 Tensor *op_zeros(const Value *size, const Value *options);
 Tensor *op_ones(const Value *size, const Value *options);
 Tensor *op_full(const Value *size, Scalar value, const Value *options);
 Tensor *op_eye(int64_t rows, int64_t columns, const Value *options);
 Tensor *op_empty_strided(const Value *size, const Value *stride, const Value *options);
-/* The same shape as t; dtype and device are t's where the options give none.  format: torch.memory_format or None. */
+/* The same shape as t; dtype and device are t's where the options give none.  format: a MemoryFormat. */
 Tensor *op_empty_like(Tensor *t, const Value *options, const Value *format);
 Tensor *op_full_like(Tensor *t, Scalar value, const Value *options, const Value *format);
 Tensor *op_new_empty(Tensor *t, const Value *size, const Value *options);

@@ -114,19 +114,21 @@ check_stored_numbers(const Frame *f, Dtype d)
     return 0;
 }
 
-/* lerp promotes nothing. */
+/* lerp promotes nothing but a weight without dims. */
 static int
 check_lerp(const Frame *f)
 {
     static const char *const names[] = {"self", "end", "weight"};
-    const Tensor *t = f->in[0].tensor;
-    for (int k = 1; k < 3; k++)
+    const Tensor *t = f->in[0].tensor, *weight = f->in[2].tensor;
+    bool lone = weight != NULL && weight->ndim == 0;
+    for (int k = 1; k < (lone ? 2 : 3); k++)
         if (f->in[k].tensor != NULL && f->in[k].tensor->dtype != t->dtype) {
             error(PyExc_RuntimeError, "expected dtype %s for `%s` but got dtype %s: convert one with .to(dtype)",
                   dtype_info[t->dtype].name, names[k], dtype_info[f->in[k].tensor->dtype].name);
             return -1;
         }
-    return dtype_is_float((Dtype)t->dtype) ? 0 : not_implemented_dtype("lerp", (Dtype)t->dtype);
+    bool computes = dtype_is_float((Dtype)t->dtype) || (lone && dtype_is_float((Dtype)weight->dtype));
+    return computes ? 0 : not_implemented_dtype("lerp", (Dtype)t->dtype);
 }
 
 static int

@@ -3,6 +3,7 @@
  * the version. */
 #include <string.h>
 
+#include "autograd/hooks.h"
 #include "ops/ops.h"
 
 /* self takes the geometry and, if one was recorded, the history of view, which is a view of self.  The view's
@@ -29,7 +30,7 @@ become(Tensor *self, Tensor *view, int overloads)
     self->output_nr = view->output_nr;
     self->requires_grad = true;
     gc_publish((PyObject *)self);
-    return self;
+    return self->retains_grad && hooks_retain(self) < 0 ? NULL : self;
 }
 
 Tensor *

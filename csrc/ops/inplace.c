@@ -1,6 +1,7 @@
 /* In-place forms of structural ops, and resizing: the result is computed out of place, then written over self. */
 #include <string.h>
 
+#include "autograd/hooks.h"
 #include "ops/misc.h"
 #include "ops/ops.h"
 
@@ -43,6 +44,8 @@ inplace_adopt(Tensor *self, Tensor *result)
         self->output_nr = result->output_nr;
         self->requires_grad = true;
         gc_publish((PyObject *)self);
+        if (self->retains_grad && hooks_retain(self) < 0)
+            return NULL;
     } else if (tensor_needs_grad(result) || tensor_needs_grad(self)) {
         Tensor *inputs[2] = {self, result};
         node_record_inplace(OP_copy_, self, 2, inputs);

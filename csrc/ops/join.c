@@ -388,11 +388,10 @@ op_chunk(Tensor *t, int64_t chunks, int64_t dim)
     if (d < 0)
         return NULL;
     int64_t size = t->dims[d] / chunks + (t->dims[d] % chunks != 0);
-    if (size == 0) {
-        int64_t zeros[64] = {0};
-        return op_split_sizes(t, chunks < 64 ? (int)chunks : 64, zeros, d);
-    }
-    return op_split(t, size, d);
+    if (size > 0)
+        return op_split(t, size, d);
+    int64_t *starts = chunks < INT32_MAX ? PyMem_Calloc((size_t)chunks + 1, sizeof *starts) : NULL;
+    return starts ? split_at(OP_split_sizes, t, d, chunks, starts) : (PyObject *)no_memory(chunks);
 }
 
 PyObject *

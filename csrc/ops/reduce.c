@@ -444,6 +444,27 @@ truth_dtype(const Tensor *t)
     return t && t->dtype == DTYPE_UINT8 ? DTYPE_UINT8 : DTYPE_BOOL;
 }
 
+/* An empty list of dims reduces nothing, unlike that of a sum. */
+static Tensor *
+truth_over(Tensor *t, const Value *dims, bool keepdim, Fold fold)
+{
+    if (dims->given && dims->n == 0)
+        return op_to_dtype(op_to(t, DTYPE_BOOL, NULL, true), truth_dtype(t));
+    return fold_without_gradient(t, dims->given ? (int)dims->n : 0, dims->ints, keepdim, fold, truth_dtype(t));
+}
+
+Tensor *
+op_any_over(Tensor *t, const Value *dims, bool keepdim)
+{
+    return truth_over(t, dims, keepdim, FOLD_any);
+}
+
+Tensor *
+op_all_over(Tensor *t, const Value *dims, bool keepdim)
+{
+    return truth_over(t, dims, keepdim, FOLD_all);
+}
+
 Tensor *
 op_any(Tensor *t, int n, const int64_t *dims, bool keepdim)
 {

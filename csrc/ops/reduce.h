@@ -24,6 +24,8 @@ Tensor *op_prod_all(Tensor *t, Dtype dtype);
 Tensor *op_prod_dim(Tensor *t, int64_t dim, bool keepdim, Dtype dtype);
 Tensor *op_any(Tensor *t, int n, const int64_t *dims, bool keepdim);
 Tensor *op_all(Tensor *t, int n, const int64_t *dims, bool keepdim);
+Tensor *op_any_over(Tensor *t, const Value *dims, bool keepdim);
+Tensor *op_all_over(Tensor *t, const Value *dims, bool keepdim);
 Tensor *op_count_nonzero(Tensor *t, int n, const int64_t *dims);
 Tensor *op_logsumexp(Tensor *t, int n, const int64_t *dims, bool keepdim);
 Tensor *op_trace(Tensor *t);

@@ -6,13 +6,13 @@
 #include "python/tensor.h"
 #include "python/types.h"
 
-/* op_to with its result taken out of the scope; a subclass stays what it was. */
+/* op_to_in with its result taken out of the scope; a subclass stays what it was. */
 static PyObject *
-convert_now(PyObject *self, Dtype dtype, const Device *device, bool copy)
+convert_now(PyObject *self, Dtype dtype, const Device *device, bool copy, MemoryFormat format)
 {
     Tensor *t = (Tensor *)self;
     size_t mark = scope_begin();
-    Tensor *out = op_to(t, dtype, device, copy);
+    Tensor *out = op_to_in(t, dtype, device, copy, format);
     PyObject *result = NULL;
     if (out == t)
         result = Py_NewRef(self);
@@ -26,10 +26,10 @@ convert_now(PyObject *self, Dtype dtype, const Device *device, bool copy)
 
 /* The same; a copy between page-locked memory and a device need not have ended. */
 static PyObject *
-convert(PyObject *self, Dtype dtype, const Device *device, bool copy, bool non_blocking)
+convert(PyObject *self, Dtype dtype, const Device *device, bool copy, bool non_blocking, MemoryFormat format)
 {
     device_copies_wait = !non_blocking;
-    PyObject *result = convert_now(self, dtype, device, copy);
+    PyObject *result = convert_now(self, dtype, device, copy, format);
     device_copies_wait = true;
     return result;
 }
@@ -38,6 +38,7 @@ typedef struct Target {
     Dtype dtype;
     Device device;
     bool has_device, copy, non_blocking;
+    MemoryFormat format;
 } Target;
 
 /* One positional argument of to(): a dtype, a device, another tensor; then non_blocking and copy. */
@@ -74,7 +75,7 @@ read_keyword(Target *target, PyObject *name, PyObject *value)
     if (key == NULL)
         return -1;
     if (strcmp(key, "memory_format") == 0)
-        return 0;
+        return value == Py_None ? 0 : memory_format_argument("to", value, &target->format);
     if (strcmp(key, "copy") == 0 || strcmp(key, "non_blocking") == 0) {
         int truth = PyObject_IsTrue(value);
         *(key[0] == 'c' ? &target->copy : &target->non_blocking) = truth > 0;
@@ -108,7 +109,7 @@ tensor_to(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwn
         if (read_keyword(&target, PyTuple_GET_ITEM(kwnames, i), args[nargs + i]) < 0)
             return NULL;
     return convert(self, target.dtype, target.has_device ? &target.device : NULL, target.copy,
-                   target.non_blocking);
+                   target.non_blocking, target.format);
 }
 
 /* x.float(): the closure-less methods differ by dtype only. */
@@ -116,10 +117,12 @@ tensor_to(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwn
     static PyObject *to_##name(PyObject *self, PyObject *args, PyObject *kwargs) \
     { \
         static char *names[] = {"memory_format", NULL}; \
-        PyObject *format; \
-        if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$O:" #name, names, &format)) \
+        PyObject *given = Py_None; \
+        MemoryFormat format = FORMAT_PRESERVE; \
+        if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$O:" #name, names, &given) \
+            || (given != Py_None && memory_format_argument(#name, given, &format) < 0)) \
             return NULL; \
-        return convert(self, dtype, NULL, false, false); \
+        return convert(self, dtype, NULL, false, false, format); \
     }
 TO_DTYPE(float, DTYPE_FLOAT)
 TO_DTYPE(double, DTYPE_DOUBLE)
@@ -135,23 +138,30 @@ TO_DTYPE(bool, DTYPE_BOOL)
 static PyObject *
 to_cpu(PyObject *self, PyObject *args, PyObject *kwargs)
 {
+    static char *names[] = {"memory_format", NULL};
     Device cpu = CPU;
-    (void)args, (void)kwargs;
-    return convert(self, DTYPE_NONE, &cpu, false, false);
+    PyObject *given = Py_None;
+    MemoryFormat format = FORMAT_PRESERVE;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:cpu", names, &given)
+        || (given != Py_None && memory_format_argument("cpu", given, &format) < 0))
+        return NULL;
+    return convert(self, DTYPE_NONE, &cpu, false, false, format);
 }
 
 static PyObject *
 to_cuda(PyObject *self, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"device", "non_blocking", "memory_format", NULL};
-    PyObject *device = Py_None, *format = NULL;
+    PyObject *device = Py_None, *given = Py_None;
+    MemoryFormat format = FORMAT_PRESERVE;
     int non_blocking = 0;
     Device target = {DEVICE_CUDA, (int8_t)cuda_current};
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OpO", names, &device, &non_blocking, &format))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OpO", names, &device, &non_blocking, &given)
+        || (given != Py_None && memory_format_argument("cuda", given, &format) < 0))
         return NULL;
     if (device != Py_None && device_from_object(device, &target) < 0)
         return NULL;
-    return convert(self, DTYPE_NONE, &target, false, non_blocking);
+    return convert(self, DTYPE_NONE, &target, false, non_blocking, format);
 }
 
 static PyObject *
@@ -190,7 +200,7 @@ tensor_type(PyObject *self, PyObject *args, PyObject *kwargs)
             return NULL;
     } else if (dtype_from_object(wanted, &dtype) < 0)
         return NULL;
-    return convert(self, dtype, NULL, false, false);
+    return convert(self, dtype, NULL, false, false, FORMAT_PRESERVE);
 }
 
 static PyObject *
@@ -199,7 +209,7 @@ tensor_type_as(PyObject *self, PyObject *other)
     if (!tensor_check(other))
         return (PyObject *)error(PyExc_TypeError, "type_as(): argument 'other' (position 1) must be Tensor, not %s",
                                  Py_TYPE(other)->tp_name);
-    return convert(self, (Dtype)((Tensor *)other)->dtype, &((Tensor *)other)->device, false, false);
+    return convert(self, (Dtype)((Tensor *)other)->dtype, &((Tensor *)other)->device, false, false, FORMAT_PRESERVE);
 }
 
 #define KEYWORDS(function) (PyCFunction)(void (*)(void))function, METH_VARARGS | METH_KEYWORDS

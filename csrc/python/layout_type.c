@@ -1,5 +1,5 @@
-/* torch.layout and torch.memory_format: named singletons.  Every tensor is strided; which memory formats an
- * op honours is its own business. */
+/* torch.layout and torch.memory_format: named singletons.  Every tensor is strided; what a memory format is to ops is
+ * its number. */
 #include "python/types.h"
 
 typedef struct NamedObject {
@@ -44,11 +44,29 @@ PyTypeObject MemoryFormatType = {
 
 static NamedObject layouts[] = {{.name = "strided"}};
 static NamedObject memory_formats[] = {
-    {.name = "contiguous_format"},
-    {.name = "preserve_format"},
-    {.name = "channels_last"},
-    {.name = "channels_last_3d"},
+    [FORMAT_PRESERVE] = {.name = "preserve_format"},
+    [FORMAT_CONTIGUOUS] = {.name = "contiguous_format"},
+    [FORMAT_CHANNELS_LAST] = {.name = "channels_last"},
+    [FORMAT_CHANNELS_LAST_3D] = {.name = "channels_last_3d"},
 };
+
+int
+memory_format_of(PyObject *o)
+{
+    return PyObject_TypeCheck(o, &MemoryFormatType) ? (int)((NamedObject *)o - memory_formats) : -1;
+}
+
+int
+memory_format_argument(const char *function, PyObject *o, MemoryFormat *out)
+{
+    int format = memory_format_of(o);
+    if (format < 0) {
+        error(PyExc_TypeError, "%s(): argument 'memory_format' must be torch.memory_format, not %s", function, Py_TYPE(o)->tp_name);
+        return -1;
+    }
+    *out = (MemoryFormat)format;
+    return 0;
+}
 
 static int
 add_all(PyObject *module, PyTypeObject *type, NamedObject *objects, size_t count)

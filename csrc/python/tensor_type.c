@@ -312,6 +312,11 @@ set_data(Tensor *t, PyObject *value, void *closure)
         error(PyExc_TypeError, "Variable data has to be a tensor, but got %s", value ? Py_TYPE(value)->tp_name : "nothing");
         return -1;
     }
+    if (t->requires_grad && !dtype_is_float((Dtype)((Tensor *)value)->dtype)) {
+        error(PyExc_RuntimeError, "data set to a tensor that requires gradients must be floating point or complex dtype, not %s",
+              dtype_info[((Tensor *)value)->dtype].name);
+        return -1;
+    }
     return tensor_set_geometry_from(t, (Tensor *)value);
 }
 
@@ -523,10 +528,13 @@ static PyObject *
 method_is_contiguous(PyObject *self, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"memory_format", NULL};
-    PyObject *format = NULL;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O", names, &format))
+    PyObject *given = NULL;
+    MemoryFormat format = FORMAT_CONTIGUOUS;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O", names, &given)
+        || (given != NULL && memory_format_argument("is_contiguous", given, &format) < 0))
         return NULL;
-    return PyBool_FromLong(((Tensor *)self)->contiguous);
+    Tensor *t = (Tensor *)self;
+    return PyBool_FromLong(format > FORMAT_CONTIGUOUS ? is_channels_last(t, format) : t->contiguous);
 }
 
 static PyObject *
