@@ -498,3 +498,25 @@ def test_scatter_reduce_in_every_dtype(dtype, reduce, include_self):
         met[at[i, j], j] = True
     got = torch.tensor(start).to(kind).scatter_reduce(0, torch.tensor(at), torch.tensor(source).to(kind), reduce, include_self=include_self)
     np.testing.assert_array_equal(got.double().numpy(), expected.astype(np.float64))
+
+
+@pytest.mark.cpu
+@pytest.mark.parametrize("bad", [10**12, 3, -1])
+@pytest.mark.parametrize("by_frequency", [False, True])
+def test_embedding_indices_written_since_are_checked_in_backward(bad, by_frequency):
+    array = np.array([1, 0, 2])
+    table = torch.rand(3, 4, requires_grad=True)
+    y = torch.nn.functional.embedding(torch.from_numpy(array), table, scale_grad_by_freq=by_frequency)
+    array[:] = bad
+    with pytest.raises(IndexError, match="index out of range in self"):
+        y.sum().backward()
+
+
+def test_masked_scatter_with_a_mask_that_grew_since():
+    mask = torch.zeros(10**6, dtype=torch.bool)
+    mask[0] = True
+    source = torch.ones(1, requires_grad=True)
+    y = torch.zeros(10**6).masked_scatter(mask, source)
+    mask.data.fill_(True)
+    with pytest.raises(RuntimeError, match=r"shape '\[1\]' is invalid for input of size 1000000"):
+        y.sum().backward()
