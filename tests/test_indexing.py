@@ -517,3 +517,25 @@ def test_a_mask_that_is_written_is_read_first():
     x = torch.tensor([True] + [False] * 1000)
     x[1:].masked_scatter_(x[:-1], torch.tensor([True]))
     assert x.tolist() == [True, True] + [False] * 999
+
+
+@pytest.mark.cpu
+@pytest.mark.parametrize("bad", [10**12, 3, -1])
+@pytest.mark.parametrize("by_frequency", [False, True])
+def test_embedding_indices_written_since_are_checked_in_backward(bad, by_frequency):
+    array = np.array([1, 0, 2])
+    table = torch.rand(3, 4, requires_grad=True)
+    y = torch.nn.functional.embedding(torch.from_numpy(array), table, scale_grad_by_freq=by_frequency)
+    array[:] = bad
+    with pytest.raises(IndexError, match="index out of range in self"):
+        y.sum().backward()
+
+
+def test_masked_scatter_with_a_mask_that_grew_since():
+    mask = torch.zeros(10**6, dtype=torch.bool)
+    mask[0] = True
+    source = torch.ones(1, requires_grad=True)
+    y = torch.zeros(10**6).masked_scatter(mask, source)
+    mask.data.fill_(True)
+    with pytest.raises(RuntimeError, match=r"shape '\[1\]' is invalid for input of size 1000000"):
+        y.sum().backward()

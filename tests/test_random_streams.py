@@ -142,3 +142,40 @@ def test_state_travels_to_pytorch_and_back(torch):
     torch.set_rng_state(torch.from_numpy(state))
     ctorch.set_rng_state(ctorch.from_numpy(torch.get_rng_state().numpy().copy()))
     assert np.array_equal(ctorch.randn(30).numpy(), expected)
+
+
+# Intervals wider than the integers that a float type holds one by one: PyTorch's draws with seed 7.
+WIDE = [
+    ("half", (0, 60000), [16496.0, 14912.0, 33184.0, 6328.0, 18048.0, 17296.0, 17360.0, 26400.0]),
+    ("half", (-60001, 2001), [1044.0, -53600.0, -54336.0, -18912.0, -45440.0, -4176.0, -30944.0, -58848.0]),
+    ("bfloat16", (-(2**62), 2**62 + 5),
+     [-3.206562934687793e18, 5.5169095435288576e17, 3.476778912330023e18, -4.886405595696988e17, 4.1973548527093023e18,
+      -3.9091244765575905e18, -4.593671619917906e18, -3.278620528725721e18]),
+    ("float32", (0, 2**40),
+     [836497506304.0, 966273925120.0, 774000279552.0, 346443546624.0, 372259160064.0, 103589543936.0, 860597977088.0,
+      553468624896.0]),
+    ("float64", (0, 2**60),
+     [2.5471801433279008e17, 5.5190436835283354e17, 1.677224233434018e16, 6.634404691386849e17, 7.468997447197624e17,
+      7.101234943526866e17, 2.06689291891398e16, 1.7618731699404662e17]),
+]
+
+
+@pytest.mark.parametrize("dtype, bounds, expected", WIDE)
+def test_integers_beyond_a_float_types_digits(dtype, bounds, expected):
+    ctorch.manual_seed(7)
+    with pytest.warns(UserWarning, match=r"is out of bounds \[-\(2\^\d+\), 2\^\d+\]. Due to precision limitations"):
+        assert ctorch.zeros(8, dtype=getattr(ctorch, dtype)).random_(*bounds).tolist() == expected
+
+
+@pytest.mark.parametrize("dtype, least, expected", [
+    ("half", 5, [528.0, 1229.0, 130.0, 643.0, 48.0, 1528.0, 1152.0, 1084.0]),
+    ("bfloat16", -(2**63),
+     [1.4051230837395948e18, -4.0532396646334464e18, 8.070450532247929e18, -5.116089176692883e18, -4.0532396646334464e17,
+      -8.502796096475496e18, -9.187343239835812e18, 1.3330654897016668e18]),
+    ("float64", -(2**63),
+     [1.407639518939637e18, -4.059781650074556e18, 8.087222774582268e18, -5.101167053895551e18, -4.060217598870864e17,
+      -8.51324854250209e18, -9.202703107665637e18, 1.3291088216008934e18]),
+])
+def test_integers_without_an_upper_bound(dtype, least, expected):
+    ctorch.manual_seed(7)
+    assert ctorch.zeros(8, dtype=getattr(ctorch, dtype)).random_(least, None).tolist() == expected

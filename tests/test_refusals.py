@@ -237,7 +237,7 @@ x.quantile(torch.tensor([0.5], dtype=torch.float64)) | RuntimeError | q tensor m
 x.quantile(torch.tensor([0.5, 2.0])) | RuntimeError | q values must be in the range [0, 1]
 x.quantile(2.0) | RuntimeError | q must be in the range [0, 1] but got 2
 torch.bernoulli(x) | RuntimeError | p_in >= 0 && p_in <= 1
-x.bernoulli_(n) | RuntimeError | expected probabilities tensor to have floating type, got Long
+x.bernoulli_(n) | NotImplementedError | "bernoulli_tensor_cpu_p_" not implemented for 'Long'
 x.geometric_(1.5) | RuntimeError | expects p to be in (0, 1), but got p=1.5
 x.log_normal_(0, -1) | RuntimeError | log_normal_ expects std > 0.0, but found std=-1
 x.cauchy_(0, 0) | RuntimeError | cauchy_ expects sigma > 0.0, but found sigma=0
@@ -433,6 +433,45 @@ torch.empty(2, memory_format=torch.preserve_format) | RuntimeError | unsupported
 x.clone(memory_format=torch.channels_last) | RuntimeError | required rank 4 tensor to use channels_last format
 x.to(memory_format=torch.channels_last_3d) | RuntimeError | required rank 5 tensor to use channels_last_3d format
 torch.empty(2, 3, memory_format=torch.channels_last) | RuntimeError | required rank 4 tensor to use channels_last format
+torch.zeros(3, dtype=torch.uint8).index_add_(0, i[:1], torch.ones(1, dtype=torch.uint8), alpha=300) | RuntimeError | value cannot be converted to type uint8_t without overflow
+torch.zeros(3).half().index_add_(0, i[:1], torch.ones(1).half(), alpha=1e6) | RuntimeError | value cannot be converted to type c10::Half without overflow
+torch.addmm(*[torch.ones(1, 1, dtype=torch.uint8)] * 3, alpha=300) | RuntimeError | value cannot be converted to type uint8_t without overflow
+torch.addmm(*[torch.ones(1, 1, dtype=torch.uint8)] * 3, beta=300) | RuntimeError | value cannot be converted to type uint8_t without overflow
+torch.addmm(*[torch.ones(1, 1)] * 3, alpha=1e39) | RuntimeError | value cannot be converted to type float without overflow
+torch.addr(torch.ones(1, 1, dtype=torch.uint8), *[torch.ones(1, dtype=torch.uint8)] * 2, alpha=300) | RuntimeError | value cannot be converted to type uint8_t without overflow
+torch.addr(k[:2, :2], b, b, alpha=0.5) | RuntimeError | For integral input tensors, argument alpha must not be a floating point number.
+v.norm(dtype=torch.int64) | RuntimeError | linalg.vector_norm: dtype should be floating point or complex, but got Long
+v.norm(1, dtype=torch.bool) | RuntimeError | dtype should be floating point or complex, but got Bool
+torch.linalg.vector_norm(v, dtype=torch.int64) | RuntimeError | dtype should be floating point or complex, but got Long
+torch.linalg.norm(x, 1, dtype=torch.int64) | RuntimeError | dtype should be floating point or complex, but got Long
+torch.linalg.matrix_norm(x, 'nuc', dtype=torch.int64) | RuntimeError | linalg.matrix_norm: dtype should be floating point or complex, but got Long
+torch.linalg.matrix_norm(x.double(), 2, dtype=torch.float32) | RuntimeError | the dtype of the input (Double) should be convertible without narrowing to the specified dtype (Float)
+h.norm(dtype=torch.bfloat16) | RuntimeError | (Half) should be convertible without narrowing to the specified dtype (BFloat16)
+h.bfloat16().norm(dtype=torch.half) | RuntimeError | (BFloat16) should be convertible without narrowing to the specified dtype (Half)
+h.uniform_(0, 1e6) | RuntimeError | to is out of bounds for
+v.uniform_(0, 1e39) | RuntimeError | to is out of bounds for
+v.uniform_(float('nan'), 0) | RuntimeError | from is out of bounds for
+v.uniform_(-3e38, 3e38) | RuntimeError | uniform_ expects to-from <= std::numeric_limits<Float>::max()
+torch.normal(v, v - 1) | RuntimeError | normal expects all elements of std >= 0.0
+torch.normal(0.0, v * float('nan')) | RuntimeError | normal expects all elements of std >= 0.0
+torch.randperm(257, dtype=torch.uint8) | RuntimeError | value cannot be converted to type uint8_t without overflow
+torch.randperm(2050, dtype=torch.half) | RuntimeError | n cannot be greater than 2049 for Half type.
+torch.randperm(3, dtype=torch.bool) | NotImplementedError | "randperm" not implemented for 'Bool'
+h.random_(0, 65506) | RuntimeError | to - 1 is out of bounds for
+h.random_(-65505, 4) | RuntimeError | from is out of bounds for
+h.random_(5000, None) | RuntimeError | random_ expects 'from' casted to dtype to be less than or equal to 'to_inc' casted to dtype
+h.random_(-2**63, None) | NotImplementedError | "random_full_64_bits_range_kernel_cpu" not implemented for 'Half'
+n.int().random_(-2**63, None) | RuntimeError | handles only int64, double, float and bfloat16
+v.nanmean(dtype=torch.int64) | RuntimeError | nanmean(): could not infer output dtype. Optional dtype must be either a floating point or complex dtype. Got: Long
+torch.range(0, 3, dtype=torch.bool) | NotImplementedError | "range_cpu" not implemented for 'Bool'
+v.cumsum(0, dtype=torch.bool) | NotImplementedError | "cumsum_out_cpu" not implemented for 'Bool'
+v.cumprod(0, dtype=torch.bool) | NotImplementedError | "cumprod_out_cpu" not implemented for 'Bool'
+b.geometric_(0.5) | NotImplementedError | "geometric_cpu" not implemented for 'Bool'
+torch.poisson(n) | NotImplementedError | "poisson_cpu" not implemented for 'Long'
+torch.bernoulli(n) | NotImplementedError | "bernoulli_tensor_cpu_p_" not implemented for 'Long'
+F.dropout(v, float('nan')) | RuntimeError | dropout probability has to be between 0 and 1, but got nan
+F.dropout2d(c, float('nan')) | RuntimeError | dropout probability has to be between 0 and 1, but got nan
+nn.Dropout(float('nan'))(v) | RuntimeError | dropout probability has to be between 0 and 1, but got nan
 """
 CALLS = [tuple(part.strip() for part in line.rsplit(" | ", 2)) for line in REFUSED.strip().split("\n")]
 

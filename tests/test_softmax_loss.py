@@ -450,3 +450,19 @@ def test_tensors_given_to_the_constructor_are_refused_there(name):
 def test_old_options_of_the_classes_warn(name, options, reduction):
     with pytest.warns(UserWarning, match=f"reduce args will be deprecated, please use reduction='{reduction}' instead."):
         assert getattr(nn, name)(**options).reduction == reduction
+
+
+@pytest.mark.cpu
+@pytest.mark.parametrize("loss", [F.cross_entropy, F.nll_loss])
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("bad", [10**12, 4, -1])
+@pytest.mark.parametrize("space", [(), (1, 1)])
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_targets_written_since_are_checked_in_backward(loss, reduction, bad, space, create_graph):
+    """The array is nobody's tensor: no version tells that it was reused."""
+    array = np.array([1, 0, 2]).reshape(3, *space)
+    scores = ctorch.rand(3, 4, *space, requires_grad=True)
+    y = loss(scores, ctorch.from_numpy(array), reduction=reduction).sum()
+    array[:] = bad
+    with pytest.raises(IndexError, match=f"Target {bad} is out of bounds"):
+        y.backward(create_graph=create_graph)

@@ -413,6 +413,28 @@ run('w = x.clone().requires_grad_(); (w.t().clone(memory_format=torch.contiguous
 [(z.is_contiguous(memory_format=torch.channels_last), z.is_contiguous(), z.contiguous(memory_format=torch.channels_last) is z) for z in (torch.zeros(2, 3, 4, 5).to(memory_format=torch.channels_last), torch.zeros(2, 3, 4, 5), torch.zeros(2, 1, 4, 5))] | [(True, False, True), (False, True, False), (True, True, True)]
 run('y = torch.arange(24.0).view(1, 2, 3, 4); z = y.to(memory_format=torch.channels_last)')['z'] | np.arange(24.0).reshape(1, 2, 3, 4)
 net.to(memory_format=torch.channels_last)[0].weight.stride(), net.to(torch.float32, memory_format=None)[0].weight.stride() | ((3, 1), (3, 1))
+torch.zeros(3, dtype=torch.int64).index_add_(0, torch.tensor([0, 1]), torch.tensor([3, 5]), alpha=0.5) | [0, 0, 0]
+torch.zeros(3, dtype=torch.int64).index_add(0, torch.tensor([0, 1]), torch.tensor([3, 5]), alpha=2.9) | [6, 10, 0]
+torch.zeros(3, dtype=torch.int64).index_add_(0, torch.tensor([0]), torch.tensor([1]), alpha=2**60 + 1) | [2**60 + 1, 0, 0]
+torch.zeros(3, dtype=torch.bool).index_add_(0, torch.tensor([0, 1]), torch.tensor([True, True]), alpha=2) | [True, True, False]
+torch.zeros(3, dtype=torch.bool).index_add_(0, torch.tensor([0, 1]), torch.tensor([True, True]), alpha=0.5) | [True, True, False]
+torch.zeros(3, dtype=torch.uint8).index_add_(0, torch.tensor([0]), torch.ones(1, dtype=torch.uint8), alpha=-1) | [255, 0, 0]
+torch.addmm(*[torch.ones(1, 1, dtype=torch.int64)] * 3, beta=0, alpha=2**53 + 1) | [[2**53 + 1]]
+torch.addmm(*[torch.ones(1, 1, dtype=torch.int64)] * 3, beta=2**53 + 1, alpha=2.7) | [[2**53 + 3]]
+torch.addmv(torch.ones(1, dtype=torch.int64), torch.ones(1, 1, dtype=torch.int64), torch.ones(1, dtype=torch.int64), beta=0.5, alpha=2**53 + 1) | [2**53 + 1]
+torch.addr(torch.zeros(1, 1, dtype=torch.int64), *[torch.ones(1, dtype=torch.int64)] * 2, alpha=2**60 + 1) | [[2**60 + 1]]
+torch.addr(torch.ones(1, 1, dtype=torch.uint8), torch.ones(1, dtype=torch.uint8), torch.ones(1, dtype=torch.int64), beta=300) | [[301]]
+torch.addr(torch.ones(1, 1, dtype=torch.int64), torch.ones(1), torch.ones(1), beta=2.5, alpha=0.5) | [[3.0]]
+torch.addmm(*[torch.ones(1, 1).half()] * 3, alpha=1e6) | [[math.inf]]
+torch.ones(4).half().norm(dtype=torch.float64).dtype, torch.ones(4).norm(dtype=torch.float64) | (torch.float64, 2.0)
+torch.tril_indices(2, 2, 2**63 - 1) | [[0, 0, 1, 1], [0, 1, 0, 1]]
+torch.triu_indices(2, 2, 2**63 - 1), torch.tril_indices(2, 2, -2**63) | ([[], []], [[], []])
+torch.triu_indices(2, 2, -2**63) | [[0, 0, 1, 1], [0, 1, 0, 1]]
+torch.tril_indices(2**60, 0), torch.triu_indices(2**60, 0) | ([[], []], [[], []])
+torch.randperm(256, dtype=torch.uint8).sort()[0], torch.randperm(2049, dtype=torch.half).sort()[0] | (list(range(256)), list(range(2049)))
+torch.normal(torch.zeros(3), torch.zeros(3)), torch.normal(torch.zeros(0), torch.zeros(0)) | ([0, 0, 0], [])
+torch.tensor([True]).cumsum(0).dtype, torch.tensor(True).cumsum(0, dtype=torch.bool) | (torch.int64, True)
+math.isnan(nn.Dropout(math.nan).p) | True
 """
 CASES = [tuple(part.strip() for part in line.split(" | ", 1)) for line in WORTH.strip().split("\n")]
 

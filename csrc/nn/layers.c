@@ -51,7 +51,7 @@ check_probability(PyObject **values)
     double p = PyFloat_AsDouble(values[0]);
     if (p == -1 && PyErr_Occurred())
         return -1;
-    if (p >= 0 && p <= 1)
+    if (!(p < 0 || p > 1)) /* NaN is refused by the call, as in PyTorch */
         return 0;
     PyErr_Format(PyExc_ValueError, "dropout probability has to be between 0 and 1, but got %S", values[0]);
     return -1;

@@ -452,6 +452,10 @@ op_range(Scalar start, Scalar end, Scalar step, const Value *options)
     Dtype dtype = option_dtype(options, default_dtype);
     if (check_range(start, end, step) < 0)
         return NULL;
+    if (dtype == DTYPE_BOOL) {
+        not_implemented_dtype("range_cpu", dtype);
+        return NULL;
+    }
     if (is_integer(dtype)) {
         start = truncated(start);
         end = truncated(end);
@@ -499,7 +503,7 @@ static int64_t
 triangle(int64_t rows, int64_t columns, int64_t offset, bool lower, int64_t count, int64_t *out)
 {
     int64_t k = 0;
-    for (int64_t r = 0; r < rows; r++) {
+    for (int64_t r = 0; r < rows && columns > 0; r++) {
         int64_t edge = r + offset + (lower ? 1 : 0);
         edge = edge < 0 ? 0 : edge > columns ? columns : edge;
         int64_t low = lower ? 0 : edge, high = lower ? edge : columns;
@@ -518,6 +522,7 @@ triangle_indices(int64_t rows, int64_t columns, int64_t offset, bool lower, cons
     if (rows < 0 || columns < 0)
         return error(PyExc_RuntimeError, "%s must be non-negative, got %lld", rows < 0 ? "row" : "col",
                      (long long)(rows < 0 ? rows : columns));
+    offset = offset < -rows ? -rows : offset > columns ? columns : offset; /* any further is all or nothing too */
     Device device = option_device(options, default_device);
     if (device.type == DEVICE_CUDA) {
         Tensor *kept = op_scalar(lower ? OP_le : OP_ge, device_distance(rows, columns, device), (double)offset);

@@ -52,10 +52,14 @@ running_max(Tensor *t)
 
 /* ---------------------------------------------------------------- cumsum */
 static Tensor *
-as_cumulated(Tensor *t, Dtype dtype)
+as_cumulated(const char *kernel, Tensor *t, Dtype dtype)
 {
     if (t == NULL)
         return NULL;
+    if (dtype == DTYPE_BOOL && t->ndim > 0) {
+        not_implemented_dtype(kernel, dtype);
+        return NULL;
+    }
     if (dtype == DTYPE_NONE)
         dtype = dtype_is_float((Dtype)t->dtype) ? (Dtype)t->dtype : DTYPE_INT64;
     return op_to_dtype(t, dtype);
@@ -65,7 +69,7 @@ Tensor *
 op_cumsum(Tensor *t, int64_t dim, Dtype dtype)
 {
     int d = t ? shape_wrap_dim(dim, t->ndim) : -1;
-    t = d >= 0 ? as_cumulated(t, dtype) : NULL;
+    t = d >= 0 ? as_cumulated("cumsum_out_cpu", t, dtype) : NULL;
     Tensor *out = t ? scan_run(SCAN_SUM, t, d, NULL) : NULL;
     node_save_ints(out ? RECORD(OP_cumsum, out, t) : NULL, 1, (int64_t[]){d});
     return checked(out);
@@ -90,7 +94,7 @@ Tensor *
 op_cumprod(Tensor *t, int64_t dim, Dtype dtype)
 {
     int d = t ? shape_wrap_dim(dim, t->ndim) : -1;
-    t = d >= 0 ? as_cumulated(t, dtype) : NULL;
+    t = d >= 0 ? as_cumulated("cumprod_out_cpu", t, dtype) : NULL;
     Tensor *out = t ? scan_run(SCAN_PROD, t, d, NULL) : NULL;
     Node *n = out ? RECORD(OP_cumprod, out, t) : NULL;
     node_save(n, 0, t);

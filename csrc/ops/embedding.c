@@ -137,11 +137,11 @@ divided_by_frequency(Tensor *g, Tensor *index, int64_t n_rows)
     return counts ? op_div(g, op_embedding(index, counts, NULL, &(Value){0}, 2, false, false)) : NULL;
 }
 
-/* padding_idx -1: none. */
+/* padding_idx -1: none.  The index may have been written since the table was read, by an array that shares its memory. */
 Tensor *
 op_embedding_backward(Tensor *g, Tensor *index, int64_t n_rows, int64_t padding_idx, bool scale_by_freq)
 {
-    if (g == NULL || index == NULL)
+    if (g == NULL || index == NULL || (index = checked_indices(index, n_rows)) == NULL)
         return NULL;
     if (scale_by_freq && (g = divided_by_frequency(g, index, n_rows)) == NULL)
         return NULL;

@@ -682,6 +682,18 @@ op_scalar_left(Op op, double a, Tensor *b)
 }
 
 Tensor *
+op_scaled(Tensor *t, Scalar factor)
+{
+    if (t == NULL || factor.value.f == 1)
+        return t;
+    factor.category = (int8_t)dtype_info[t->dtype].category;
+    if (factor.category == CATEGORY_BOOL)
+        factor.value = PARAM(factor.value.f != 0);
+    Operand in[2] = {{.tensor = t}, {.scalar = factor}};
+    return scope_keep(pointwise(OP_mul, in, rows[OP_mul].defaults, NULL));
+}
+
+Tensor *
 op_inplace(Op op, Tensor *self, Tensor *other, double alpha)
 {
     if (self == NULL || other == NULL)

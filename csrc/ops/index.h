@@ -34,7 +34,7 @@ Tensor *op_take_along_dim(Tensor *t, Tensor *index, const int64_t *dim);     /* 
 
 /* ---- along one dimension, an index for every row (ops/index_select.c) */
 Tensor *op_index_select(Tensor *t, int64_t dim, Tensor *index);
-Tensor *op_index_add(Tensor *t, int64_t dim, Tensor *index, Tensor *source, double alpha, bool inplace);
+Tensor *op_index_add(Tensor *t, int64_t dim, Tensor *index, Tensor *source, Scalar alpha, bool inplace);
 Tensor *op_index_copy(Tensor *t, int64_t dim, Tensor *index, Tensor *source, bool inplace);
 Tensor *op_index_fill(Tensor *t, int64_t dim, Tensor *index, const Value *value, bool inplace);
 Tensor *op_take(Tensor *t, Tensor *index);

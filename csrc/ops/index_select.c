@@ -116,7 +116,7 @@ op_index_select(Tensor *t, int64_t dim, Tensor *index)
 BACKWARD(index_select)
 {
     Tensor *zeros = index_zeros(n->n_ints, node_ints(n), (Dtype)g->dtype, g->device);
-    GRAD(0, op_index_add(zeros, node_params(n)[0].i, node_saved(n, 0), g, 1, false));
+    GRAD(0, op_index_add(zeros, node_params(n)[0].i, node_saved(n, 0), g, SCALAR_INT(1), false));
 }
 
 /* ---------------------------------------------------------------- index_add, index_copy */
@@ -152,7 +152,7 @@ check_source(const char *op, PyObject *type, Tensor *t, const Rows *r, Tensor *s
 }
 
 Tensor *
-op_index_add(Tensor *t, int64_t dim, Tensor *index, Tensor *source, double alpha, bool inplace)
+op_index_add(Tensor *t, int64_t dim, Tensor *index, Tensor *source, Scalar alpha, bool inplace)
 {
     Rows r;
     if (inplace)
@@ -170,14 +170,14 @@ op_index_add(Tensor *t, int64_t dim, Tensor *index, Tensor *source, double alpha
     if (!in_range(&r))
         return error(PyExc_RuntimeError, "index %lld is out of bounds for dimension %d with size %lld",
                      (long long)offender(&r), r.dim, (long long)r.size);
-    Tensor *out = index_target(t, "index_add_", inplace), *values = op_detach(source);
-    if (values != NULL && alpha != 1)
-        values = op_scalar(OP_mul, values, alpha);
+    if (scalar_check_fits(&alpha, (Dtype)t->dtype) < 0)
+        return NULL;
+    Tensor *out = index_target(t, "index_add_", inplace), *values = op_scaled(op_detach(source), alpha);
     if (out == NULL || values == NULL || (values = index_apart(out, values)) == NULL
         || run("index_add", PICK_ADD, out, &r, values) < 0)
         return NULL;
     Node *n = save(index_record(OP_index_add, out, inplace, 2, (Tensor *[]){t, source}), &r);
-    node_save_params(n, PARAM(r.dim), (Param){.f = alpha});
+    node_save_params(n, PARAM(r.dim), alpha.value);
     return checked(out);
 }
 

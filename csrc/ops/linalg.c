@@ -203,7 +203,7 @@ op_singular_norm(Tensor *a, const char *order, int n, const int64_t *dims, bool 
             moved[kept++] = d;
     moved[kept] = rows;
     moved[kept + 1] = columns;
-    Tensor *x = dtype == DTYPE_NONE ? a : op_to_dtype(a, dtype);
+    Tensor *x = norm_operand(op, a, dtype);
     Tensor *s = x ? op_linalg_svdvals(op_permute(x, x->ndim, moved)) : NULL, *out;
     if (s == NULL)
         return NULL;

@@ -309,17 +309,35 @@ op_inner(Tensor *a, Tensor *b)
 }
 
 /* ---------------------------------------------------------------- with an addend */
+/* A gradient's, which is of a float dtype. */
 static Tensor *
 scaled(Tensor *t, double factor)
 {
-    if (t != NULL && !dtype_is_float((Dtype)t->dtype))
-        factor = (double)(int64_t)factor;         /* as PyTorch: an integer product has integer factors */
     return factor == 1 ? t : op_scalar(OP_mul, t, factor);
+}
+
+/* Products of halves are scaled as floats; addr is made of steps that round each. */
+static int
+check_factors(Op op, Dtype dtype, Scalar beta, Scalar alpha)
+{
+    if (op != OP_addr && dtype_is_float(dtype) && dtype != DTYPE_DOUBLE)
+        dtype = DTYPE_FLOAT;
+    return scalar_check_fits(&beta, dtype) < 0 || scalar_check_fits(&alpha, dtype) < 0 ? -1 : 0;
+}
+
+static Tensor *
+scaled_sum(Op op, Tensor *addend, Tensor *product, Scalar beta, Scalar alpha)
+{
+    Dtype dtype = operands_dtype(2, (Operand[]){{.tensor = addend}, {.tensor = product}}, -1);
+    if (check_factors(op, dtype, beta, alpha) < 0)
+        return NULL;
+    Tensor *out = op_scaled(op_to_dtype(product, dtype), alpha);
+    return beta.value.f == 0 ? out : op_add(op_scaled(op_to_dtype(addend, dtype), beta), out);
 }
 
 /* beta input + alpha product(a, b), one node for all of it. */
 static Tensor *
-add_product(Op op, Tensor *input, Tensor *(*product)(Tensor *, Tensor *), Tensor *a, Tensor *b, double beta, double alpha)
+add_product(Op op, Tensor *input, Tensor *(*product)(Tensor *, Tensor *), Tensor *a, Tensor *b, Scalar beta, Scalar alpha)
 {
     if (input == NULL || a == NULL || b == NULL)
         return NULL;
@@ -330,14 +348,12 @@ add_product(Op op, Tensor *input, Tensor *(*product)(Tensor *, Tensor *), Tensor
         out = error(PyExc_RuntimeError, "self and mat2 must have the same dtype, but got %s and %s",
                     dtype_info[input->dtype].type_name, dtype_info[out->dtype].type_name);
     Tensor *addend = out ? op_expand(input, out->ndim, out->dims) : NULL;
-    out = addend ? scaled(out, alpha) : NULL;
-    if (beta != 0)
-        out = out ? op_add(scaled(addend, beta), out) : NULL;
+    out = addend ? scaled_sum(op, addend, out, beta, alpha) : NULL;
     grad_mode = recorded;
     Node *n = out ? RECORD(op, out, input, a, b) : NULL;
     node_save(n, 0, a);
     node_save(n, 1, b);
-    node_save_params(n, (Param){.f = beta}, (Param){.f = alpha});
+    node_save_params(n, beta.value, alpha.value);
     return PyErr_Occurred() ? NULL : out;
 }
 
@@ -352,7 +368,7 @@ sum_gradients(Node *n, Tensor *g, Tensor **out, Tensor *(*product)(Tensor *, Ten
 }
 
 Tensor *
-op_addmm(Tensor *input, Tensor *a, Tensor *b, double beta, double alpha)
+op_addmm(Tensor *input, Tensor *a, Tensor *b, Scalar beta, Scalar alpha)
 {
     return add_product(OP_addmm, input, op_mm, a, b, beta, alpha);
 }
@@ -363,7 +379,7 @@ BACKWARD(addmm)
 }
 
 Tensor *
-op_addmv(Tensor *input, Tensor *a, Tensor *v, double beta, double alpha)
+op_addmv(Tensor *input, Tensor *a, Tensor *v, Scalar beta, Scalar alpha)
 {
     return add_product(OP_addmv, input, op_mv, a, v, beta, alpha);
 }
@@ -383,16 +399,17 @@ bool_scaled(Tensor *t, double factor)
 }
 
 Tensor *
-op_addr(Tensor *input, Tensor *a, Tensor *b, double beta, double alpha)
+op_addr(Tensor *input, Tensor *a, Tensor *b, Scalar beta, Scalar alpha)
 {
+    double by = beta.value.f, times = alpha.value.f;
     bool truth = input && a && b && input->dtype == DTYPE_BOOL && a->dtype == DTYPE_BOOL && b->dtype == DTYPE_BOOL;
-    if (truth)
-        return op_logical_or(bool_scaled(input, beta), bool_scaled(op_outer(a, b), alpha));
     bool whole = input && a && b && !dtype_is_float((Dtype)input->dtype) && !dtype_is_float((Dtype)a->dtype)
                  && !dtype_is_float((Dtype)b->dtype);
-    if (whole && (beta != floor(beta) || alpha != floor(alpha)))
+    if (whole && (by != floor(by) || times != floor(times)))
         return error(PyExc_RuntimeError, "For integral input tensors, argument %s must not be a floating point number.",
-                     beta != floor(beta) ? "beta" : "alpha");
+                     by != floor(by) ? "beta" : "alpha");
+    if (truth)
+        return op_logical_or(bool_scaled(input, by), bool_scaled(op_outer(a, b), times));
     return add_product(OP_addr, input, op_outer, a, b, beta, alpha);
 }
 
@@ -405,7 +422,7 @@ BACKWARD(addr)
 }
 
 Tensor *
-op_baddbmm(Tensor *input, Tensor *a, Tensor *b, double beta, double alpha)
+op_baddbmm(Tensor *input, Tensor *a, Tensor *b, Scalar beta, Scalar alpha)
 {
     for (int i = 0; a != NULL && b != NULL && i < 3; i++)      /* PyTorch asks for the sizes before the dims */
         if (shape_wrap_dim(i, i < 2 ? a->ndim : b->ndim) < 0)

@@ -11,10 +11,10 @@ Tensor *op_dot(Tensor *a, Tensor *b);
 Tensor *op_matmul(Tensor *a, Tensor *b);
 Tensor *op_outer(Tensor *a, Tensor *b);
 Tensor *op_inner(Tensor *a, Tensor *b);
-Tensor *op_addmm(Tensor *input, Tensor *a, Tensor *b, double beta, double alpha);
-Tensor *op_addmv(Tensor *input, Tensor *a, Tensor *v, double beta, double alpha);
-Tensor *op_addr(Tensor *input, Tensor *a, Tensor *b, double beta, double alpha);
-Tensor *op_baddbmm(Tensor *input, Tensor *a, Tensor *b, double beta, double alpha);
+Tensor *op_addmm(Tensor *input, Tensor *a, Tensor *b, Scalar beta, Scalar alpha);
+Tensor *op_addmv(Tensor *input, Tensor *a, Tensor *v, Scalar beta, Scalar alpha);
+Tensor *op_addr(Tensor *input, Tensor *a, Tensor *b, Scalar beta, Scalar alpha);
+Tensor *op_baddbmm(Tensor *input, Tensor *a, Tensor *b, Scalar beta, Scalar alpha);
 /* x w^T + bias over the last dimension; bias may be NULL. */
 Tensor *op_linear(Tensor *x, Tensor *w, Tensor *bias);
 /* relu(linear(x, w, bias)) with the same graph; one kernel where x is a matrix of float32 or float64. */

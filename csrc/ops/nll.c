@@ -229,7 +229,8 @@ op_nn_nll_loss(Tensor *x, Tensor *target, Tensor *weight, const Value *size_aver
 
 /* ---------------------------------------------------------------- backward */
 /* The gradient of x, contiguous and in the compute dtype: zeros, or with lse the softmax of the scores times
- * each line's scale; then less the scale where the line's class is. */
+ * each line's scale; then less the scale where the line's class is.  The targets are checked once more: an array
+ * that shares their memory may have been written since. */
 static Tensor *
 run_backward(Classes *c, Tensor *g, Tensor *state, bool scores, LossReduction r)
 {
@@ -237,7 +238,7 @@ run_backward(Classes *c, Tensor *g, Tensor *state, bool scores, LossReduction r)
     Tensor *in_g = op_contiguous(op_to_dtype(op_detach(g), c->compute));
     Tensor *scale = scope_keep(tensor_empty(1, &lines, c->compute, c->x->device));
     Tensor *out = scope_keep(tensor_empty(c->x->ndim, c->x->dims, c->compute, c->x->device));
-    if (in_g == NULL || scale == NULL || out == NULL)
+    if (in_g == NULL || scale == NULL || out == NULL || check_targets_in_range(c) < 0)
         return NULL;
     Nll a = c->nll;
     a.kind = NLL_SCALE;

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/dtype.h"
 #include "ops/ops.h"
 
 static Tensor *
@@ -46,6 +47,27 @@ norm_run(Tensor *t, const Span *s, double p)
     return power_norm(t, s, p);
 }
 
+static bool
+narrows(Dtype from, Dtype to)
+{
+    return float_limits[from].max > float_limits[to].max || float_limits[from].eps < float_limits[to].eps;
+}
+
+Tensor *
+norm_operand(const char *op, Tensor *t, Dtype dtype)
+{
+    if (dtype == DTYPE_NONE)
+        return t;
+    if (!dtype_is_float(dtype))
+        return error(PyExc_RuntimeError, "%s: dtype should be floating point or complex, but got %s", op,
+                     dtype_info[dtype].type_name);
+    if (narrows((Dtype)t->dtype, dtype))
+        return error(PyExc_RuntimeError,
+                     "%s: the dtype of the input (%s) should be convertible without narrowing to the specified dtype (%s)",
+                     op, dtype_info[t->dtype].type_name, dtype_info[dtype].type_name);
+    return op_to_dtype(t, dtype);
+}
+
 static int
 check_norm(const char *op, Tensor *t, const Span *s, double p)
 {
@@ -73,8 +95,7 @@ op_vector_norm(Tensor *t, double p, int n, const int64_t *dims, bool keepdim, Dt
     Span s;
     if (t == NULL || span_of(&s, t, n, dims, keepdim) < 0 || check_norm("linalg.vector_norm", t, &s, p) < 0)
         return NULL;
-    if (dtype != DTYPE_NONE)
-        t = op_to_dtype(t, dtype);
+    t = norm_operand("linalg.vector_norm", t, dtype);
     Tensor *out = t ? norm_run(t, &s, p) : NULL;
     Node *node = out ? RECORD(OP_linalg_vector_norm, out, t) : NULL;
     if (node != NULL) {

@@ -68,7 +68,7 @@ added_up(Tensor *bins, Tensor *weights, int64_t n, Dtype dtype)
         return out;
     if (weights == NULL)
         weights = op_expand(number(1, dtype, bins->device), 1, &bins->numel);
-    return op_index_add(out, 0, bins, weights, 1, false);
+    return op_index_add(out, 0, bins, weights, SCALAR_INT(1), false);
 }
 
 Tensor *

@@ -22,6 +22,7 @@ Tensor *pointwise(Op op, const Operand *operands, const Param *params, Tensor *o
 Tensor *op_pointwise(Op op, int n, Tensor *a, Tensor *b, Tensor *c, Param p, Param q);
 Tensor *op_scalar(Op op, Tensor *a, double b);           /* binary row with a number on the right */
 Tensor *op_scalar_left(Op op, double a, Tensor *b);
+Tensor *op_scaled(Tensor *t, Scalar factor);             /* of t's dtype: the factor, which fits it, is converted */
 Tensor *op_inplace(Op op, Tensor *self, Tensor *other, double alpha);
 /* Another op's kernel has done this unary row as well, and out, whose node is that op's, holds the result: adds the
  * row's node, which must read its output alone.  Look for an error afterwards. */

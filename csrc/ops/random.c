@@ -76,9 +76,16 @@ op_uniform_(Tensor *t, double from, double to, const Value *generator)
 {
     if (t == NULL || check_float_dtype("check_uniform_bounds", t) < 0)
         return NULL;
+    double max = float_limits[t->dtype].max;
+    if (!(fabs(from) <= max && fabs(to) <= max))
+        return error(PyExc_RuntimeError, "%s is out of bounds for %s", fabs(from) <= max ? "to" : "from", dtype_info[t->dtype].name);
     if (!(from <= to))
         return error(PyExc_RuntimeError, "uniform_ expects to return a [from, to) range, but found from=%s > to=%s",
                      float_text(from), float_text(to));
+    if (to - from > max)
+        return error(PyExc_RuntimeError, "uniform_ expects to-from <= std::numeric_limits<%s>::max(), but found to=%s and from=%s "
+                                         "which result in to-from to exceed the limit",
+                     dtype_info[t->dtype].type_name, float_text(to), float_text(from));
     Tensor *out = fill_begin(t, (Dtype)t->dtype);
     if (out != NULL && draws_philox(out))
         return fill_by_device(t, out, (PhiloxFill){.kind = PHILOX_UNIFORM, .a = from, .b = to}, generator);
@@ -179,8 +186,8 @@ op_bernoulli_tensor_(Tensor *t, Tensor *p, const Value *generator)
 {
     if (t == NULL || p == NULL)
         return NULL;
-    if (!dtype_is_float((Dtype)p->dtype))
-        return error(PyExc_RuntimeError, "expected probabilities tensor to have floating type, got %s", dtype_info[p->dtype].type_name);
+    if (check_float_dtype("bernoulli_tensor_cpu_p_", p) < 0)
+        return NULL;
     Dtype read = p->dtype == DTYPE_DOUBLE ? DTYPE_DOUBLE : DTYPE_FLOAT;
     Tensor *dense = scope_keep(tensor_empty(t->ndim, t->dims, read, t->device));
     Tensor *expanded = op_expand(op_detach(p), t->ndim, t->dims);
@@ -243,6 +250,10 @@ op_geometric_(Tensor *t, double p, const Value *generator)
         return NULL;
     if (!(p > 0 && p < 1))
         return error(PyExc_RuntimeError, "geometric_ expects p to be in (0, 1), but got p=%s", float_text(p));
+    if (t->dtype == DTYPE_BOOL) {
+        not_implemented_dtype("geometric_cpu", DTYPE_BOOL);
+        return NULL;
+    }
     return fill_one(t, PHILOX_GEOMETRIC, kernels()->geometric, p, generator);
 }
 
@@ -267,6 +278,12 @@ op_cauchy_(Tensor *t, double median, double sigma, const Value *generator)
 }
 
 /* ---------------------------------------------------------------- integers */
+static int
+float_digits(Dtype d)
+{
+    return d == DTYPE_HALF ? 11 : d == DTYPE_BF16 ? 8 : d == DTYPE_FLOAT ? 24 : 53;
+}
+
 /* The largest integer a dtype holds exactly in a run of all smaller ones: 2^24 for float32. */
 static int64_t
 largest_integer(Dtype d)
@@ -277,30 +294,62 @@ largest_integer(Dtype d)
     case DTYPE_INT8: return INT8_MAX;
     case DTYPE_INT16: return INT16_MAX;
     case DTYPE_INT32: return INT32_MAX;
-    case DTYPE_HALF: return 1 << 11;
-    case DTYPE_BF16: return 1 << 8;
-    case DTYPE_FLOAT: return 1 << 24;
-    case DTYPE_DOUBLE: return (int64_t)1 << 53;
-    default: return INT64_MAX;
+    case DTYPE_INT64: return INT64_MAX;
+    default: return (int64_t)1 << float_digits(d);
     }
 }
 
-static int64_t
-smallest_integer(Dtype d)
-{
-    return d == DTYPE_BOOL || d == DTYPE_UINT8 ? 0 : d == DTYPE_INT64 ? INT64_MIN
-           : dtype_is_float(d)                 ? -largest_integer(d) : -largest_integer(d) - 1;
-}
-
+/* Beyond largest_integer a float type has gaps; its own bounds are far beyond, and PyTorch draws up to them. */
 static int
-check_bounds(Dtype d, int64_t from, int64_t last)
+check_bound(Dtype d, const char *name, int64_t bound)
 {
-    if (from < smallest_integer(d) || last > largest_integer(d)) {
-        bool low = from < smallest_integer(d);
-        error(PyExc_RuntimeError, "%s is out of bounds for %s", low ? "from" : "to - 1", dtype_info[d].name);
+    int64_t exact = largest_integer(d);
+    bool fits = dtype_is_float(d) ? fabs((double)bound) <= float_limits[d].max
+                                  : bound <= exact && bound >= (d == DTYPE_BOOL || d == DTYPE_UINT8 ? 0 : -exact - 1);
+    if (!fits) {
+        error(PyExc_RuntimeError, "%s is out of bounds for %s", name, dtype_info[d].name);
         return -1;
     }
-    return 0;
+    if (!dtype_is_float(d) || (bound >= -exact && bound <= exact))
+        return 0;
+    int digits = float_digits(d);
+    return PyErr_WarnFormat(PyExc_UserWarning, 1,
+                            "%s is out of bounds [-(2^%d), 2^%d]. Due to precision limitations %s can support discrete "
+                            "uniform distribution only within this range.", name, digits, digits, dtype_info[d].name);
+}
+
+/* The nearest that a float type has to x. */
+static int64_t
+rounded(Dtype d, int64_t x)
+{
+    char memory[ITEMSIZE_MAX];
+    double value = d == DTYPE_DOUBLE ? (double)x : (double)(float)x; /* PyTorch's halves come from floats too */
+    dtype_store(memory, d, (Param){value, x});
+    return dtype_int_of_double(dtype_load(memory, d).f);
+}
+
+/* The distance of a float type's neighbours about x, which it does not have exactly. */
+static int64_t
+gap(Dtype d, int64_t x)
+{
+    uint64_t size = x < 0 ? -(uint64_t)x : (uint64_t)x;
+    int n = 1 - float_digits(d);
+    while (size >>= 1)
+        n++;
+    return (int64_t)1 << n;
+}
+
+/* [*from, *to) without the ends that would round to what is outside; to may be NULL. */
+static void
+shrink_to_dtype(Dtype d, int64_t *from, int64_t *to)
+{
+    if (!dtype_is_float(d))
+        return;
+    int64_t low = rounded(d, *from + 1), high = to ? rounded(d, *to - 1) : 0;
+    if (low < *from)
+        *from = low + gap(d, *from + 1);
+    if (to != NULL && high >= *to)
+        *to = high - gap(d, *to - 1);
 }
 
 static Tensor *
@@ -313,6 +362,44 @@ random_range(Tensor *t, int64_t from, int64_t last, bool whole, const Value *gen
     if (out != NULL && has_elements(out))
         kernels()->random_from_to(generator_of(generator), (int64_t *)out->data, out->numel, range, whole ? 0 : from);
     return fill_end(t, out);
+}
+
+static Tensor *
+random_between(Tensor *t, int64_t from, int64_t to, const Value *generator)
+{
+    Dtype d = (Dtype)t->dtype;
+    if (from >= to)
+        return error(PyExc_RuntimeError, "random_ expects 'from' to be less than 'to', but got from=%lld >= to=%lld",
+                     (long long)from, (long long)to);
+    shrink_to_dtype(d, &from, &to);
+    if (from >= to)
+        return error(PyExc_RuntimeError, "random_ expects 'from' casted to dtype to be less than 'to' casted to dtype, but got "
+                                         "from=%lld >= to=%lld", (long long)from, (long long)to);
+    if (check_bound(d, "from", from) < 0 || check_bound(d, "to - 1", to - 1) < 0)
+        return NULL;
+    return random_range(t, from, to - 1, false, generator);
+}
+
+/* From a number up to the dtype's largest; from the least of all, every 64 bits that there are. */
+static Tensor *
+random_from(Tensor *t, int64_t from, const Value *generator)
+{
+    Dtype d = (Dtype)t->dtype;
+    int64_t last = largest_integer(d);
+    if (from == INT64_MIN) {
+        if (d == DTYPE_INT64 || (dtype_is_float(d) && d != DTYPE_HALF))
+            return random_range(t, from, INT64_MAX, true, generator);
+        if (d == DTYPE_HALF || d == DTYPE_BOOL) {
+            not_implemented_dtype("random_full_64_bits_range_kernel_cpu", d);
+            return NULL;
+        }
+        return error(PyExc_RuntimeError, "random_full_64_bits_range_kernel_cpu handles only int64, double, float and bfloat16");
+    }
+    if (dtype_is_float(d) && from >= last)
+        return error(PyExc_RuntimeError, "random_ expects 'from' casted to dtype to be less than or equal to 'to_inc' casted to "
+                                         "dtype, but got from=%lld > to_inc=%lld", (long long)from, (long long)last);
+    shrink_to_dtype(d, &from, NULL);
+    return check_bound(d, "from", from) < 0 ? NULL : random_range(t, from, last, false, generator);
 }
 
 Tensor *
@@ -331,13 +418,7 @@ op_random_(Tensor *t, const int64_t *from, const int64_t *to, const Value *gener
                                       d == DTYPE_INT64 || d == DTYPE_DOUBLE);
         return fill_end(t, out);
     }
-    int64_t low = from ? *from : 0, last = to ? *to - 1 : largest_integer(d);
-    if (to != NULL && low >= *to)
-        return error(PyExc_RuntimeError, "random_ expects 'from' to be less than 'to', but got from=%lld >= to=%lld",
-                     (long long)low, (long long)*to);
-    if (check_bounds(d, low, last) < 0)
-        return NULL;
-    return random_range(t, low, last, low == INT64_MIN && last == INT64_MAX, generator);
+    return to ? random_between(t, from ? *from : 0, *to, generator) : random_from(t, *from, generator);
 }
 
 /* ---------------------------------------------------------------- dropout */
@@ -348,7 +429,7 @@ op_dropout(Tensor *t, double p, bool training, bool inplace)
     if (t == NULL)
         return NULL;
     if (!(p >= 0 && p <= 1))
-        return error(PyExc_ValueError, "dropout probability has to be between 0 and 1, but got %s", float_text(p));
+        return error(isnan(p) ? PyExc_RuntimeError : PyExc_ValueError, "dropout probability has to be between 0 and 1, but got %s", float_text(p));
     if (!training || p == 0 || t->numel == 0)
         return t;
     if (!dtype_is_float((Dtype)t->dtype) && p < 1)

@@ -65,11 +65,31 @@ op_randint(int64_t low, int64_t high, const Value *size, const Value *generator,
     return finish(random_between(t, low, high, generator), grad);
 }
 
+/* Whether a dtype tells n numbers apart; of bfloat16 PyTorch does not ask. */
+static int
+check_permuted(Dtype dtype, int64_t n)
+{
+    int digits = dtype == DTYPE_HALF ? 11 : dtype == DTYPE_FLOAT ? 24 : 53;
+    if (n < 0) {
+        error(PyExc_RuntimeError, "n must be non-negative, got %lld", (long long)n);
+        return -1;
+    }
+    if (dtype == DTYPE_BOOL)
+        return not_implemented_dtype("randperm", dtype);
+    if (!dtype_is_float(dtype))
+        return n == 0 ? 0 : scalar_check_fits(&SCALAR_INT(n - 1), dtype);
+    if (dtype == DTYPE_BF16 || n <= ((int64_t)1 << digits) + 1)
+        return 0;
+    error(PyExc_RuntimeError, "n cannot be greater than %s for %s type.",
+          dtype == DTYPE_HALF ? "2049" : dtype == DTYPE_FLOAT ? "2^24+1" : "2^53+1", dtype_info[dtype].type_name);
+    return -1;
+}
+
 Tensor *
 op_randperm(int64_t n, const Value *generator, const Value *dtype, const Value *device, const Value *grad)
 {
-    if (n < 0)
-        return error(PyExc_RuntimeError, "n must be non-negative, got %lld", (long long)n);
+    if (check_permuted(dtype_or(dtype, DTYPE_INT64), n) < 0)
+        return NULL;
     Tensor *order = make(1, &n, DTYPE_INT64, device_or(device, default_device));
     if (order == NULL)
         return NULL;
@@ -173,11 +193,23 @@ op_normal_tensor_float(Tensor *mean, double std, const Value *generator)
     return drawn(OP_normal, 1, op_inplace(OP_add, t, op_detach(mean), 1), mean, NULL);
 }
 
+static int
+check_stds(Tensor *std)
+{
+    if (std->numel == 0 || tensor_is_meta(std))
+        return 0;
+    Tensor *all = op_all(op_scalar(OP_ge, op_detach(std), 0), 0, NULL, false);
+    bool good = all != NULL && tensor_item(all).i;
+    if (!good && !PyErr_Occurred())
+        error(PyExc_RuntimeError, "normal expects all elements of std >= 0.0");
+    return PyErr_Occurred() ? -1 : 0;
+}
+
 Tensor *
 op_normal_tensors(Tensor *mean, Tensor *std, const Value *generator)
 {
     int64_t dims[NDIM_MAX];
-    if (mean == NULL || std == NULL)
+    if (mean == NULL || std == NULL || check_stds(std) < 0)
         return NULL;
     int ndim = mean->ndim;
     memcpy(dims, mean->dims, (size_t)ndim * sizeof dims[0]);
@@ -192,7 +224,7 @@ op_normal_tensors(Tensor *mean, Tensor *std, const Value *generator)
 Tensor *
 op_normal_float_tensor(double mean, Tensor *std, const Value *generator)
 {
-    if (std == NULL)
+    if (std == NULL || check_stds(std) < 0)
         return NULL;
     Tensor *t = op_normal_(scope_keep(tensor_empty_like(std)), 0, 1, generator);
     t = op_inplace(OP_mul, t, op_detach(std), 1);
@@ -226,7 +258,7 @@ op_bernoulli_p(Tensor *t, double p, const Value *generator)
 Tensor *
 op_poisson(Tensor *rate, const Value *generator)
 {
-    if (rate == NULL)
+    if (rate == NULL || (!dtype_is_float((Dtype)rate->dtype) && not_implemented_dtype("poisson_cpu", (Dtype)rate->dtype) < 0))
         return NULL;
     Tensor *wide = op_contiguous(op_to_dtype(op_detach(rate), DTYPE_DOUBLE));
     Tensor *counts = wide ? make(wide->ndim, wide->dims, DTYPE_DOUBLE, wide->device) : NULL;

@@ -346,6 +346,10 @@ op_nanmean(Tensor *t, const Value *dims, bool keepdim, Dtype dtype)
         return error(PyExc_RuntimeError,
                      "nanmean(): expected input to have floating point or complex dtype but got %s",
                      dtype_info[t->dtype].type_name);
+    if (dtype != DTYPE_NONE && !dtype_is_float(dtype))
+        return error(PyExc_RuntimeError,
+                     "nanmean(): could not infer output dtype. Optional dtype must be either a floating point or complex "
+                     "dtype. Got: %s", dtype_info[dtype].type_name);
     Tensor *numbers = op_logical_not(op_isnan(op_detach(t)));
     return op_div(op_nansum(t, dims, keepdim, dtype), op_sum_over(numbers, dims, keepdim, DTYPE_NONE));
 }

@@ -37,6 +37,8 @@ PyObject *op_var_mean(Tensor *t, int n, const int64_t *dims, double correction, 
 PyObject *op_std_mean(Tensor *t, int n, const int64_t *dims, double correction, bool keepdim);
 
 /* ---- norms.c */
+/* t in the dtype that a norm is asked for in: its own, or a float type that holds its values. */
+Tensor *norm_operand(const char *op, Tensor *t, Dtype dtype);
 Tensor *op_vector_norm(Tensor *t, double ord, int n, const int64_t *dims, bool keepdim, Dtype dtype);
 Tensor *op_norm_named(Tensor *t, const char *p, const Value *dims, bool keepdim, Dtype dtype);
 Tensor *op_dist(Tensor *a, Tensor *b, double p);

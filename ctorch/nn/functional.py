@@ -42,7 +42,7 @@ def elu_(input, alpha: float = 1.0):
 # ---------------------------------------------------------------- dropout of channels
 def _check_probability(p: float) -> None:
     if not 0.0 <= p <= 1.0:
-        raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
+        raise (RuntimeError if p != p else ValueError)(f"dropout probability has to be between 0 and 1, but got {p}")
 
 
 def _channel_dropout(input, p: float, training: bool, inplace: bool, batch_dims: int):
