@@ -387,7 +387,7 @@ nn.utils.rnn.pad_sequence([s]) | RuntimeError | has no dimension
 nn.utils.rnn.pad_sequence([x, c]) | RuntimeError | must match the size of tensor b
 nn.utils.rnn.pad_sequence([v], padding_side='x') | RuntimeError | Expected padding_side to be one of left or right, but got x.
 nn.utils.rnn.unpad_sequence(x, i[:2]) | ValueError | zip() argument 2 is shorter than argument 1
-hooked(lambda p: p, 'register_post_accumulate_grad_hook') | RuntimeError | Tensor post accumulate grad hooks should return None.
+hooked(lambda p: p * 2, 'register_post_accumulate_grad_hook') | RuntimeError | Tensor post accumulate grad hooks should return None.
 setattr(w, 'data', i) | RuntimeError | data set to a tensor that requires gradients must be floating point or complex dtype
 torch.set_grad_enabled(1) | TypeError | set_grad_enabled(): argument 'enabled' (position 1) must be bool, not int
 x.permute(0, 2 ** 63) | TypeError | permute(): argument 'dims' failed to unpack the object at pos 2 with error "Overflow when unpacking long long
@@ -420,6 +420,7 @@ torch.tensordot(x, x, 2 ** 62) | RuntimeError | tensordot expects dims < ndim_a 
 torch.tensordot(x, x, None) | RuntimeError | tensordot expects dims to be int or tuple[list[int], list[int]]
 torch.tensordot(x, x, ([0, 1], [0])) | RuntimeError | both dimension lists should have same length
 torch.tensordot(x, x, ([0, 0], [0, 0])) | RuntimeError | dim 0 appears multiple times in the list of dims
+torch.div_(1, x) | TypeError | div_(): argument 'input' (position 1) must be Tensor, not a number
 x.clone(memory_format=1) | TypeError | clone(): argument 'memory_format' must be torch.memory_format, not int
 x.to(torch.float64, memory_format='x') | TypeError | argument 'memory_format' must be torch.memory_format, not str
 x.double(memory_format=1) | TypeError | double(): argument 'memory_format' must be torch.memory_format, not int
@@ -428,7 +429,7 @@ x.contiguous(memory_format=None) | TypeError | contiguous(): argument 'memory_fo
 x.is_contiguous(memory_format=1) | TypeError | is_contiguous(): argument 'memory_format' must be torch.memory_format, not int
 torch.zeros_like(x, memory_format=1) | TypeError | zeros_like(): argument 'memory_format' must be torch.memory_format, not int
 net.to(memory_format=1) | TypeError | to(): argument 'memory_format' must be torch.memory_format, not int
-x.contiguous(memory_format=torch.preserve_format) | RuntimeError | preserve memory format is unsupported by the contiguous operator
+x.t().contiguous(memory_format=torch.preserve_format) | RuntimeError | preserve memory format is unsupported by the contiguous operator
 torch.empty(2, memory_format=torch.preserve_format) | RuntimeError | unsupported memory format Preserve
 x.clone(memory_format=torch.channels_last) | RuntimeError | required rank 4 tensor to use channels_last format
 x.to(memory_format=torch.channels_last_3d) | RuntimeError | required rank 5 tensor to use channels_last_3d format

@@ -410,6 +410,8 @@ x.t().to(torch.float64, memory_format=torch.contiguous_format).stride(), x.t().t
 run('w = x.clone().requires_grad_(); (w.t().clone(memory_format=torch.contiguous_format).view(-1) * torch.arange(6)).sum().backward()')['w'].grad | [[0, 2, 4], [1, 3, 5]]
 [f.stride() for z in [torch.zeros(2, 3, 4, 5)] for f in (z.to(memory_format=torch.channels_last), z.clone(memory_format=torch.channels_last).double(), torch.ones_like(z, memory_format=torch.channels_last), torch.empty(2, 3, 4, 5, memory_format=torch.channels_last))] | [(60, 1, 15, 3)] * 4
 [z.to(memory_format=torch.contiguous_format).stride() for z in [torch.zeros(2, 3, 4, 5, 6).contiguous(memory_format=torch.channels_last_3d)]] | [(360, 120, 30, 6, 1)]
+x.contiguous(memory_format=torch.preserve_format) is x | True
+torch.add(1, 2), torch.div(-1, 2), torch.floor_divide(1, 2), torch.mul(2, 3.5) | (3, -0.5, 0, 7)
 [(z.is_contiguous(memory_format=torch.channels_last), z.is_contiguous(), z.contiguous(memory_format=torch.channels_last) is z) for z in (torch.zeros(2, 3, 4, 5).to(memory_format=torch.channels_last), torch.zeros(2, 3, 4, 5), torch.zeros(2, 1, 4, 5))] | [(True, False, True), (False, True, False), (True, True, True)]
 run('y = torch.arange(24.0).view(1, 2, 3, 4); z = y.to(memory_format=torch.channels_last)')['z'] | np.arange(24.0).reshape(1, 2, 3, 4)
 net.to(memory_format=torch.channels_last)[0].weight.stride(), net.to(torch.float32, memory_format=None)[0].weight.stride() | ((3, 1), (3, 1))

@@ -405,9 +405,9 @@ hooks_call_post_accumulate(Tensor *leaf)
     int result = leaf->post_hooks && list == NULL ? -1 : 0;
     for (Py_ssize_t i = 0; result == 0 && list && i < PyList_GET_SIZE(list); i++) {
         PyObject *returned = PyObject_CallOneArg(PyList_GET_ITEM(list, i), (PyObject *)leaf);
-        if (returned != NULL && tensor_check(returned))
+        if (returned != NULL && returned != (PyObject *)leaf && tensor_check(returned))
             error(PyExc_RuntimeError, "Tensor post accumulate grad hooks should return None.");
-        else if (returned != NULL && returned != Py_None)
+        else if (returned != NULL && returned != (PyObject *)leaf && returned != Py_None)
             error(PyExc_TypeError, "expected Variable, but hook returned '%s'; a post accumulate grad hook returns None",
                   Py_TYPE(returned)->tp_name);
         result = returned && !PyErr_Occurred() ? 0 : -1;

@@ -163,6 +163,8 @@ Tensor *
 op_contiguous_in(Tensor *t, const Value *format)
 {
     MemoryFormat wanted = format->given ? (MemoryFormat)format->scalar.value.i : FORMAT_CONTIGUOUS;
+    if (t != NULL && t->contiguous && wanted <= FORMAT_CONTIGUOUS)
+        return t;
     if (wanted == FORMAT_PRESERVE)
         return error(PyExc_RuntimeError, "preserve memory format is unsupported by the contiguous operator");
     if (wanted == FORMAT_CONTIGUOUS)
