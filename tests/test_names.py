@@ -68,6 +68,7 @@ def test_an_absent_name_says_so_and_names_the_nearest():
         ("nn.ZeroPad2D", "nn.ZeroPad2d"),
         ("optim.ADAM", "optim.Adam"),
         ("optim.Sgd", "optim.SGD"),
+        ("nn.init.Kaiming_uniform_", "nn.init.kaiming_uniform_"),
         ("optim.lr_scheduler.StepLr", "optim.lr_scheduler.StepLR"),
         ("utils.data.Dataloader", "utils.data.DataLoader"),
         ("Arange", "arange"),

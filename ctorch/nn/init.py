@@ -256,3 +256,10 @@ kaiming_uniform = _old_name(kaiming_uniform_)
 kaiming_normal = _old_name(kaiming_normal_)
 orthogonal = _old_name(orthogonal_)
 sparse = _old_name(sparse_)
+
+
+def __getattr__(name):
+    """Says of an absent name that it is absent, and what it belongs to."""
+    from .._absent import absent
+
+    raise absent("ctorch.nn.init", globals(), name)
