@@ -68,5 +68,5 @@ TARGETS = [
     Target("wheel", named("installed files, deflated as in a wheel"), most=1.5e6),
     Target("every row", lambda row: row.group != "process", 0.95,
            limit="halves become floats and halves again in blocks, where PyTorch keeps them in registers; the products above; "
-                 "float64 erf: a table that gcc reads element by element"),
+                 "with two threads, work of some 50 us: ours sleep between calls and wake late, OpenMP's go on spinning"),
 ]
