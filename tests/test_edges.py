@@ -304,3 +304,11 @@ def test_as_many_dimensions_as_there_may_be(code):
         (y * y).sum().backward()
         results.append((y.squeeze().tolist(), x.grad.squeeze().tolist()))
     assert results[0] == results[1]
+
+
+def test_a_refused_resize_changes_nothing():
+    x = ctorch.ones(3)
+    view, version = x[:2], x._version
+    with pytest.raises(RuntimeError, match="not resizable"):
+        x.resize_(5)
+    assert x._version == version and x.shape == (3,) and view.tolist() == [1, 1]

@@ -246,8 +246,7 @@ roll_all(Tensor *t, int n, const int64_t *shifts, const int64_t *dims, int64_t s
 {
     if (n == 1 && dims == NULL) {
         Tensor *flat = roll_one(op_flatten(t, 0, -1), sign * shifts[0], 0);
-        flat = flat != NULL && flat->storage == t->storage ? op_clone(flat) : flat;
-        return op_reshape(flat, t->ndim, t->dims);
+        return op_reshape(index_apart(t, flat), t->ndim, t->dims);
     }
     Tensor *out = t;
     for (int i = 0; i < n && out != NULL; i++) {

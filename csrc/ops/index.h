@@ -50,7 +50,7 @@ Tensor *op_masked_scatter(Tensor *t, Tensor *mask, Tensor *source, bool inplace)
 
 /* ---- shared by these files */
 /* 0-filled, contiguous, no history; scope-owned. */
-Tensor *index_apart(Tensor *t, Tensor *other);           /* a copy if t is written in place and other shares its memory */
+Tensor *index_apart(Tensor *t, Tensor *other);           /* a copy of other if it shares t's memory */
 Tensor *index_zeros(int ndim, const int64_t *dims, Dtype dtype, Device device);
 /* What a write goes into: t itself after the in-place checks, or a contiguous copy without history. */
 Tensor *index_target(Tensor *t, const char *op, bool inplace);

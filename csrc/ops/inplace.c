@@ -71,11 +71,12 @@ op_resize_(Tensor *self, int ndim, const int64_t *dims)
         return NULL;
     if (__builtin_mul_overflow(numel, tensor_itemsize(self), &end) || __builtin_add_overflow(end, used, &end))
         return error(PyExc_RuntimeError, "Storage size calculation overflowed with sizes=%s", shape_text(ndim, dims));
+    bool grows = end > self->storage->nbytes;
+    if (grows && (self->storage->owner != NULL || self->storage->refs > 1))
+        return error(PyExc_RuntimeError, "Trying to resize storage that is not resizable: it is shared with %s",
+                     self->storage->owner ? "a NumPy array or buffer" : "another tensor");
     tensor_bump(self);
-    if (end > self->storage->nbytes) {
-        if (self->storage->owner != NULL || self->storage->refs > 1)
-            return error(PyExc_RuntimeError, "Trying to resize storage that is not resizable: it is shared with %s",
-                         self->storage->owner ? "a NumPy array or buffer" : "another tensor");
+    if (grows) {
         Tensor *fresh = scope_keep(tensor_empty(ndim, dims, (Dtype)self->dtype, self->device));
         if (fresh == NULL)
             return NULL;
