@@ -1,7 +1,7 @@
 """Times ctorch beside PyTorch: `make bench ARGS="--class reduction --quick"`.
 
-Every round starts one process of each module.  A row is first checked, its results compared, so that a fast
-wrong answer is called wrong; then the two processes time it in turn, A B A B.  A cell is least / median time
+Every round starts one process of each module and number of threads.  A row is first checked, its results compared,
+so that a fast wrong answer is called wrong; then the processes time it in turn, A B A B.  A cell is least / median time
 of a call; a ratio is PyTorch's time over ctorch's, the median over the pairs of neighbouring visits, in
 brackets its bootstrap 95 % interval.  A bar in time is met by the median over the processes of the least time in each.
 Without PyTorch only ctorch's column is printed.  The figures go to build/bench.json.  BENCHMARKS.md has the
@@ -101,32 +101,39 @@ def same(ours, theirs):
 def checked(result, workers):
     """Whether the row's results agree and it may be timed."""
     answers = {}
-    for name, worker in workers.items():
-        answers[name], error = worker.ask("check", result.row)
-        if error:
-            result.problem = f"{name}: {error}"
-            return False
+    for name in result.figures:
+        if (name, result.threads) in workers:
+            answers[name], error = workers[name, result.threads].ask("check", result.row)
+            if error:
+                result.problem = f"{name}: {error}"
+                return False
     if "torch" in answers and not same(answers["ctorch"], answers["torch"]):
         result.problem = "WRONG RESULT"
     return not result.problem
 
 
-def run_round(results, threads, names, options):
+def visit(result, workers, seconds):
+    """Times the row once with each module."""
+    for (name, threads), worker in workers.items():
+        if threads == result.threads and not result.problem:
+            time.sleep(PAUSE)
+            times, error = worker.ask("time", result.row, seconds=seconds)
+            if error:
+                result.problem = f"{name}: {error}"
+            else:
+                result.figures[name].append(times)
+
+
+def run_round(results, names, options):
+    """Every visit times a row with one number of threads after the other."""
     with ExitStack() as stack:
-        workers = {name: stack.enter_context(Process(name, threads, options)) for name in names}
-        for result in results:
-            if result.problem or not checked(result, workers):
-                continue
+        workers = {(name, threads): stack.enter_context(Process(name, threads, options))
+                   for threads in options.threads for name in names}
+        for row in dict.fromkeys(result.row for result in results):
+            mine = [result for result in results if result.row is row and not result.problem and checked(result, workers)]
             for _ in range(options.visits):
-                for name, worker in workers.items():
-                    time.sleep(PAUSE)
-                    times, error = worker.ask("time", result.row, seconds=options.seconds)
-                    if error:
-                        result.problem = f"{name}: {error}"
-                        break
-                    result.figures[name].append(times)
-                if result.problem:
-                    break
+                for result in mine:
+                    visit(result, workers, options.seconds)
 
 
 def run_fresh(results, names, options):
@@ -144,18 +151,14 @@ def run_fresh(results, names, options):
 
 
 def measure(rows, names, options):
-    everything = []
-    for position, threads in enumerate(options.threads):
-        mine = [Result(row, threads, options.visits) for row in rows if position == 0 or row.group not in ONE_THREAD]
-        everything += mine
-        for number in range(options.rounds):
-            start = time.perf_counter()
-            run_fresh([result for result in mine if result.row.fresh], names, options)
-            run_round([result for result in mine if not result.row.fresh], threads, names, options)
-            spent = time.perf_counter() - start
-            print(f"{threads} thread(s), round {number + 1} of {options.rounds}: {spent:.0f} s",
-                  file=sys.stderr)
-    return everything
+    results = [Result(row, threads, options.visits) for position, threads in enumerate(options.threads) for row in rows
+               if position == 0 or row.group not in ONE_THREAD]
+    for number in range(options.rounds):
+        start = time.perf_counter()
+        run_fresh([result for result in results if result.row.fresh], names, options)
+        run_round([result for result in results if not result.row.fresh], names, options)
+        print(f"round {number + 1} of {options.rounds}: {time.perf_counter() - start:.0f} s", file=sys.stderr)
+    return results
 
 
 def versions(names):
@@ -172,7 +175,7 @@ def arguments():
     parser.add_argument("--row", metavar="TEXT", help="only rows whose name contains TEXT")
     parser.add_argument("--list", action="store_true",
                         help="print the classes and their rows, measure nothing")
-    parser.add_argument("--threads", default="1,2", help="numbers of threads, one after the other (1,2)")
+    parser.add_argument("--threads", default="1,2", help="numbers of threads, in turn (1,2)")
     parser.add_argument("--rounds", type=int, default=5, help="fresh pairs of processes (5)")
     parser.add_argument("--visits", type=int, default=3, help="times that a row is timed in each of them (3)")
     parser.add_argument("--seconds", type=float, default=0.025, help="length of a visit (0.025)")

@@ -7,6 +7,7 @@ import statistics
 from benchmarks.targets import TARGETS
 
 BAR = 0.95
+GROWTH = 1.1  # a time with more threads over that with one, above which they cost
 
 
 class Result:
@@ -33,17 +34,25 @@ class Result:
 
     def ratios(self):
         """PyTorch's figure over ctorch's, of each pair of neighbouring visits, from their minima."""
-        pairs = zip(self.figures["ctorch"], self.figures["torch"])
-        return [min(theirs) / max(min(ours), 1e-3) for ours, theirs in pairs]
+        return pairs(self.figures["torch"], self.figures["ctorch"])
 
     def interval(self):
         """Median ratio and its bootstrap 95 % interval, or None."""
-        ratios = self.ratios()
-        if not ratios or self.problem:
-            return None
-        draw = random.Random(0)
-        medians = sorted(statistics.median(draw.choices(ratios, k=len(ratios))) for _ in range(1000))
-        return statistics.median(ratios), medians[25], medians[974]
+        return None if self.problem else interval(self.ratios())
+
+
+def pairs(above, below):
+    """The ratios of the least figures of visits that stand side by side."""
+    return [min(one) / max(min(other), 1e-3) for one, other in zip(above, below)]
+
+
+def interval(ratios):
+    """Median and bootstrap 95 % interval, or None."""
+    if not ratios:
+        return None
+    draw = random.Random(0)
+    medians = sorted(statistics.median(draw.choices(ratios, k=len(ratios))) for _ in range(1000))
+    return statistics.median(ratios), medians[25], medians[974]
 
 
 def shown(value, unit):
@@ -105,18 +114,19 @@ def slow_lines(results):
 
 
 def threads_lines(results):
-    """Rows whose typical time grows with the threads by more than a tenth, the worst first, of ctorch and of PyTorch."""
+    """Rows whose time grows with the threads, the worst first: those whose interval lies above a tenth more."""
     counts = sorted({result.threads for result in results})
     if len(counts) < 2:
         return
     few, many = ({result.row.name: result for result in results if result.threads == count} for count in (counts[0], counts[-1]))
-    yield from ("", f"## Rows slower with {counts[-1]} threads than with {counts[0]}", "")
+    yield from ("", f"## Rows surely slower with {counts[-1]} threads than with {counts[0]}", "")
     for module in ("ctorch", "torch"):
-        growth = {name: many[name].typical(module) / few[name].typical(module) for name in many
-                  if name in few and many[name].figures[module] and few[name].figures[module]}
-        slower = sorted((name for name in growth if growth[name] > 1.1), key=growth.get, reverse=True)
-        if growth:
-            yield f"- {module}: {len(slower)} of {len(growth)}" + "".join(f"; {name} {growth[name]:.2f}x" for name in slower)
+        growth = {name: interval(pairs(many[name].figures[module], few[name].figures[module])) for name in many if name in few}
+        measured = {name: found for name, found in growth.items() if found}
+        slower = sorted((name for name in measured if measured[name][1] > GROWTH), key=measured.get, reverse=True)
+        if measured:
+            yield f"- {module}: {len(slower)} of {len(measured)}" + "".join(
+                "; {} {:.2f}x [{:.2f}, {:.2f}]".format(name, *measured[name]) for name in slower)
 
 
 def verdict(target, results, limits):

@@ -61,12 +61,14 @@ def test_below_the_bar_only_when_the_interval_is():
 
 
 def test_rows_that_threads_slow_down():
-    one = [result([10.0], [10.0], "a"), result([10.0], [10.0], "b"), result([10.0], [], "c"), result([1.0], [1.0], "alone")]
-    two = [result([12.0], [9.0], "a", 2), result([10.5], [20.0], "b", 2), result([20.0], [], "c", 2)]
+    one = [result([10.0] * 3, [10.0] * 3, "a"), result([10.0] * 3, [10.0] * 3, "b"), result([10.0] * 3, [], "c"),
+           result([10.0] * 3, [10.0] * 3, "perhaps"), result([1.0], [1.0], "alone")]
+    two = [result([12.0] * 3, [9.0] * 3, "a", 2), result([10.5] * 3, [20.0] * 3, "b", 2), result([20.0] * 3, [], "c", 2),
+           result([10.5, 12.0, 12.0], [11.0] * 3, "perhaps", 2)]
     assert list(threads_lines(one)) == []
     lines = list(threads_lines(one + two))
-    assert lines[1] == "## Rows slower with 2 threads than with 1"
-    assert lines[3:] == ["- ctorch: 2 of 3; c 2.00x; a 1.20x", "- torch: 1 of 2; b 2.00x"]
+    assert lines[1] == "## Rows surely slower with 2 threads than with 1"
+    assert lines[3:] == ["- ctorch: 2 of 4; c 2.00x [2.00, 2.00]; a 1.20x [1.20, 1.20]", "- torch: 1 of 3; b 2.00x [2.00, 2.00]"]
 
 
 def test_targets_are_about_rows_and_their_verdicts_about_figures():

@@ -47,13 +47,14 @@ function_for(Dtype dtype)
 enum { PARALLEL_FLOPS = 1000000, RELEASE_FLOPS = 4000000, STACK_WORKSPACE = 1 << 14 };
 /* The caller looks for Ctrl-C between ranges of tiles: some 0.1 s of work. */
 #define RANGE_FLOPS 1e10
+#define STEAL_FLOPS 1.5e8
 
-/* Each range of tiles packs for itself, so they are few; several per thread let a thread that is held up leave some to
- * the others. */
+/* Each range of tiles packs for itself, so they are few; where the product takes a millisecond, several per thread let
+ * a thread that is held up leave some to the others. */
 static int64_t
 ranges_of(int64_t batch, int64_t tiles, int workers, double flops)
 {
-    int64_t ranges = workers == 1 ? 1 : (4 * (int64_t)workers + batch - 1) / batch;
+    int64_t ranges = workers == 1 ? 1 : ((flops < STEAL_FLOPS ? 1 : 4) * (int64_t)workers + batch - 1) / batch;
     double least = flops / (double)batch / RANGE_FLOPS;
     if (least > (double)ranges)
         ranges = least < (double)tiles ? (int64_t)least : tiles;
@@ -72,7 +73,7 @@ cpu_gemm(Dtype dtype, const Gemm *gemm, int64_t batch, int64_t a_step, int64_t b
     double flops = 2.0 * (double)g.m * (double)g.n * (double)g.k * (double)batch;
     _Alignas(64) char small[STACK_WORKSPACE];
     int64_t tiles = gemm_tiles(&g);
-    int workers = flops < PARALLEL_FLOPS ? 1 : parallel_get_num_threads();
+    int workers = flops < PARALLEL_FLOPS ? 1 : parallel_threads_now();
     if ((int64_t)workers > batch * tiles)
         workers = (int)(batch * tiles);
     int64_t ranges = ranges_of(batch, tiles, workers, flops);

@@ -277,7 +277,7 @@ write_parallel(const PickArgs *args, const Iter *iter, Loop loop)
     for (int d = 0; d < iter->ndim; d++)
         if (iter->strides[d][1] != 0 && iter->dims[d] > 1 && (s.dim < 0 || iter->dims[d] > iter->dims[s.dim]))
             s.dim = d;
-    if (s.dim < 0 || args->data_overlaps || parallel_get_num_threads() == 1) {
+    if (s.dim < 0 || args->data_overlaps || parallel_threads_now() == 1) {
         iter_run(iter, loop, (const Param *)(const void *)args);
         return 0;
     }

@@ -316,7 +316,7 @@ cpu_sort(const Sort *s)
     if (s->rows == 0 || s->n == 0 || s->k == 0)
         return 0;
     bool small = s->rows * s->n < RELEASE_GIL_ABOVE;
-    int workers = small || s->rows == 1 ? 1 : parallel_get_num_threads(), result = 0;
+    int workers = small || s->rows == 1 ? 1 : parallel_threads_now(), result = 0;
     size_t bytes;
     if (s->n > INT64_MAX / 4 || __builtin_mul_overflow((size_t)WORKER_ITEMS(s->n), sizeof(Item) * (size_t)workers, &bytes)) {
         no_memory(INT64_MAX);

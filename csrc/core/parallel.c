@@ -1,8 +1,9 @@
-/* A claim pool.  The job's unclaimed tasks are one atomic counter; the caller and the workers take tasks from
- * it until it is zero, and the caller then waits only for tasks that a worker has begun.  A worker that is
- * asleep, late or descheduled costs nothing, so a busy machine makes a job no slower than serial; a static
- * split with a barrier (what OpenMP does) would wait a scheduler tick for it.  How long a chunk should be is
- * the callers' knowledge, not ours. */
+/* A claim pool.  Each thread has a part of the job's tasks of its own, which it takes in order: the same part of
+ * every job of that length, so that what one job left in its core's cache the next finds there.  Who has none
+ * left takes the last of another's, and the caller then waits only for tasks that a worker has begun.  A worker
+ * that is asleep or late costs nothing; a static split with a barrier (what OpenMP does) would wait for it.  One
+ * that the scheduler stops within a task does hold up the job, for milliseconds: then the next jobs run on the
+ * caller alone, for ALONE times as long.  How long a chunk should be is the callers' knowledge, not ours. */
 #include "core/parallel.h"
 
 #include <stdlib.h>
@@ -17,13 +18,15 @@ enum {
     POLL_NS = 50 * 1000 * 1000,
     WAKE_NS = 60 * 1000, /* waking costs the caller 2 to 4 us, and the worker comes 10 us or more later */
     WAKE_CHUNKS = 12,    /* that much work in chunks of one grain, about 5 us each */
+    LATE_NS = 200 * 1000, /* a last task that takes the caller's mean and that much longer was stopped */
+    ALONE = 20,
 };
 
-/* `claims` holds the number of unclaimed tasks in its low 48 bits and the number of threads that may claim
- * above, so that one compare-and-swap checks both.  A successful claim keeps the job alive until it is
- * reported, which is why the plain fields of `job` are read only between the two.  A claim that was meant for
- * an older job and succeeds is a valid claim of the newer one: no generation count is needed. */
-#define TASK_BITS 48
+/* A word of `own`: the number of threads that may claim, the next task of the part and its end, so that one
+ * compare-and-swap checks and takes.  A successful claim keeps the job alive until it is reported, which is why
+ * the plain fields of `job` are read only between the two.  A claim that was meant for an older job and succeeds
+ * is a valid claim of the newer one: no generation count is needed. */
+#define TASK_BITS 27
 #define TASK_MASK (((uint64_t)1 << TASK_BITS) - 1)
 
 struct job {
@@ -35,13 +38,16 @@ struct job {
 };
 
 static struct {
-    _Alignas(LINE) _Atomic uint64_t claims;
+    struct {
+        _Alignas(LINE) _Atomic uint64_t part;
+    } own[PARALLEL_MAX_THREADS];
     _Alignas(LINE) _Atomic uint64_t reported; /* tasks of this job that workers have finished */
     _Alignas(LINE) _Atomic uint32_t waiting;  /* futex: 1 while the caller sleeps until `reported` changes */
     _Alignas(LINE) _Atomic uint32_t signal;   /* futex: workers sleep on it; it changes with every wake */
     _Atomic int sleepers;
     _Atomic int caller_cpu; /* where the last job began */
     _Atomic int stopping;
+    _Atomic int64_t alone_until; /* the time from which jobs are shared again */
     _Alignas(LINE) _Atomic int busy; /* who sets it owns the job, the threads and all of the below */
     struct job job;
     int started; /* workers 1 .. started exist; 0 is the caller */
@@ -60,21 +66,58 @@ int parallel_in_region(void)
 
 /* ---- Claims ---- */
 
-static int claimable(uint64_t claims, int worker)
+static uint64_t part_of(int workers, int64_t next, int64_t end)
 {
-    return (claims & TASK_MASK) != 0 && worker < (int)(claims >> TASK_BITS);
+    return ((uint64_t)workers << 2 * TASK_BITS) | ((uint64_t)next << TASK_BITS) | (uint64_t)end;
 }
 
-/* The next task for this worker, or -1. */
-static int64_t claim(int worker)
+static int workers_of(uint64_t part)
 {
-    uint64_t claims = atomic_load_explicit(&pool.claims, memory_order_relaxed);
+    return (int)(part >> 2 * TASK_BITS);
+}
+
+static int64_t next_of(uint64_t part)
+{
+    return (int64_t)(part >> TASK_BITS & TASK_MASK);
+}
+
+static int64_t left_in(uint64_t part)
+{
+    return (int64_t)(part & TASK_MASK) - next_of(part);
+}
+
+static int claimable(uint64_t part, int worker)
+{
+    return left_in(part) > 0 && worker < workers_of(part);
+}
+
+/* The first task of the worker's own part, or the last of another's, or -1. */
+static int64_t claim_from(int owner, int worker)
+{
+    uint64_t part = atomic_load_explicit(&pool.own[owner].part, memory_order_relaxed), rest;
     do {
-        if (!claimable(claims, worker)) {
+        if (!claimable(part, worker)) {
             return -1;
         }
-    } while (!atomic_compare_exchange_weak(&pool.claims, &claims, claims - 1));
-    return pool.job.tasks - (int64_t)(claims & TASK_MASK);
+        rest = owner == worker ? part + ((uint64_t)1 << TASK_BITS) : part - 1;
+    } while (!atomic_compare_exchange_weak(&pool.own[owner].part, &part, rest));
+    return owner == worker ? next_of(part) : (int64_t)(rest & TASK_MASK);
+}
+
+/* Every job gives the caller a part: it says how many threads there are to look at. */
+static int workers_now(void)
+{
+    return workers_of(atomic_load(&pool.own[0].part));
+}
+
+/* The next task for this worker, its own first, or -1. */
+static int64_t claim(int worker)
+{
+    int64_t task = claim_from(worker, worker);
+    for (int i = 1, workers = task < 0 ? workers_now() : 0; i < workers && task < 0; i++) {
+        task = claim_from((worker + i) % workers, worker);
+    }
+    return task;
 }
 
 /* ---- Workers ---- */
@@ -102,7 +145,12 @@ static void report(int64_t ran)
 
 static int has_work(int worker)
 {
-    return claimable(atomic_load(&pool.claims), worker) || atomic_load(&pool.stopping);
+    for (int i = 0, workers = workers_now(); i < workers; i++) {
+        if (claimable(atomic_load(&pool.own[i].part), worker)) {
+            return 1;
+        }
+    }
+    return atomic_load(&pool.stopping);
 }
 
 /* On a busy machine the scheduler may put a worker on the caller's CPU.  Work to do is then no loss, spinning
@@ -165,13 +213,24 @@ static void wake(int count)
 
 /* ---- The set of threads (only with `busy` held) ---- */
 
+/* Takes the unclaimed tasks of so many threads from them; returns how many. */
+static int64_t drop_claims(int workers)
+{
+    int64_t dropped = 0;
+    for (int i = 0; i < workers; i++) {
+        dropped += left_in(atomic_exchange(&pool.own[i].part, 0));
+    }
+    return dropped;
+}
+
 /* The child of a fork has none of the threads, and perhaps a job of a thread that it does not have either. */
 static void forget_threads(void)
 {
-    atomic_store(&pool.claims, 0);
+    drop_claims(PARALLEL_MAX_THREADS);
     atomic_store(&pool.waiting, 0);
     atomic_store(&pool.sleepers, 0);
     atomic_store(&pool.stopping, 0);
+    atomic_store(&pool.alone_until, 0);
     pool.started = 0;
     atomic_store(&pool.busy, 0);
 }
@@ -234,15 +293,19 @@ static int run_serial(const struct job *job)
     return stop ? -1 : 0;
 }
 
-static uint64_t unclaimed(void)
+static int64_t unclaimed(int workers)
 {
-    return atomic_load(&pool.claims) & TASK_MASK;
+    int64_t left = 0;
+    for (int i = 0; i < workers; i++) {
+        left += left_in(atomic_load_explicit(&pool.own[i].part, memory_order_relaxed));
+    }
+    return left;
 }
 
-static void wake_for(uint64_t tasks, int workers)
+static void wake_for(int64_t tasks, int workers)
 {
     int sleepers = atomic_load(&pool.sleepers), useful = workers - 1;
-    if (tasks < (uint64_t)useful) {
+    if (tasks < useful) {
         useful = (int)tasks;
     }
     wake(sleepers < useful ? sleepers : useful);
@@ -255,9 +318,9 @@ static int64_t run_caller(const struct job *job, int *stop)
     int64_t start = platform_nanoseconds(), last = start, ran = 0, task;
     while (!*stop && (task = claim(0)) >= 0) {
         job->body(job->context, task, 0);
-        uint64_t left = unclaimed();
+        int64_t left = unclaimed(job->workers);
         if (++ran == 1 && !job->eager && left > 0 && atomic_load(&pool.sleepers) > 0 &&
-            (platform_nanoseconds() - start) * (int64_t)left > WAKE_NS) {
+            (platform_nanoseconds() - start) * left > WAKE_NS) {
             wake_for(left, job->workers);
         }
         *stop = left > 0 && poll_says_stop(&last);
@@ -286,22 +349,35 @@ static void wait_for_reports(uint64_t tasks)
     atomic_store(&pool.waiting, 0);
 }
 
+/* Parts as equal as they can be.  The caller's comes last: with it the workers see how many there are. */
+static void publish(const struct job *job)
+{
+    pool.job = *job;
+    for (int i = job->workers - 1; i >= 0; i--) {
+        int64_t begin = job->tasks * i / job->workers, end = job->tasks * (i + 1) / job->workers;
+        atomic_store(&pool.own[i].part, part_of(job->workers, begin, end));
+    }
+}
+
 static int run_shared(const struct job *job)
 {
     int stop = 0;
-    pool.job = *job;
     atomic_store(&pool.reported, 0);
     atomic_store_explicit(&pool.caller_cpu, platform_current_cpu(), memory_order_relaxed);
-    atomic_store(&pool.claims, ((uint64_t)job->workers << TASK_BITS) | (uint64_t)job->tasks);
+    publish(job);
     if (job->eager) {
-        wake_for((uint64_t)job->tasks - 1, job->workers);
+        wake_for(job->tasks - 1, job->workers);
     }
     in_region = 1;
-    int64_t ran = run_caller(job, &stop);
+    int64_t start = platform_nanoseconds(), ran = run_caller(job, &stop), done = platform_nanoseconds();
     in_region = 0;
-    uint64_t skipped = atomic_exchange(&pool.claims, 0) & TASK_MASK;
-    wait_for_reports((uint64_t)(job->tasks - ran) - skipped);
-    return skipped > 0 ? -1 : 0;
+    int64_t skipped = stop ? drop_claims(job->workers) : 0;
+    wait_for_reports((uint64_t)(job->tasks - ran - skipped));
+    int64_t end = platform_nanoseconds(), mean = ran > 0 ? (done - start) / ran : 0;
+    if (end - done > LATE_NS + mean) {
+        atomic_store(&pool.alone_until, end + ALONE * (end - done));
+    }
+    return stop ? -1 : 0;
 }
 
 static int take_pool(void)
@@ -312,7 +388,7 @@ static int take_pool(void)
 
 static int run(struct job *job)
 {
-    int threads = job->tasks > 1 && !in_region ? parallel_get_num_threads() : 1;
+    int threads = job->tasks > 1 ? parallel_threads_now() : 1;
     if (threads < job->workers) {
         job->workers = threads;
     }
@@ -419,7 +495,15 @@ int parallel_get_num_threads(void)
     return threads;
 }
 
+int parallel_threads_now(void)
+{
+    int threads = in_region ? 1 : parallel_get_num_threads();
+    int64_t until = threads > 1 ? atomic_load_explicit(&pool.alone_until, memory_order_relaxed) : 0;
+    return until != 0 && platform_nanoseconds() < until ? 1 : threads;
+}
+
 void parallel_set_num_threads(int threads)
 {
     atomic_store(&num_threads, clamp(threads));
+    atomic_store(&pool.alone_until, 0);
 }

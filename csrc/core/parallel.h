@@ -17,8 +17,8 @@ typedef void (*ParallelRange)(void *context, int64_t begin, int64_t end);
 typedef void (*ParallelTask)(void *context, int64_t task, int worker);
 
 /* Calls body once for each chunk of [0, n).  `grain` is the count worth about 5 us of work; up to one grain,
- * inside another body, or while another thread uses the pool, the caller does all chunks itself.  Returns 0,
- * or -1 when parallel_poll asked to stop: then some chunks were not run. */
+ * inside another body, while another thread uses the pool, or shortly after the scheduler stopped a worker, the
+ * caller does all chunks itself.  Returns 0, or -1 when parallel_poll asked to stop: then chunks may be missing. */
 int parallel_for(int64_t n, int64_t grain, ParallelRange body, void *context);
 
 /* The chunk length of parallel_for(n, grain): chunk i is [i * length, min(n, (i + 1) * length)).  From a
@@ -26,10 +26,10 @@ int parallel_for(int64_t n, int64_t grain, ParallelRange body, void *context);
  * counts rows. */
 int64_t parallel_chunk(int64_t n, int64_t grain);
 
-/* Calls body once for each task in [0, tasks), started in ascending order, on at most `workers` threads:
- * `worker` is below that number, no two calls have the same at one time, and it picks the caller's workspace.
- * The caller passes the number of workspaces it made: parallel_get_num_threads() may have changed since.
- * Split into tasks of 5 us or more, and only work of more than 60 us.  Returns as parallel_for does. */
+/* Calls body once for each task in [0, tasks) on at most `workers` threads: `worker` is below that number, no two
+ * calls have the same at one time, and it picks the caller's workspace.  The caller passes the number of
+ * workspaces it made: parallel_get_num_threads() may have changed since.  Split into tasks of 5 us or more, and
+ * only work of more than 60 us.  Returns as parallel_for does. */
 int parallel_run(int64_t tasks, int workers, ParallelTask body, void *context);
 
 /* Whether the calling thread is inside a body. */
@@ -39,7 +39,11 @@ int parallel_in_region(void);
  * use. */
 int parallel_get_num_threads(void);
 
-/* Clamped to 1..PARALLEL_MAX_THREADS.  A running job keeps its threads. */
+/* The number of threads that a job started now could use: 1 inside a body and shortly after the scheduler stopped a
+ * worker. */
+int parallel_threads_now(void);
+
+/* Clamped to 1..PARALLEL_MAX_THREADS.  A running job keeps its threads; that a worker was stopped is forgotten. */
 void parallel_set_num_threads(int threads);
 
 /* Ends and joins the worker threads (before a fork, say); the next job starts new ones.  Returns 0, or -1

@@ -96,23 +96,29 @@ static int64_t gemm_cut(int64_t extent, int64_t unit, int64_t index, int64_t par
     return index == parts || at > extent ? extent : at;
 }
 
-/* The largest rectangle that starts the tiles begin..end; `next` is the first tile after it.  Tiles are
- * numbered down the columns, so an even split gives each thread a strip or a part of one. */
-static GemmRectangle gemm_rectangle(const Gemm *g, GemmGrid grid, int64_t begin, int64_t end)
+/* How the tiles are numbered and where C may be cut: an even split of the numbers gives each thread a strip of whole
+ * columns, or of whole rows if `across`. */
+typedef struct GemmOrder { int64_t row_unit, col_unit; int across; } GemmOrder;
+
+/* The largest rectangle that starts the tiles begin..end; `next` is the first tile after it. */
+static GemmRectangle gemm_rectangle(const Gemm *g, GemmGrid grid, GemmOrder order, int64_t begin, int64_t end)
 {
     if (grid.rows * grid.cols == 1) {
         return (GemmRectangle){0, g->m, 0, g->n, 1};
     }
-    int64_t col = begin / grid.rows, row = begin % grid.rows, rows = grid.rows - row, cols = 1;
-    if (end - begin < rows) {
-        rows = end - begin;
-    } else if (row == 0) {
-        cols = (end - begin) / grid.rows;
+    const int64_t length = order.across ? grid.cols : grid.rows, line = begin / length, at = begin % length;
+    int64_t tiles = length - at, lines = 1;
+    if (end - begin < tiles) {
+        tiles = end - begin;
+    } else if (at == 0) {
+        lines = (end - begin) / length;
     }
+    const int64_t row = order.across ? line : at, col = order.across ? at : line;
+    const int64_t rows = order.across ? lines : tiles, cols = order.across ? tiles : lines;
     return (GemmRectangle){
-        gemm_cut(g->m, GEMM_TILE_ROWS, row, grid.rows), gemm_cut(g->m, GEMM_TILE_ROWS, row + rows, grid.rows),
-        gemm_cut(g->n, GEMM_TILE_COLS, col, grid.cols), gemm_cut(g->n, GEMM_TILE_COLS, col + cols, grid.cols),
-        begin + rows * cols,
+        gemm_cut(g->m, order.row_unit, row, grid.rows), gemm_cut(g->m, order.row_unit, row + rows, grid.rows),
+        gemm_cut(g->n, order.col_unit, col, grid.cols), gemm_cut(g->n, order.col_unit, col + cols, grid.cols),
+        begin + tiles * lines,
     };
 }
 

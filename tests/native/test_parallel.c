@@ -351,9 +351,11 @@ static void meet_after_first(void *context, int64_t begin, int64_t end)
     }
 }
 
+/* Asking for the same threads again forgets that the scheduler stopped one. */
 static void check_meeting(void)
 {
     _Atomic int arrived = 0;
+    parallel_set_num_threads(parallel_get_num_threads());
     CHECK(parallel_run(2, 2, meet, &arrived) == 0 && arrived == 2);
 }
 
@@ -365,6 +367,7 @@ static void test_sleepers_wake(void)
         sleep_ms(round % 2 ? 2 : 0);
         check_meeting();
         sleep_ms(round % 2 ? 2 : 0);
+        parallel_set_num_threads(2);
         CHECK(parallel_for(3 * 64, 64, meet_after_first, &arrived) == 0 && arrived == 2);
     }
 }
@@ -418,6 +421,57 @@ static void test_workers_block_signals(void)
     _Atomic int arrived = 0;
     parallel_set_num_threads(2);
     CHECK(parallel_run(2, 2, check_signals, &arrived) == 0 && arrived == 2);
+}
+
+/* ---- Workers that the scheduler stops ---- */
+
+struct stopped {
+    _Atomic int arrived, workers[2];
+};
+
+static void stop_worker(void *context, int64_t task, int worker)
+{
+    struct stopped *job = context;
+    meet(&job->arrived, task, worker);
+    sleep_ms(worker * 5);
+}
+
+static void count_worker(void *context, int64_t task, int worker)
+{
+    struct stopped *job = context;
+    (void)task;
+    job->workers[worker]++;
+}
+
+static void test_alone_after_stopped_worker(void)
+{
+    struct stopped job = {0};
+    parallel_set_num_threads(2);
+    CHECK(parallel_run(2, 2, stop_worker, &job) == 0);
+    CHECK(parallel_threads_now() == 1 && parallel_get_num_threads() == 2);
+    CHECK(parallel_run(1000, 2, count_worker, &job) == 0 && job.workers[0] == 1000);
+    parallel_set_num_threads(2);
+    CHECK(parallel_threads_now() == 2);
+    job.arrived = 0;
+    CHECK(parallel_run(2, 2, stop_worker, &job) == 0);
+    sleep_ms(150);
+    CHECK(parallel_threads_now() == 2);
+}
+
+/* Equal tasks that each take much longer than a wake-up: nobody has to take another's. */
+static void note_worker(void *context, int64_t task, int worker)
+{
+    _Atomic int *of = context;
+    sleep_ms(10);
+    of[task] = worker + 1;
+}
+
+static void test_parts(void)
+{
+    _Atomic int of[4] = {0};
+    parallel_set_num_threads(2);
+    CHECK(parallel_run(4, 2, note_worker, of) == 0);
+    CHECK(of[0] == 1 && of[1] == 1 && of[2] == 2 && of[3] == 2);
 }
 
 /* ---- Nesting, concurrent callers, stopping ---- */
@@ -646,6 +700,8 @@ int main(void)
     test_fewer_workers_than_threads();
     test_idle_workers_sleep();
     test_workers_block_signals();
+    test_alone_after_stopped_worker();
+    test_parts();
     test_nested();
     test_concurrent_callers();
     test_stop();
