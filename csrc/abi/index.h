@@ -30,10 +30,10 @@ typedef struct PickArgs {
 
 typedef enum MaskMode { MASK_SELECT, MASK_SCATTER } MaskMode;
 
-/* All dense: the elements of `full` where mask is true, in order, are read into or written from `packed`. */
+/* All dense: the elements of `full` where mask is true, in order, are read into or written from `packed`, which holds `count`. */
 typedef struct MaskArgs {
     MaskMode mode;
-    int64_t itemsize, n;
+    int64_t itemsize, n, count;
     const bool *mask;
     char *full;
     char *packed;

@@ -236,6 +236,22 @@ const Backend cpu_backend = {
 };
 
 int
+cpu_parallel_for(bool worth, int64_t n, int64_t grain, ParallelRange body, void *context)
+{
+    int result = 0;
+    if (!worth)
+        body(context, 0, n);
+    else {
+        Py_BEGIN_ALLOW_THREADS
+        result = parallel_for(n, grain > 1 ? grain : 1, body, context);
+        Py_END_ALLOW_THREADS
+    }
+    if (result < 0 && !PyErr_Occurred())
+        PyErr_CheckSignals();
+    return result;
+}
+
+int
 cpu_init(void)
 {
     enum cpu_level level;

@@ -5,11 +5,16 @@
 #include "abi/backend.h"
 #include "abi/gemm.h"
 #include "abi/kernels.h"
+#include "core/parallel.h"
 
 /* Chosen kernels, spread into one table; NULL where a row does not exist for a dtype. */
 extern Loop cpu_loops[OP_COUNT][PART_COUNT][DTYPE_COUNT];
 extern const Kernels *cpu_kernels;
 extern const Backend cpu_backend;
+
+/* body over [0, n): at once, or if it is worth that, without the GIL in chunks as parallel_for has them.  Returns 0, or
+ * -1 with a signal's error. */
+int cpu_parallel_for(bool worth, int64_t n, int64_t grain, ParallelRange body, void *context);
 
 int cpu_gemm(Dtype dtype, const Gemm *gemm, int64_t batch, int64_t a_step, int64_t b_step, int64_t c_step);
 

@@ -8,7 +8,6 @@
 
 #include "core/cpu.h"
 #include "core/iter.h"
-#include "core/parallel.h"
 #include "ctorch.h"
 
 enum { RELEASE_GIL_ABOVE = 1 << 16, GRAIN = 1 << 14, TILE = 16, PATTERN = 4096, SHORT_ROW = 16, LINE_BYTES = 1024, LINES = 64 };
@@ -73,23 +72,6 @@ cpu_run(const Iter *iter, Loop loop, const Param *params, int64_t grain)
     int result;
     Py_BEGIN_ALLOW_THREADS
     result = iter_parallel(iter, loop, params, grain);
-    Py_END_ALLOW_THREADS
-    if (result < 0 && !PyErr_Occurred())
-        PyErr_CheckSignals();
-    return result;
-}
-
-/* n tasks, without the GIL where they are numel elements' worth. */
-static int
-split(int64_t n, int64_t grain, int64_t numel, ParallelRange body, void *context)
-{
-    if (numel < RELEASE_GIL_ABOVE) {
-        body(context, 0, n);
-        return 0;
-    }
-    int result;
-    Py_BEGIN_ALLOW_THREADS
-    result = parallel_for(n, grain > 1 ? grain : 1, body, context);
     Py_END_ALLOW_THREADS
     if (result < 0 && !PyErr_Occurred())
         PyErr_CheckSignals();
@@ -219,7 +201,7 @@ copy_planes(Plane *p)
 {
     const Iter *it = &p->iter;
     int64_t strips = it->numel / (it->dims[0] * it->dims[1]) * p->strips, grain = GRAIN / 4 / (TILE * it->dims[0]);
-    return split(strips, grain, it->numel, transpose_strips, p);
+    return cpu_parallel_for(it->numel >= RELEASE_GIL_ABOVE, strips, grain, transpose_strips, p);
 }
 
 /* ---------------------------------------------------------------- short rows */
@@ -279,7 +261,7 @@ cpu_cast(Dtype to, Dtype from, const Iter *iter)
         return copy_planes(&plane);
     if (to == from && is_lines(iter, itemsize)) {
         Lines lines = {iter, itemsize};
-        return split(iter->numel / iter->dims[0], GRAIN / iter->dims[0], iter->numel, copy_lines, &lines);
+        return cpu_parallel_for(iter->numel >= RELEASE_GIL_ABOVE, iter->numel / iter->dims[0], GRAIN / iter->dims[0], copy_lines, &lines);
     }
     return cpu_run(iter, copy_row, (const Param *)(const void *)&types, GRAIN);
 }

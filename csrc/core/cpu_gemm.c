@@ -61,10 +61,60 @@ ranges_of(int64_t batch, int64_t tiles, int workers, double flops)
     return ranges < tiles ? ranges : tiles;
 }
 
+/* ---------------------------------------------------------------- a long inner product */
+/* Its chunks' sums are added in order, in double. */
+typedef struct Dot {
+    const Gemm *gemm;
+    Dtype dtype;
+    int64_t chunk;
+    double sums[PARALLEL_MAX_CHUNKS];
+} Dot;
+
+static void
+run_dot(void *context, int64_t begin, int64_t end)
+{
+    Dot *dot = context;
+    const Gemm *g = dot->gemm;
+    double *sum = &dot->sums[begin / dot->chunk];
+    if (dot->dtype == DTYPE_FLOAT)
+        *sum = (double)cpu_kernels->gemm->dot_f32(end - begin, (const float *)g->a + begin * g->a_col, g->a_col,
+                                                  (const float *)g->b + begin * g->b_row, g->b_row);
+    else
+        *sum = cpu_kernels->gemm->dot_f64(end - begin, (const double *)g->a + begin * g->a_col, g->a_col,
+                                          (const double *)g->b + begin * g->b_row, g->b_row);
+}
+
+static bool
+is_long_dot(Dtype dtype, const Gemm *g, int64_t batch)
+{
+    enum { LONG = 1 << 17 };
+    return dtype_is_float(dtype) && batch == 1 && g->m == 1 && g->n == 1 && g->k >= LONG && !g->accumulate && g->bias == NULL &&
+           !g->relu;
+}
+
+static int
+long_dot(Dtype dtype, const Gemm *g)
+{
+    enum { GRAIN = 1 << 13 };
+    Dot dot = {.gemm = g, .dtype = dtype, .chunk = parallel_chunk(g->k, GRAIN)};
+    if (cpu_parallel_for(true, g->k, GRAIN, run_dot, &dot) < 0)
+        return -1;
+    double sum = 0;
+    for (int64_t i = 0; i * dot.chunk < g->k; i++)
+        sum += dot.sums[i];
+    if (dtype == DTYPE_FLOAT)
+        *(float *)g->c = (float)sum;
+    else
+        *(double *)g->c = sum;
+    return 0;
+}
+
 int
 cpu_gemm(Dtype dtype, const Gemm *gemm, int64_t batch, int64_t a_step, int64_t b_step, int64_t c_step)
 {
     static int64_t cache_bytes = -1;
+    if (is_long_dot(dtype, gemm, batch))
+        return long_dot(dtype, gemm);
     if (cache_bytes < 0)
         cache_bytes = (int64_t)platform_cache_bytes(2);
     Gemm g = *gemm;

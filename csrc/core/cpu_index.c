@@ -339,37 +339,53 @@ cpu_index_range(const Iter *iter, bool exact, int64_t *low, int64_t *high)
 }
 
 /* ---------------------------------------------------------------- masks */
+/* Masks are often empty for long stretches: eight at a time are looked at.  Where they are not, which way a branch
+ * would go cannot be foretold: every element is moved, and the next place is taken only if it was to be. */
+static inline uint64_t
+eight(const bool *mask)
+{
+    uint64_t word;
+    memcpy(&word, mask, sizeof word);
+    return word;
+}
+
+enum { WORDS = 255 };                  /* whose bytes' sums fit a byte */
+
 int
 cpu_mask_count(const bool *mask, int64_t n, int64_t *count)
 {
-    int64_t sum = 0;
-    for (int64_t i = 0; i < n; i++)
+    const uint64_t even = 0x00ff00ff00ff00ff;
+    int64_t sum = 0, i = 0;
+    while (i + 8 <= n) {
+        uint64_t bytes = 0;
+        for (int k = 0; k < WORDS && i + 8 <= n; k++, i += 8)
+            bytes += eight(mask + i);
+        uint64_t pairs = (bytes & even) + (bytes >> 8 & even);
+        sum += (int64_t)(pairs * 0x0001000100010001 >> 48);
+    }
+    for (; i < n; i++)
         sum += mask[i];
     *count = sum;
     return 0;
 }
 
-/* Masks are often empty for long stretches: eight at a time are looked at. */
-static inline bool
-eight_false(const bool *mask)
-{
-    uint64_t eight;
-    memcpy(&eight, mask, sizeof eight);
-    return eight == 0;
-}
-
-#define MOVE(T) \
-    for (int64_t i = 0, k = 0; i < a->n; i++) { \
-        if (i + 8 <= a->n && eight_false(a->mask + i)) { \
-            i += 7; \
+#define MOVE(T, statement) \
+    for (int64_t begin = 0, k = 0; begin < a->n && k < a->count; begin += 8) { \
+        int64_t end = begin + 8 <= a->n ? begin + 8 : a->n; \
+        if (end - begin == 8 && eight(a->mask + begin) == 0) \
             continue; \
+        T *full = (T *)a->full, *packed = (T *)a->packed; \
+        for (int64_t i = begin; i < end && k < a->count; i++) { \
+            statement; \
+            k += a->mask[i]; \
         } \
-        if (!a->mask[i]) \
-            continue; \
-        if (a->mode == MASK_SELECT) \
-            ((T *)a->packed)[k++] = ((const T *)a->full)[i]; \
-        else \
-            ((T *)a->full)[i] = ((const T *)a->packed)[k++]; \
+    }
+
+#define MOVE_ALL(T) \
+    if (a->mode == MASK_SELECT) { \
+        MOVE(T, packed[k] = full[i]) \
+    } else { \
+        MOVE(T, T bits = (T)-a->mask[i]; full[i] = (T)((packed[k] & bits) | (full[i] & ~bits))) \
     } \
     break
 
@@ -377,28 +393,41 @@ int
 cpu_mask_move(const MaskArgs *a)
 {
     switch (a->itemsize) {
-    case 1: MOVE(uint8_t);
-    case 2: MOVE(uint16_t);
-    case 4: MOVE(uint32_t);
-    default: MOVE(uint64_t);
+    case 1: MOVE_ALL(uint8_t);
+    case 2: MOVE_ALL(uint16_t);
+    case 4: MOVE_ALL(uint32_t);
+    default: MOVE_ALL(uint64_t);
     }
     return 0;
+}
+
+/* The places of the true ones among n, which are at most `room`; returns how many there are. */
+static int64_t
+true_places(const bool *mask, int64_t n, int64_t *places, int64_t room)
+{
+    int64_t k = 0;
+    for (int64_t begin = 0; begin < n && k < room; begin += 8) {
+        int64_t end = begin + 8 <= n ? begin + 8 : n;
+        if (end - begin == 8 && eight(mask + begin) == 0)
+            continue;
+        for (int64_t i = begin; i < end && k < room; i++) {
+            places[k] = i;
+            k += mask[i];
+        }
+    }
+    return k;
 }
 
 int
 cpu_nonzero(const NonzeroArgs *a)
 {
     int64_t at[NDIM_MAX] = {0}, row = a->ndim ? a->dims[a->ndim - 1] : 1, k = 0;
-    for (int64_t begin = 0; begin < a->n; begin += row) {
-        for (int64_t i = 0; i < row; i++) {
-            if (!a->mask[begin + i])
-                continue;
-            for (int d = 0; d < a->ndim - 1; d++)
-                a->out[d * a->count + k] = at[d];
-            if (a->ndim > 0)
-                a->out[(a->ndim - 1) * a->count + k] = i;
-            k++;
-        }
+    for (int64_t begin = 0; begin < a->n && k < a->count; begin += row) {
+        int64_t found = a->ndim == 0 ? 1 : true_places(a->mask + begin, row, a->out + (a->ndim - 1) * a->count + k, a->count - k);
+        for (int d = 0; d < a->ndim - 1; d++)
+            for (int64_t i = 0; i < found; i++)
+                a->out[d * a->count + k + i] = at[d];
+        k += found;
         for (int d = a->ndim - 2; d >= 0 && ++at[d] == a->dims[d]; d--)
             at[d] = 0;
     }

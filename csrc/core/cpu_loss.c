@@ -20,19 +20,9 @@ cpu_softmax(const Softmax *s)
 {
     enum { GRAIN = 1 << 14, RELEASE_GIL_ABOVE = 1 << 17, ADJACENT = 256 };      /* elements */
     int64_t lines = s->outer * s->inner, grain = s->n < GRAIN ? GRAIN / s->n : 1;
-    int result = 0;
     if (s->inner > 1 && grain < ADJACENT)
         grain = ADJACENT;         /* fewer columns of long lines would read a cache line for each element */
-    if (lines * s->n < RELEASE_GIL_ABOVE)
-        run_lines((void *)s, 0, lines);
-    else {
-        Py_BEGIN_ALLOW_THREADS
-        result = parallel_for(lines, grain, run_lines, (void *)s);
-        Py_END_ALLOW_THREADS
-    }
-    if (result < 0 && !PyErr_Occurred())
-        PyErr_CheckSignals();
-    return result;
+    return cpu_parallel_for(lines * s->n >= RELEASE_GIL_ABOVE, lines, grain, run_lines, (void *)s);
 }
 
 /* ---------------------------------------------------------------- one class a line */

@@ -86,7 +86,6 @@ int
 cpu_optim(const Optim *o)
 {
     int64_t total = 0;
-    int result;
     for (int64_t k = 0; k < o->n_items; k++)
         total += o->items[k].n;
     if (total < RELEASE_GIL_ABOVE) {
@@ -94,7 +93,5 @@ cpu_optim(const Optim *o)
             run_item(o, &o->items[k]);
         return 0;
     }
-    Py_BEGIN_ALLOW_THREADS result = parallel_for(total, GRAIN, run_range, (void *)o);
-    Py_END_ALLOW_THREADS if (result < 0 && !PyErr_Occurred()) PyErr_CheckSignals();
-    return result;
+    return cpu_parallel_for(true, total, GRAIN, run_range, (void *)o);
 }

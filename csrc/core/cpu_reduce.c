@@ -383,16 +383,7 @@ static int
 run_cut(const Plan *p, int64_t tasks, ParallelRange body, void *context)
 {
     int64_t work = p->piece * p->tile, grain = work > 0 && work < PIECE ? PIECE / work : 1;
-    int result = 0;
-    if (tasks * work < RELEASE_GIL_ABOVE)
-        body(context, 0, tasks);
-    else {
-        Py_BEGIN_ALLOW_THREADS result = parallel_for(tasks, grain, body, context);
-        Py_END_ALLOW_THREADS
-    }
-    if (result < 0 && !PyErr_Occurred())
-        PyErr_CheckSignals();
-    return result;
+    return cpu_parallel_for(tasks * work >= RELEASE_GIL_ABOVE, tasks, grain, body, context);
 }
 
 /* Fills every field: clearing a Plan would cost more than a small reduction.  False if there is no result to compute. */

@@ -33,14 +33,5 @@ cpu_scan(const Scan *s)
     ScanJob job = {s, cpu_kernels->scan->loop[s->kind][s->dtype], (s->inner + SCAN_TILE - 1) / SCAN_TILE,
                    dtype_info[s->dtype].itemsize};
     int64_t tasks = s->outer * job.tiles, work = s->n * (s->inner < SCAN_TILE ? s->inner : SCAN_TILE);
-    int result = 0;
-    if (tasks * work < RELEASE_GIL_ABOVE)
-        run_tasks(&job, 0, tasks);
-    else {
-        Py_BEGIN_ALLOW_THREADS result = parallel_for(tasks, work < GRAIN ? GRAIN / work : 1, run_tasks, &job);
-        Py_END_ALLOW_THREADS
-    }
-    if (result < 0 && !PyErr_Occurred())
-        PyErr_CheckSignals();
-    return result;
+    return cpu_parallel_for(tasks * work >= RELEASE_GIL_ABOVE, tasks, work < GRAIN ? GRAIN / work : 1, run_tasks, &job);
 }

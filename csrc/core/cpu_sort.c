@@ -351,10 +351,11 @@ cpu_sort(const Sort *s)
         } \
         return low - sorted + (n == 1 && (right ? !(*low > x) : !(*low >= x))); \
     } \
-    static void search_all_##type(const Search *s) \
+    static void search_range_##type(void *context, int64_t begin, int64_t end) \
     { \
+        const Search *s = context; \
         const type *sorted = (const type *)(const void *)s->sorted, *x = (const type *)(const void *)s->values; \
-        for (int64_t i = 0; i < s->count; i++) \
+        for (int64_t i = begin; i < end; i++) \
             s->places[i] = search_##type(sorted + (s->by_rows ? i / s->length * s->n : 0), s->n, x[i], s->right); \
     }
 SEARCH(float)
@@ -364,11 +365,9 @@ SEARCH(int64_t)
 int
 cpu_search(const Search *s)
 {
-    if (s->dtype == DTYPE_FLOAT)
-        search_all_float(s);
-    else if (s->dtype == DTYPE_DOUBLE)
-        search_all_double(s);
-    else
-        search_all_int64_t(s);
-    return 0;
+    enum { GRAIN = 1 << 8 };           /* searches, of 20 ns or more */
+    ParallelRange body = s->dtype == DTYPE_FLOAT    ? search_range_float
+                         : s->dtype == DTYPE_DOUBLE ? search_range_double
+                                                    : search_range_int64_t;
+    return cpu_parallel_for(s->count >= RELEASE_GIL_ABOVE, s->count, GRAIN, body, (void *)s);
 }

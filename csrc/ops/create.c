@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/cpu.h"
 #include "core/dtype.h"
 #include "core/shape.h"
 #include "ops/on_device.h"
@@ -299,20 +300,40 @@ element(const Sequence *s, int64_t i)
     return (Param){x, dtype_int_of_double(x)};
 }
 
+typedef struct Count {
+    Sequence s;
+    Dtype dtype;
+    int64_t itemsize;
+    void *out;
+} Count;
+
 /* The usual sequences as plain loops. */
 static void
-count_integers(int64_t *out, Sequence s)
+count_integers(int64_t *out, Sequence s, int64_t begin, int64_t end)
 {
-    uint64_t x = (uint64_t)s.first, step = (uint64_t)s.int_step;
-    for (int64_t i = 0; i < s.count; i++, x += step)
+    uint64_t step = (uint64_t)s.int_step, x = (uint64_t)s.first + (uint64_t)begin * step;
+    for (int64_t i = begin; i < end; i++, x += step)
         out[i] = (int64_t)x;
 }
 
 static void
-count_floats(float *out, Sequence s)
+count_floats(float *out, Sequence s, int64_t begin, int64_t end)
 {
-    for (int64_t i = 0; i < s.count; i++)
+    for (int64_t i = begin; i < end; i++)
         out[i] = (float)(s.start + s.step * (double)i);
+}
+
+static void
+count_range(void *context, int64_t begin, int64_t end)
+{
+    const Count *c = context;
+    if (c->s.kind == COUNT_INT && c->dtype == DTYPE_INT64)
+        count_integers(c->out, c->s, begin, end);
+    else if (c->s.kind == COUNT_FLOAT && c->dtype == DTYPE_FLOAT)
+        count_floats(c->out, c->s, begin, end);
+    else
+        for (int64_t i = begin; i < end; i++)
+            dtype_store((char *)c->out + i * c->itemsize, c->dtype, element(&c->s, i));
 }
 
 static Tensor *
@@ -350,15 +371,9 @@ counted(const Sequence *s, Dtype dtype, const Value *options)
         Tensor *values = counted_on_device(s, device);
         return values != NULL && copy_data(out, values) == 0 ? out : NULL;
     }
-    int64_t itemsize = tensor_itemsize(out);
-    if (s->kind == COUNT_INT && dtype == DTYPE_INT64)
-        count_integers((int64_t *)(void *)out->data, *s);
-    else if (s->kind == COUNT_FLOAT && dtype == DTYPE_FLOAT)
-        count_floats((float *)(void *)out->data, *s);
-    else
-        for (int64_t i = 0; i < s->count; i++)
-            dtype_store(out->data + i * itemsize, dtype, element(s, i));
-    return out;
+    enum { GRAIN = 1 << 12, RELEASE_GIL_ABOVE = 1 << 16 };
+    Count job = {*s, dtype, tensor_itemsize(out), out->data};
+    return cpu_parallel_for(s->count >= RELEASE_GIL_ABOVE, s->count, GRAIN, count_range, &job) < 0 ? NULL : out;
 }
 
 static int

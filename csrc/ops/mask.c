@@ -93,6 +93,7 @@ move_masked(const char *op, MaskMode mode, Tensor *mask, Tensor *full, Tensor *p
     MaskArgs args = {.mode = mode,
                      .itemsize = tensor_itemsize(full),
                      .n = full->numel,
+                     .count = packed->numel,
                      .mask = (const bool *)mask->data,
                      .full = full->data,
                      .packed = packed->data};

@@ -484,7 +484,7 @@ op_all(Tensor *t, int n, const int64_t *dims, bool keepdim)
 Tensor *
 op_count_nonzero(Tensor *t, int n, const int64_t *dims)
 {
-    return fold_without_gradient(t, n, dims, false, FOLD_nonzeros, DTYPE_INT64);
+    return fold_without_gradient(t, n, dims, false, t && t->dtype == DTYPE_BOOL ? FOLD_sum : FOLD_nonzeros, DTYPE_INT64);
 }
 
 /* ---------------------------------------------------------------- logsumexp */
