@@ -312,3 +312,10 @@ def test_a_refused_resize_changes_nothing():
     with pytest.raises(RuntimeError, match="not resizable"):
         x.resize_(5)
     assert x._version == version and x.shape == (3,) and view.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("call", ["bincount(i)", "histc(x)", "searchsorted(x, x)", "unique(x)"])
+def test_results_that_follow_from_values_need_them(call):
+    names = {"x": ctorch.ones(3, device="meta"), "i": ctorch.ones(3, dtype=ctorch.int64, device="meta")}
+    with pytest.raises(NotImplementedError, match="meta"):
+        eval(f"ctorch.{call}", {"ctorch": ctorch, **names})

@@ -286,6 +286,17 @@ def test_nan_and_infinity_in_every_lane(lane):
             assert out[1].isnan().all() if math.isnan(bad) else not out[1].isinf().any()
 
 
+@pytest.mark.kernels
+@pytest.mark.parametrize("dtype", [ctorch.float32, ctorch.float64])
+@pytest.mark.parametrize("n", [7, 16, 33, 70])
+def test_largest_and_least_in_every_lane(n, dtype):
+    eye = ctorch.eye(n, dtype=dtype)
+    assert ctorch.equal(ctorch.softmax(1000 * eye, 1), eye)
+    assert ctorch.equal(ctorch.log_softmax(1000 * eye, 1), 1000 * eye - 1000)
+    others = (1 - eye) / (n - 1)
+    np.testing.assert_allclose(ctorch.softmax(-1000 * eye, 1).numpy(), others.numpy(), rtol=1e-6)
+
+
 def test_one_row_of_minus_infinities_is_nan():
     x = ctorch.tensor([[-math.inf, -math.inf], [0.0, 0.0]])
     assert ctorch.softmax(x, 1).isnan().tolist() == [[True, True], [False, False]]

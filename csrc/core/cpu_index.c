@@ -88,7 +88,7 @@ pick_row(const PickArgs *a, char *values, const int64_t *stride, char *data, int
     else if (a->mode == PICK_SET)
         memcpy(data, values, (size_t)(n * itemsize));
     else if (a->mode == PICK_ADD && add != NULL && a->dtype != DTYPE_BOOL)
-        add((char *[]){data, data, values}, dense, n, (Param[]){{1, 1}, {1, 1}});
+        add((char *[]){data, data, values}, dense, n, (Param[]){{1, 1}});
     else
         return false;
     return true;

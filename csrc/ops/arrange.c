@@ -505,7 +505,9 @@ op_movedim(Tensor *t, const Value *source, const Value *destination)
                      shape_text((int)destination->n, destination->ints));
     for (int64_t i = 0; i < source->n; i++) {
         int from = shape_wrap_dim(source->ints[i], t->ndim);
-        int to = from < 0 ? -1 : shape_wrap_dim(destination->ints[i], t->ndim);
+        if (from < 0)
+            return NULL;
+        int to = shape_wrap_dim(destination->ints[i], t->ndim);
         if (to < 0)
             return NULL;
         if (taken[from] || placed[to])
