@@ -5,7 +5,7 @@
 Each mutant is one changed token: a comparison, an arithmetic or logical operator, a constant off by one, an increment,
 true for false.  It is built in a copy of the tree, where only the objects that read the file are compiled again (of a
 kernel, those of this machine's CPU level), and run against the test files that stand beside its folder in SOURCES, those
-about the file first, until one fails twice; "cuda": on the simulated device, which `make cuda-sim` has built.  A mutant
+about the file first, until one fails twice; "cuda": on the simulated device, which `make cuda-sim` has built, "sim": with one.  A mutant
 that does not compile, or whose objects are the original's, does not count; nor do those of EQUAL, whose lines say of a
 change (file, line before, line after) why no test can notice it.
 --skip and --n cut a seed's sequence into parts, which may run side by side; --only runs some mutants of it again.
@@ -44,7 +44,7 @@ SOURCES = {
             "test_random_streams.py", "test_autograd.py", "test_copy.py", "test_optim.py", "test_nomem.py", "test_table.py",
             "cuda test_sort.py", "cuda test_construct.py", "test_leaks.py"],
     "python": ["test_refusals.py", "test_worth.py", "test_edges.py", "test_print.py", "test_numpy.py", "test_indexing.py",
-               "test_properties.py", "test_construct.py", "test_copy.py", "test_compat.py", "test_cuda.py", "test_nomem.py", "test_leaks.py"],
+               "test_properties.py", "test_construct.py", "test_copy.py", "test_compat.py", "sim test_cuda.py", "test_nomem.py", "test_leaks.py"],
 }
 SWAPS = {
     "<": ["<="], "<=": ["<"], ">": [">="], ">=": [">"], "==": ["!="], "!=": ["=="], "&&": ["||"], "||": ["&&"],
@@ -182,10 +182,10 @@ class Tree:
     def test(self, name, seconds):
         """0 if it passes."""
         device, _, file = name.rpartition(" ")
-        on_device = ["--device=cuda"] if device else []
+        on_device = ["--device=cuda"] if device == "cuda" else []
         return run([sys.executable, "-m", "pytest", "-q", "-x", "-m", "not slow", "-p", "no:cacheprovider", *on_device, f"tests/{file}"],
                    self.folder, seconds, MEMORY + DEVICES if device else MEMORY, PYTHONPATH=str(self.folder),
-                   **({"CTORCH_CUDA": "sim"} if device else {}))
+                   **({"CTORCH_CUDA": "sim"} if on_device else {}))
 
 
 def tests_of(path):

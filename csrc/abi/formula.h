@@ -39,6 +39,21 @@
 #define CT_FMA 1
 #endif
 
+/* What x86 has without vectors of such conversions: one that gives INT64_MIN where C's is undefined. */
+#if defined(__x86_64__) && !defined(__AVX512DQ__) && !defined(__CUDACC__)
+#include <emmintrin.h>
+#define CT_SCALAR_TO_I64
+CT_FN int64_t truncated_f(float x)
+{
+    return _mm_cvttss_si64(_mm_set_ss(x));
+}
+
+CT_FN int64_t truncated_d(double x)
+{
+    return _mm_cvttsd_si64(_mm_set_sd(x));
+}
+#endif
+
 #define FORMULA_PASTE_(name, suffix) name##_##suffix
 #define FORMULA_PASTE(name, suffix) FORMULA_PASTE_(name, suffix)
 

@@ -8,6 +8,7 @@ struct JOIN2(Folds, S) {
     typedef T Element;
     typedef A Acc;
     /* A partial result, in the lane that its row has. */
+#define lane_X lane_T
     struct Part {
         T lane_T;
         A lane_A;

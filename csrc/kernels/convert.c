@@ -107,9 +107,33 @@ void ISA_NAME(bfloat16_to_float)(const uint16_t *restrict from, float *restrict 
     }
 }
 
+#ifdef __AVX2__
+/* As float_to_bfloat16_one rounds numbers, in the upper halves; the bits below them are left over. */
+static inline __m256i rounded_up_halves(__m256 f)
+{
+    const __m256i u = _mm256_castps_si256(f), odd = _mm256_and_si256(_mm256_srli_epi32(u, 16), _mm256_set1_epi32(1));
+    return _mm256_add_epi32(u, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
+}
+#endif
+
 void ISA_NAME(float_to_bfloat16)(const float *restrict from, uint16_t *restrict to, int64_t n)
 {
-    for (int64_t i = 0; i < n; i++) {
+    int64_t i = 0;
+#ifdef __AVX2__
+    for (; i + 16 <= n; i += 16) {
+        const __m256 a = _mm256_loadu_ps(from + i), b = _mm256_loadu_ps(from + i + 8);
+        if (_mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_UNORD_Q)) != 0) {
+            for (int j = 0; j < 16; j++) {
+                to[i + j] = float_to_bfloat16_one(from[i + j]);
+            }
+            continue;
+        }
+        const __m256i low = _mm256_srli_epi32(rounded_up_halves(a), 16), high = _mm256_srli_epi32(rounded_up_halves(b), 16);
+        const __m256i packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(low, high), 0xd8);
+        _mm256_storeu_si256((__m256i *)(to + i), packed);
+    }
+#endif
+    for (; i < n; i++) {
         to[i] = float_to_bfloat16_one(from[i]);
     }
 }

@@ -36,6 +36,7 @@ enum { LANES = 32, DEPTH = 32, SHORT = 32, SIDE = 16, ROWS = 16, NARROW = 64, WI
 #define S i64
 #define IS_FLOAT 0
 #define IN_LANE_T(...) __VA_ARGS__
+#define IN_LANE_X(...) __VA_ARGS__
 #define IN_LANE_A(...) __VA_ARGS__
 #include "kernels/reduce.inc"
 
@@ -45,6 +46,7 @@ enum { LANES = 32, DEPTH = 32, SHORT = 32, SIDE = 16, ROWS = 16, NARROW = 64, WI
 #define S f
 #define IS_FLOAT 1
 #define IN_LANE_T(...) __VA_ARGS__
+#define IN_LANE_X(...) __VA_ARGS__
 #define IN_LANE_A(...)
 #include "kernels/reduce.inc"
 
@@ -54,6 +56,7 @@ enum { LANES = 32, DEPTH = 32, SHORT = 32, SIDE = 16, ROWS = 16, NARROW = 64, WI
 #define S fd
 #define IS_FLOAT 1
 #define IN_LANE_T(...)
+#define IN_LANE_X(...)
 #define IN_LANE_A(...) __VA_ARGS__
 #include "kernels/reduce.inc"
 
@@ -63,6 +66,7 @@ enum { LANES = 32, DEPTH = 32, SHORT = 32, SIDE = 16, ROWS = 16, NARROW = 64, WI
 #define S d
 #define IS_FLOAT 1
 #define IN_LANE_T(...) __VA_ARGS__
+#define IN_LANE_X(...) __VA_ARGS__
 #define IN_LANE_A(...) __VA_ARGS__
 #include "kernels/reduce.inc"
 
@@ -172,6 +176,7 @@ ARG_LOOPS(argmin_f, float, int32_t)
 ARG_LOOPS(argmin_d, double, int64_t)
 
 #define LANE_T_FLOAT(name) name##_loop_f
+#define LANE_X_FLOAT(name) name##_loop_f
 #define LANE_A_FLOAT(name) name##_loop_fd
 #define LOOPS_FLOAT(name, lane) [DTYPE_FLOAT] = LANE_##lane##_FLOAT(name), [DTYPE_DOUBLE] = name##_loop_d
 #define LOOPS_ANY(name, lane) [DTYPE_INT64] = name##_loop_i64, LOOPS_FLOAT(name, lane)

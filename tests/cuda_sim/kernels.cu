@@ -324,3 +324,22 @@ PROGRAM(blocks)
     }
     printf("wrong %d\n", wrong);
 }
+
+__global__ void write_flag(int64_t *out, bool flag)
+{
+    *out = flag;
+}
+
+/* What lies beside a small argument is no argument, whatever the heap had there before. */
+PROGRAM(beside_an_argument)
+{
+    int64_t *out = device_array<int64_t>(1);
+    for (size_t bytes = 16; bytes <= 256; bytes += 16) {
+        std::vector<std::vector<char *>> stale;
+        for (int i = 0; i < 20; i++)
+            stale.emplace_back(bytes / sizeof(char *), reinterpret_cast<char *>(&stale) + 1);
+        stale.clear();
+        CT_LAUNCH(write_flag, 1, 1, 0, 0, out, true);
+    }
+    printf("flag %d\n", static_cast<int>(host_copy(out, 1)[0]));
+}

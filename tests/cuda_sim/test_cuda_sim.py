@@ -121,6 +121,7 @@ KERNELS = {
     "votes": "49249249 92492492 16 16 6 329 \n",
     "atomics": "1000 250 999\n",
     "blocks": "wrong 0\n",
+    "beside_an_argument": "flag 1\n",
     "products": "error 0.0e+00\n" * 6 + "statuses 7 15 1\n",
     "events": "query 0 called 1 elapsed 1\nafter reset 400\n",
     "pinned": "types 0 1 2\nregistered 712 0 713\nwritten 5\n",

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <tuple>
 #include <type_traits>
 
@@ -92,6 +93,18 @@ struct ctsim_Kernel {
     const void *function;
     virtual void thread() = 0;
     virtual ~ctsim_Kernel() = default;
+    /* Between its arguments are zeros, not what the heap had there, which could pass for an address. */
+    static void *operator new(size_t bytes)
+    {
+        void *memory = calloc(1, bytes);
+        if (memory == nullptr)
+            abort();
+        return memory;
+    }
+    static void operator delete(void *memory)
+    {
+        free(memory);
+    }
 };
 
 template <class... P> struct ctsim_KernelOf final : ctsim_Kernel {
