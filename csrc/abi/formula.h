@@ -41,16 +41,18 @@
 
 /* What x86 has without vectors of such conversions: one that gives INT64_MIN where C's is undefined. */
 #if defined(__x86_64__) && !defined(__AVX512DQ__) && !defined(__CUDACC__)
-#include <emmintrin.h>
 #define CT_SCALAR_TO_I64
+typedef float CtFloats __attribute__((vector_size(16)));
+typedef double CtDoubles __attribute__((vector_size(16)));
+
 CT_FN int64_t truncated_f(float x)
 {
-    return _mm_cvttss_si64(_mm_set_ss(x));
+    return __builtin_ia32_cvttss2si64((CtFloats){x});
 }
 
 CT_FN int64_t truncated_d(double x)
 {
-    return _mm_cvttsd_si64(_mm_set_sd(x));
+    return __builtin_ia32_cvttsd2si64((CtDoubles){x});
 }
 #endif
 
