@@ -235,7 +235,7 @@ checked_loop(char *const *ptr, const int64_t *stride, int64_t n, const Param *pa
     const PickArgs *a = (const PickArgs *)(const void *)params;
     for (int64_t i = 0; i < n; i += CHECKED) {
         int64_t m = n - i < CHECKED ? n - i : CHECKED;
-        char *at[ITER_OPERANDS];
+        char *at[ITER_OPERANDS] = {NULL};
         bool inside = true;
         for (int k = 0; k < a->n_indices + 2; k++)
             at[k] = ptr[k] + i * stride[k];
