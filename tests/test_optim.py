@@ -140,6 +140,14 @@ def step(params, grads, buffers=None, lr=0.1, momentum=0.0):
     ctorch._C._sgd_step(params, grads, buffers, lr, momentum, 0.0, 0.0, False, False)
 
 
+@pytest.mark.parametrize("options", [{}, {"momentum": 0.9}, {"momentum": 0.9, "nesterov": True}])
+def test_without_decay_no_weight_is_read_into_the_gradient(options):
+    p = ctorch.tensor([math.inf, 1.0], requires_grad=True)
+    p.grad = ctorch.tensor([1.0, 1.0])
+    ctorch.optim.SGD([p], lr=0.5, **options).step()
+    assert p[0].item() == math.inf and p[1].item() < 1
+
+
 def test_layouts_agree():
     """Transposed parameters, gradients of another layout, many parameters, none."""
     r = np.random.default_rng(0)

@@ -13,6 +13,7 @@ import ctorch.nn.functional as F
 import numpy as np
 import pytest
 from ctorch import nn
+from ctorch.autograd.gradcheck import gradgradcheck
 
 try:
     import torch as pytorch
@@ -271,6 +272,13 @@ def test_cross_entropy_by_its_formula(n, offset):
     loss.backward()
     assert loss.item() == pytest.approx(-np.log(p[np.arange(65), target]).mean(), rel=1e-6, abs=1e-6)
     np.testing.assert_allclose(t.grad.numpy(), (p - np.eye(n)[target]) / 65, rtol=2e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+def test_the_second_gradient_of_nll_loss(reduction):
+    x = ctorch.randn(4, 3, dtype=ctorch.float64, requires_grad=True)
+    target, weight = ctorch.tensor([2, 0, -100, 1]), ctorch.tensor([1.0, 2.0, 0.5], dtype=ctorch.float64)
+    assert gradgradcheck(lambda x: F.nll_loss(x * x, target, weight, reduction=reduction), x)
 
 
 @pytest.mark.kernels
