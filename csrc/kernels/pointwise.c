@@ -52,17 +52,23 @@ typedef KernelEntry Entry;
 #define SHORTER_ROWS_f \
     SHORTER(exp, exp_mid_f(x), whole, EXCEPT_SIGN_F, 0, 0x42ae0000u) \
     SHORTER(log, log_mid_f(x), whole, UINT32_MAX, 0x00800000u, 0x7f000000u) \
+    SHORTER(log2, log2_mid_f(x), whole, UINT32_MAX, 0x00800000u, 0x7f000000u) \
+    SHORTER(log10, log10_mid_f(x), whole, UINT32_MAX, 0x00800000u, 0x7f000000u) \
     SHORTER(sin, sin_mid_f(x), merged, EXCEPT_SIGN_F, 0, 0x48000000u) \
-    SHORTER(cos, cos_mid_f(x), merged, EXCEPT_SIGN_F, 0, 0x48000000u)
+    SHORTER(cos, cos_mid_f(x), merged, EXCEPT_SIGN_F, 0, 0x48000000u) \
+    SHORTER(tan, tan_mid_f(x), merged, EXCEPT_SIGN_F, 0, 0x48000000u)
 #define SHORTER_ROWS_d \
     SHORTER(exp, exp_mid_d(x), whole, EXCEPT_SIGN_D, 0, 0x4086200000000000ull) \
     SHORTER(log, log_mid_d(x), whole, UINT64_MAX, 0x0010000000000000ull, 0x7fe0000000000000ull) \
+    SHORTER(log2, log2_mid_d(x), whole, UINT64_MAX, 0x0010000000000000ull, 0x7fe0000000000000ull) \
+    SHORTER(log10, log10_mid_d(x), whole, UINT64_MAX, 0x0010000000000000ull, 0x7fe0000000000000ull) \
     SHORTER_FMA_D
 #ifdef CT_FMA
 #define SHORTER_FMA_D \
     SHORTER(sqrt, sqrt_mid_d(x), whole, UINT64_MAX, 0x1000000000000000ull, 0x6000000000000000ull) \
     SHORTER(sin, sin_mid_d(x), merged, EXCEPT_SIGN_D, 0, 0x40d0000000000000ull) \
-    SHORTER(cos, cos_mid_d(x), merged, EXCEPT_SIGN_D, 0, 0x40d0000000000000ull)
+    SHORTER(cos, cos_mid_d(x), merged, EXCEPT_SIGN_D, 0, 0x40d0000000000000ull) \
+    SHORTER(tan, tan_mid_d(x), merged, EXCEPT_SIGN_D, 0, 0x40d0000000000000ull)
 #else
 #define SHORTER_FMA_D
 #endif
