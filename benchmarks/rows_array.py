@@ -118,6 +118,8 @@ OPERANDS = [
     ("tan", "x.tan()", 8), ("log2", "p.log2()", 8), ("log10", "p.log10()", 8),
     ("float64 add", "d + d", 16),
     ("remainder of floats", "x % 3", 8), ("floor division of floats", "x // p", 12), ("fmod", "torch.fmod(x, p)", 12),
+    ("int64 floor division", "i // 3", 16), ("int64 floor divisions", "i // (i + 1)", 40), ("int64 remainder", "i % 3", 16),
+    ("int32 remainders", "torch.remainder(n, n + 1)", 20),
     ("not", "~m", 2), ("and", "m & m", 3), ("float32 to uint8", "p.to(torch.uint8)", 5), ("bfloat16 add", "f + f", 4),
     ("int64 add", "i + i", 16), ("float16 add", "h + h", 4), ("bfloat16 exp", "f.exp()", 4),
 ]
@@ -129,7 +131,7 @@ def matrix_names(torch):
     integers = torch.arange(1 << 20).reshape(1024, 1024) % 1000
     return {
         "torch": torch, "x": x, "y": y, "r": randn(torch, 1024), "c": randn(torch, 1024, 1), "i": integers,
-        "m": x > 0, "p": x.abs(), "d": x.double(), "e": x.abs().double(), "h": x.half(), "f": x.bfloat16(),
+        "n": integers.int(), "m": x > 0, "p": x.abs(), "d": x.double(), "e": x.abs().double(), "h": x.half(), "f": x.bfloat16(),
     }
 
 

@@ -20,6 +20,7 @@
  * 1.5 * 2^52. */
 #define ROUND_F 12582912.0f
 #define ROUND_D 6755399441055744.0
+#define ROUND_WORD_D 0x4338000000000000ull
 
 CT_FN float copysign_f(float x, float y)
 {

@@ -78,22 +78,25 @@ typedef KernelEntry Entry;
 #define NEAR_ROWS_i8
 #define NEAR_ROWS_i16
 #define NEAR_ROWS_i32
-#define NEAR_ROWS_i64
-#define NEAR_ROWS_f QUOTIENT_ROWS(f)
-#define NEAR_ROWS_d QUOTIENT_ROWS(d)
-#ifdef CT_FMA
 #define QUOTIENT_ROWS(s) \
     NEAR(fmod, is_far_##s(a, b), fmod_near_##s(a, b)) \
     NEAR(remainder, is_far_##s(a, b), remainder_near_##s(a, b)) \
     NEAR(div_floor, is_far_##s(a, b), div_floor_near_##s(a, b)) \
     NEAR(floor_divide, is_far_##s(a, b), div_floor_near_##s(a, b))
+#ifdef CT_FMA
+#define NEAR_ROWS_i64 QUOTIENT_ROWS(i64) NEAR(div_trunc, is_far_i64(a, b), div_trunc_near_i64(a, b))
+#define NEAR_ROWS_f QUOTIENT_ROWS(f)
+#define NEAR_ROWS_d QUOTIENT_ROWS(d)
 #else
-#define QUOTIENT_ROWS(s)
+#define NEAR_ROWS_i64
+#define NEAR_ROWS_f
+#define NEAR_ROWS_d
 #endif
 
 #define LOOK_BLOCK 1024
 typedef uint32_t Word_f;
 typedef uint64_t Word_d;
+typedef uint64_t Word_i64;
 #define LOOKS(T, S, U, bits) \
     typedef struct Look_##S { \
         bool (*shorter)(LOOP_ARGS); \

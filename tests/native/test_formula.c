@@ -439,10 +439,23 @@ static uint64_t random_word(void)
 
 static void test_near_quotients(void)
 {
-    int compared = 0;
+    int compared = 0, compared_integers = 0;
     NEAR_QUOTIENTS(float, f, bits_f, from_bits_f, uint32_t, 100, 23)
     NEAR_QUOTIENTS(double, d, bits_d, from_bits_d, uint64_t, 1000, 52)
     check(compared > 400000, "quotients", compared, 0);
+    for (int i = 0; i < 400000; i++) {
+        const int64_t b = (int64_t)random_word() >> (i % 63), whole = b * ((int64_t)random_word() >> (12 + i % 51));
+        const int64_t a = i % 3 == 0 ? (int64_t)random_word() >> (i % 61) : whole + i % 5 - 2;
+        if (is_far_i64(a, b) || b == 0)
+            continue;
+        check(div_floor_near_i64(a, b) == div_floor_i64(a, b), "div_floor_near_i64", (double)a, (double)b);
+        check(remainder_near_i64(a, b) == remainder_i64(a, b), "remainder_near_i64", (double)a, (double)b);
+        check(div_trunc_near_i64(a, b) == div_trunc_i64(a, b), "div_trunc_near_i64", (double)a, (double)b);
+        check(fmod_near_i64(a, b) == fmod_i64(a, b), "fmod_near_i64", (double)a, (double)b);
+        compared_integers++;
+    }
+    check(compared_integers > 100000, "quotients of integers", compared_integers, 0);
+    check(is_far_i64(1ll << 51, 1) && is_far_i64(1, INT64_MIN) && !is_far_i64(-(1ll << 51), (1ll << 51) - 1), "is_far_i64", 0, 0);
     check(is_far_f(1, 0) && is_far_f(INFINITY, 1) && is_far_f(1, -INFINITY) && is_far_f(NAN, 1) && is_far_f(1, NAN), "is_far", 0, 0);
 }
 #endif
@@ -485,8 +498,27 @@ static void test_int8(void)
     }
 }
 
+/* Dividends next to multiples of the divisor, and any. */
+#define QUOTIENTS(T, S) \
+    for (int i = 0; i < 300000; i++) { \
+        const T b = (T)((int32_t)random_bits() >> i % 31), whole = (T)(b * ((T)random_bits() >> (8 * sizeof(T) / 2))); \
+        const T a = (T)(i & 1 ? whole + (T)(i % 5) - 2 : (T)random_bits()); \
+        const int64_t x = a, y = b; \
+        if (b == 0) \
+            continue; \
+        check(div_trunc_##S(a, b) == (T)(x / y), "div_trunc_" #S, (double)a, (double)b); \
+        check(fmod_##S(a, b) == (T)(x % y), "fmod_" #S, (double)a, (double)b); \
+        check(div_floor_##S(a, b) == (T)div_floor_i64(x, y), "div_floor_" #S, (double)a, (double)b); \
+        check(remainder_##S(a, b) == (T)remainder_i64(x, y), "remainder_" #S, (double)a, (double)b); \
+    }
+
 static void test_wide_integers(void)
 {
+    QUOTIENTS(int32_t, i32)
+    QUOTIENTS(int16_t, i16)
+    QUOTIENTS(uint8_t, u8)
+    check(div_floor_i32(INT32_MIN, -1) == INT32_MIN, "div_floor_i32", -0x1p31, -1);
+    check(div_trunc_i32(INT32_MIN, -1) == INT32_MIN, "div_trunc_i32", -0x1p31, -1);
     check(div_floor_i64(INT64_MIN, -1) == INT64_MIN, "div_floor_i64", -0x1p63, -1);
     check(remainder_i64(INT64_MIN, -1) == 0, "remainder_i64", -0x1p63, -1);
     check(fmod_i32(INT32_MIN, -1) == 0, "fmod_i32", -0x1p31, -1);
