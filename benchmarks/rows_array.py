@@ -53,12 +53,30 @@ def product_rows():
     yield Row("vector @ vector, 1 M", "product", partial(product, ((1 << 20,), 0), ((1 << 20,), 0)),
               bytes=8 << 20)
     yield Row("512x512 @ 512x512, float64", "product", square64, flops=2 * 512**3)
+    for dtype in ("int64", "int32", "uint8"):
+        yield Row(f"512x512 @ 512x512, {dtype}", "product", partial(square_of_integers, dtype))
+        yield Row(f"batch of 64 32x32 @ 32x32, {dtype}", "product", partial(batch_of_integers, dtype))
 
 
 def square64(torch):
     torch.manual_seed(0)
     x, y = randn(torch, 512, 512).double(), randn(torch, 512, 512).double()
     return Work(lambda: x @ y)
+
+
+def integers_below(limit, torch, *shape):
+    torch.manual_seed(0)
+    return torch.randint(0, limit, shape)
+
+
+def square_of_integers(dtype, torch):
+    x = integers_below(1000, torch, 512, 512).to(getattr(torch, dtype))
+    return Work(lambda: x @ x.t())
+
+
+def batch_of_integers(dtype, torch):
+    x = integers_below(1000, torch, 64, 32, 32).to(getattr(torch, dtype))
+    return Work(lambda: x @ x)
 
 
 def elementwise(name, n, form, torch):
@@ -120,6 +138,7 @@ OPERANDS = [
     ("remainder of floats", "x % 3", 8), ("floor division of floats", "x // p", 12), ("fmod", "torch.fmod(x, p)", 12),
     ("int64 floor division", "i // 3", 16), ("int64 floor divisions", "i // (i + 1)", 40), ("int64 remainder", "i % 3", 16),
     ("int32 remainders", "torch.remainder(n, n + 1)", 20),
+    ("int64 @ vector", "i @ i[0]", 8), ("int32 @ vector", "n @ n[0]", 4), ("uint8 @ vector", "u @ u[0]", 1),
     ("not", "~m", 2), ("and", "m & m", 3), ("float32 to uint8", "p.to(torch.uint8)", 5), ("bfloat16 add", "f + f", 4),
     ("int64 add", "i + i", 16), ("float16 add", "h + h", 4), ("bfloat16 exp", "f.exp()", 4),
 ]
@@ -131,7 +150,7 @@ def matrix_names(torch):
     integers = torch.arange(1 << 20).reshape(1024, 1024) % 1000
     return {
         "torch": torch, "x": x, "y": y, "r": randn(torch, 1024), "c": randn(torch, 1024, 1), "i": integers,
-        "n": integers.int(), "m": x > 0, "p": x.abs(), "d": x.double(), "e": x.abs().double(), "h": x.half(), "f": x.bfloat16(),
+        "n": integers.int(), "u": integers.to(torch.uint8), "m": x > 0, "p": x.abs(), "d": x.double(), "e": x.abs().double(), "h": x.half(), "f": x.bfloat16(),
     }
 
 
