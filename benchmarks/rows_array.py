@@ -50,6 +50,8 @@ def product_rows():
     for n in (64, 512, 2048):
         yield Row(f"{n}x{n} @ vector", "product", partial(product, ((n, n), 0), ((n,), 0)), flops=2 * n * n)
         yield Row(f"vector @ {n}x{n}", "product", partial(product, ((n,), 0), ((n, n), 0)), flops=2 * n * n)
+    for m, k in ((32768, 32), (32768, 64), (8192, 128)):
+        yield Row(f"{m}x{k} @ vector", "product", partial(product, ((m, k), 0), ((k,), 0)), flops=2 * m * k)
     yield Row("vector @ vector, 1 M", "product", partial(product, ((1 << 20,), 0), ((1 << 20,), 0)),
               bytes=8 << 20)
     yield Row("512x512 @ 512x512, float64", "product", square64, flops=2 * 512**3)
