@@ -292,6 +292,7 @@ const Kernels ISA_NAME(kernels) = {
     .half_load = {f16_load, bf16_load},
     .half_store = {f16_store, bf16_store},
     .sort_keys = ISA_NAME(sort_keys),
+    .key_at_place = ISA_NAME(key_at_place),
     .copy_strided = ISA_NAME(copy_strided),
     .indices_inside = ISA_NAME(indices_inside),
     .index_extremes = ISA_NAME(index_extremes),
