@@ -208,6 +208,8 @@ def softmax_rows():
     yield Row("softmax over columns, 1024x1024", "softmax",
               partial(shaped, "t.softmax(0)", (1024, 1024), "float32"),
               bytes=8 << 20)
+    for r, c in ((32768, 32), (1024, 1024)):
+        yield Row(f"nll_loss, {r}x{c}", "softmax", partial(shaped, "F.nll_loss(t, k)", (r, c), "float32"))
     yield Row("mse_loss, 1 M", "softmax", partial(shaped, "F.mse_loss(t, t)", (1 << 20,), "float32"),
               bytes=4 << 20)
 
