@@ -25,7 +25,7 @@ COPIES = ("torch.cat((t, u))", "torch.cat((t, u), 1)", "torch.cat(c)", "torch.st
           "torch.stack(c)",
           "torch.stack((t, u), 2)", "t.clone()", "t.t().contiguous()", "t[:, ::2].contiguous()",
           "g.fill_(1.0)",
-          "g.copy_(t)", "g.copy_(t.t())", "torch.zeros(1 << 20)", "torch.arange(1 << 20)", "t.flip(0)",
+          "g.copy_(t)", "g.copy_(t.t())", "torch.zeros(1 << 20)", "torch.arange(1 << 20)", "torch.arange(1 << 20, dtype=torch.int32)", "t.flip(0)",
           "t.flip(1)",
           "t.roll(5, 1)", "s.repeat(1000)", "r.expand(1024, 1024).contiguous()", "t.tril()", "t.unfold(1, 2, 1).contiguous()", "torch.cat((t[:, :8], t[:, 8:24]), 1)",
           "t.permute(1, 0).reshape(-1)",

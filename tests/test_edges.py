@@ -24,6 +24,15 @@ def test_arange_truncates_its_bounds(dtype, bounds, expected):
     assert ctorch.arange(*bounds, dtype=dtype).tolist() == expected
 
 
+@pytest.mark.parametrize("dtype", ["int64", "int32", "int16", "uint8", "float32", "float64"])
+def test_long_ranges_count_on_from_block_to_block(dtype):
+    for start, end, step in ((0, 5, 1), (3, 259, 1), (-7, 4000, 3), (900, -900, -7), (2**40, 2**40 + 600, 1)):
+        expected = np.arange(start, end, step).astype(dtype)
+        assert ctorch.arange(start, end, step, dtype=getattr(ctorch, dtype)).tolist() == expected.tolist()
+    wide = [2**62 + i * 2**53 for i in range(-300, 300)]
+    assert ctorch.arange(wide[0], wide[-1] + 1, 2**53).tolist() == wide
+
+
 def test_other_integer_ranges_truncate_their_bounds():
     assert ctorch.linspace(0.9, 9.9, 5, dtype=ctorch.int64).tolist() == [0, 2, 4, 6, 9]
     assert ctorch.linspace(-3.7, 9.9, 7, dtype=ctorch.int64).tolist() == [-3, -1, 1, 3, 5, 7, 9]
