@@ -78,15 +78,14 @@ typedef KernelEntry Entry;
 #define NEAR_ROWS_i8
 #define NEAR_ROWS_i16
 #define NEAR_ROWS_i32
-#define QUOTIENT_ROWS(s) \
-    NEAR(fmod, is_far_##s(a, b), fmod_near_##s(a, b)) \
+#define FLOOR_ROWS(s) \
     NEAR(remainder, is_far_##s(a, b), remainder_near_##s(a, b)) \
     NEAR(div_floor, is_far_##s(a, b), div_floor_near_##s(a, b)) \
     NEAR(floor_divide, is_far_##s(a, b), div_floor_near_##s(a, b))
 #ifdef CT_FMA
-#define NEAR_ROWS_i64 QUOTIENT_ROWS(i64) NEAR(div_trunc, is_far_i64(a, b), div_trunc_near_i64(a, b))
-#define NEAR_ROWS_f QUOTIENT_ROWS(f)
-#define NEAR_ROWS_d QUOTIENT_ROWS(d)
+#define NEAR_ROWS_i64 FLOOR_ROWS(i64)
+#define NEAR_ROWS_f FLOOR_ROWS(f) NEAR(fmod, is_far_f(a, b), fmod_near_f(a, b))
+#define NEAR_ROWS_d FLOOR_ROWS(d) NEAR(fmod, is_far_d(a, b), fmod_near_d(a, b))
 #else
 #define NEAR_ROWS_i64
 #define NEAR_ROWS_f
