@@ -50,15 +50,35 @@ def product_rows():
     for n in (64, 512, 2048):
         yield Row(f"{n}x{n} @ vector", "product", partial(product, ((n, n), 0), ((n,), 0)), flops=2 * n * n)
         yield Row(f"vector @ {n}x{n}", "product", partial(product, ((n,), 0), ((n, n), 0)), flops=2 * n * n)
+    for m, k in ((32768, 32), (32768, 64), (8192, 128)):
+        yield Row(f"{m}x{k} @ vector", "product", partial(product, ((m, k), 0), ((k,), 0)), flops=2 * m * k)
     yield Row("vector @ vector, 1 M", "product", partial(product, ((1 << 20,), 0), ((1 << 20,), 0)),
               bytes=8 << 20)
     yield Row("512x512 @ 512x512, float64", "product", square64, flops=2 * 512**3)
+    for dtype in ("int64", "int32", "uint8"):
+        yield Row(f"512x512 @ 512x512, {dtype}", "product", partial(square_of_integers, dtype))
+        yield Row(f"batch of 64 32x32 @ 32x32, {dtype}", "product", partial(batch_of_integers, dtype))
 
 
 def square64(torch):
     torch.manual_seed(0)
     x, y = randn(torch, 512, 512).double(), randn(torch, 512, 512).double()
     return Work(lambda: x @ y)
+
+
+def integers_below(limit, torch, *shape):
+    torch.manual_seed(0)
+    return torch.randint(0, limit, shape)
+
+
+def square_of_integers(dtype, torch):
+    x = integers_below(1000, torch, 512, 512).to(getattr(torch, dtype))
+    return Work(lambda: x @ x.t())
+
+
+def batch_of_integers(dtype, torch):
+    x = integers_below(1000, torch, 64, 32, 32).to(getattr(torch, dtype))
+    return Work(lambda: x @ x)
 
 
 def elementwise(name, n, form, torch):
@@ -110,8 +130,17 @@ OPERANDS = [
     ("float64 log", "d.abs().log()", 32), ("float64 sigmoid", "d.sigmoid()", 16),
     ("float64 sin", "d.sin()", 16), ("float64 erf", "torch.erf(d)", 16), ("float64 sqrt", "e.sqrt()", 16),
     ("float64 gelu", "torch.nn.functional.gelu(d)", 16),
+    ("float64 exp2", "d.exp2()", 16), ("float64 log2", "e.log2()", 16), ("float64 log10", "e.log10()", 16),
+    ("float64 tan", "d.tan()", 16), ("float64 asin", "torch.asin(d / 8)", 32), ("float64 acos", "torch.acos(d / 8)", 32),
+    ("float64 atan", "d.atan()", 16), ("float64 atan2", "torch.atan2(d, e)", 24), ("float64 sinh", "d.sinh()", 16),
+    ("float64 cosh", "d.cosh()", 16), ("float64 atanh", "torch.atanh(d / 8)", 32),
+    ("float64 hypot", "torch.hypot(d, e)", 24), ("float64 xlogy", "torch.xlogy(d, e)", 24),
+    ("tan", "x.tan()", 8), ("log2", "p.log2()", 8), ("log10", "p.log10()", 8),
     ("float64 add", "d + d", 16),
     ("remainder of floats", "x % 3", 8), ("floor division of floats", "x // p", 12), ("fmod", "torch.fmod(x, p)", 12),
+    ("int64 floor division", "i // 3", 16), ("int64 floor divisions", "i // (i + 1)", 40), ("int64 remainder", "i % 3", 16),
+    ("int32 remainders", "torch.remainder(n, n + 1)", 20),
+    ("int64 @ vector", "i @ i[0]", 8), ("int32 @ vector", "n @ n[0]", 4), ("uint8 @ vector", "u @ u[0]", 1),
     ("not", "~m", 2), ("and", "m & m", 3), ("float32 to uint8", "p.to(torch.uint8)", 5), ("bfloat16 add", "f + f", 4),
     ("int64 add", "i + i", 16), ("float16 add", "h + h", 4), ("bfloat16 exp", "f.exp()", 4),
 ]
@@ -123,7 +152,7 @@ def matrix_names(torch):
     integers = torch.arange(1 << 20).reshape(1024, 1024) % 1000
     return {
         "torch": torch, "x": x, "y": y, "r": randn(torch, 1024), "c": randn(torch, 1024, 1), "i": integers,
-        "m": x > 0, "p": x.abs(), "d": x.double(), "e": x.abs().double(), "h": x.half(), "f": x.bfloat16(),
+        "n": integers.int(), "u": integers.to(torch.uint8), "m": x > 0, "p": x.abs(), "d": x.double(), "e": x.abs().double(), "h": x.half(), "f": x.bfloat16(),
     }
 
 
@@ -179,6 +208,8 @@ def softmax_rows():
     yield Row("softmax over columns, 1024x1024", "softmax",
               partial(shaped, "t.softmax(0)", (1024, 1024), "float32"),
               bytes=8 << 20)
+    for r, c in ((32768, 32), (1024, 1024)):
+        yield Row(f"nll_loss, {r}x{c}", "softmax", partial(shaped, "F.nll_loss(t, k)", (r, c), "float32"))
     yield Row("mse_loss, 1 M", "softmax", partial(shaped, "F.mse_loss(t, t)", (1 << 20,), "float32"),
               bytes=4 << 20)
 

@@ -4,12 +4,14 @@ from functools import partial
 
 from benchmarks.row import Row, Work
 
-# over v (1 M floats), t (1024x1024), w (256x1000), s (1000), i (int64, 1 M below 1000)
+# over v (1 M floats), t (1024x1024), w (256x1000), s (1000), i (int64, 1 M below 1000), x (32768x32, int64), y (uint8),
+# b (bool), o (bfloat16)
 SCANS = ("v.cumsum(0)", "t.cumsum(1)", "t.cumsum(0)", "s.cumsum(0)", "v.cumprod(0)", "t.cummax(1)",
          "s.sort()",
          "v.sort()", "t.sort(1)", "t.sort(0)", "v.argsort()", "i.sort()", "w.topk(10)", "v.topk(10)",
          "v.topk(1000)",
-         "v.median()", "w.median(1)", "v.kthvalue(1000)", "w.kthvalue(10)", "i.unique()", "i.bincount()",
+         "v.median()", "w.median(1)", "v.kthvalue(1000)", "w.kthvalue(10)", "x.kthvalue(3)", "x.median(1)", "y.kthvalue(3)", "i.unique()",
+         "b.unique()", "y.unique(return_inverse=True)", "torch.histc(o, 100)", "i.bincount()",
          "torch.searchsorted(q, v)", "torch.histc(v, 100)")
 # over t, v, w; j (1024 row numbers), k (1024x1024 column numbers), m (a mask of t), n (a mask of v)
 INDEXING = ("t.gather(1, k)", "t.gather(0, k)", "t.index_select(0, j)", "t.index_select(1, j)", "t[j]",
@@ -23,7 +25,7 @@ COPIES = ("torch.cat((t, u))", "torch.cat((t, u), 1)", "torch.cat(c)", "torch.st
           "torch.stack(c)",
           "torch.stack((t, u), 2)", "t.clone()", "t.t().contiguous()", "t[:, ::2].contiguous()",
           "g.fill_(1.0)",
-          "g.copy_(t)", "g.copy_(t.t())", "torch.zeros(1 << 20)", "torch.arange(1 << 20)", "t.flip(0)",
+          "g.copy_(t)", "g.copy_(t.t())", "torch.zeros(1 << 20)", "torch.arange(1 << 20)", "torch.arange(1 << 20, dtype=torch.int32)", "t.flip(0)",
           "t.flip(1)",
           "t.roll(5, 1)", "s.repeat(1000)", "r.expand(1024, 1024).contiguous()", "t.tril()", "t.unfold(1, 2, 1).contiguous()", "torch.cat((t[:, :8], t[:, 8:24]), 1)",
           "t.permute(1, 0).reshape(-1)",
@@ -45,6 +47,7 @@ def names_of(torch):
         "m": t > 0,
         "z": torch.zeros(1024, 1024), "h": torch.randn(1000, 16), "c": list(v.reshape(64, -1)),
         "g": torch.empty(1024, 1024),
+        "x": i.reshape(32768, 32), "y": i.reshape(32768, 32).to(torch.uint8),
         "d": t.double(), "l": i.reshape(1024, 1024), "o": t.bfloat16(), "b": t > 1,
     }
 

@@ -24,6 +24,15 @@ def test_arange_truncates_its_bounds(dtype, bounds, expected):
     assert ctorch.arange(*bounds, dtype=dtype).tolist() == expected
 
 
+@pytest.mark.parametrize("dtype", ["int64", "int32", "int16", "uint8", "float32", "float64"])
+def test_long_ranges_count_on_from_block_to_block(dtype):
+    for start, end, step in ((0, 5, 1), (3, 259, 1), (-7, 4000, 3), (900, -900, -7), (2**40, 2**40 + 600, 1)):
+        expected = np.arange(start, end, step).astype(dtype)
+        assert ctorch.arange(start, end, step, dtype=getattr(ctorch, dtype)).tolist() == expected.tolist()
+    wide = [2**62 + i * 2**53 for i in range(-300, 300)]
+    assert ctorch.arange(wide[0], wide[-1] + 1, 2**53).tolist() == wide
+
+
 def test_other_integer_ranges_truncate_their_bounds():
     assert ctorch.linspace(0.9, 9.9, 5, dtype=ctorch.int64).tolist() == [0, 2, 4, 6, 9]
     assert ctorch.linspace(-3.7, 9.9, 7, dtype=ctorch.int64).tolist() == [-3, -1, 1, 3, 5, 7, 9]
@@ -31,6 +40,46 @@ def test_other_integer_ranges_truncate_their_bounds():
     assert ctorch.range(0, 4.9, 1.5, dtype=ctorch.int32).tolist() == [0, 1, 2, 3, 4]
     with pytest.raises(RuntimeError, match="step must be nonzero"):
         ctorch.arange(0, 3, 0.5, dtype=ctorch.int64)
+
+
+def exact_quotients(a, b):
+    trunc = abs(a) // abs(b) * (1 if (a < 0) == (b < 0) else -1)
+    return {"floor_divide": a // b, "remainder": a % b, "div": trunc, "fmod": a - trunc * b}
+
+
+@pytest.mark.parametrize("dtype, bits", [("int64", 64), ("int32", 32), ("int16", 16), ("int8", 8), ("uint8", 8)])
+@pytest.mark.parametrize("form", ["both", "divisor", "dividend", "in place"])
+def test_quotients_of_integers_are_exact(dtype, bits, form):
+    low, high = (0, 255) if dtype == "uint8" else (-(1 << bits - 1), (1 << bits - 1) - 1)
+    near = [sign * (1 << n) + step for n in (7, 15, 24, 31, 50, 51, 52, 53, 62) for sign in (1, -1) for step in (-1, 0, 1)]
+    ends = [v for v in {low, low + 1, high, high - 1, *near, *range(-5, 6)} if low <= v <= high]
+    pairs = [(a, b) for a in ends for b in ends if b != 0] * 3
+    if form == "divisor":
+        pairs = [(a, 3) for a, _ in pairs]
+    elif form == "dividend":
+        pairs = [(high, b) for _, b in pairs]
+    x, y = (ctorch.tensor(v, dtype=getattr(ctorch, dtype)) for v in zip(*pairs))
+    y = 3 if form == "divisor" else y
+    x = high if form == "dividend" else x
+    wrapped = [{name: (q - low) % (1 << bits) + low for name, q in exact_quotients(a, b).items()} for a, b in pairs]
+    for name in ("floor_divide", "remainder", "fmod", "div"):
+        options = {"rounding_mode": "trunc"} if name == "div" else {}
+        if form == "in place":
+            got = getattr(x.clone(), name + "_")(y, **options)
+        else:
+            got = getattr(ctorch, name)(ctorch.tensor(x, dtype=y.dtype) if form == "dividend" else x, y, **options)
+        assert got.tolist() == [w[name] for w in wrapped], name
+
+
+@pytest.mark.parametrize("dtype", ["int64", "int32", "int16", "int8", "uint8"])
+@pytest.mark.parametrize("n", [1, 7, 3000])
+def test_a_zero_divisor_is_refused_wherever_it_stands(dtype, n):
+    x = ctorch.ones(n, 2).to(getattr(ctorch, dtype))
+    for divisor in (x.clone(), x.t().contiguous().t(), x[:, :1].clone(), x[:1].clone()):
+        divisor[-1, -1] = 0
+        for divide in (ctorch.floor_divide, ctorch.remainder, ctorch.fmod):
+            with pytest.raises(RuntimeError, match="ZeroDivisionError"):
+                divide(x, divisor)
 
 
 def test_truth_values():

@@ -142,3 +142,39 @@ def test_order_statistics_at_the_edges():
     assert ctorch.zeros(0, dtype=ctorch.int16).median().item() == 0
     with pytest.raises(IndexError, match="tensor has no dimensions"):
         ctorch.ones(()).roll(1, 0)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int8"])
+@pytest.mark.parametrize("n", [0, 1, 3, 1000])
+def test_unique_bytes_are_numpys(dtype, n):
+    numbers = np.random.default_rng(n).integers(-100, 250, n).astype("uint8").view(dtype if dtype == "int8" else "uint8")
+    x = numbers > 90 if dtype == "bool" else numbers
+    for values in (x, np.sort(x)[::-1].copy(), np.full_like(x, x[:1].any())):
+        got = ctorch.from_numpy(values).unique(return_inverse=True, return_counts=True)
+        expected = np.unique(values, return_inverse=True, return_counts=True)
+        assert [g.tolist() for g in got] == [e.tolist() for e in expected]
+        assert ctorch.from_numpy(values).unique().tolist() == expected[0].tolist()
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint8", "float32", "float64", "float16"])
+@pytest.mark.parametrize("n", [1, 2, 31, 128, 129, 300, 1000])
+def test_any_place_of_a_row_is_that_of_its_sort(dtype, n):
+    rng = np.random.default_rng(n)
+    wide = rng.integers(-2**62, 2**62, (3, n)) if dtype == "int64" else rng.normal(size=(3, n)) * 100
+    for values in (wide, rng.integers(0, 4, (3, n))):
+        x = ctorch.from_numpy(np.ascontiguousarray(values)).to(getattr(ctorch, dtype))
+        ordered, indices = x.sort(1, stable=True)
+        for k in {1, 2, 3, n // 4, n // 2, n - 1, n}:
+            if 1 <= k <= n:
+                value, index = x.kthvalue(k, 1)
+                assert value.tolist() == ordered[:, k - 1].tolist()
+                assert index.tolist() == indices[:, k - 1].tolist()
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_many_halves_fall_into_the_bins_of_few(dtype):
+    x = ctorch.from_numpy(np.random.default_rng(0).normal(size=70_000)).to(getattr(ctorch, dtype))
+    x[::1000] = float("nan")
+    parts = [ctorch.histc(x[i:i + 100], 7, -1.5, 2).float() for i in range(0, 70_000, 100)]
+    counts = ctorch.stack(parts).sum(0).to(x.dtype)
+    assert ctorch.histc(x, 7, -1.5, 2).tolist() == counts.tolist()

@@ -148,31 +148,50 @@ CT_FN double choose_d(bool c, double a, double b)
 #undef T
 #undef S
 
+/* How integers are divided where loops are vectors; else, if they are short, and on a device, as C says. */
+#define VIA_INTEGER 0
+#define VIA_DOUBLE 1
+#define VIA_DOUBLE_IF_NEAR 2
+#ifdef CT_FMA
+#define VIA_OF(via) via
+#else
+#define VIA_OF(via) VIA_INTEGER
+#endif
 #define T int64_t
 #define S i64
+#define VIA VIA_OF(VIA_DOUBLE_IF_NEAR)
 #include "abi/formula_int.inc"
 #undef T
 #undef S
+#undef VIA
 #define T int32_t
 #define S i32
+#define VIA VIA_OF(VIA_DOUBLE)
 #include "abi/formula_int.inc"
 #undef T
 #undef S
+#undef VIA
 #define T int16_t
 #define S i16
+#define VIA VIA_INTEGER
 #include "abi/formula_int.inc"
 #undef T
 #undef S
+#undef VIA
 #define T int8_t
 #define S i8
+#define VIA VIA_INTEGER
 #include "abi/formula_int.inc"
 #undef T
 #undef S
+#undef VIA
 #define T uint8_t
 #define S u8
+#define VIA VIA_INTEGER
 #include "abi/formula_int.inc"
 #undef T
 #undef S
+#undef VIA
 #include "abi/formula_bool.h"
 
 #endif

@@ -1,6 +1,6 @@
-/* Elementary functions of double.  Own forms of the exponential, the logarithm and what rests on them, which
- * vectorise and are right to 2 ULP, of the error function, sine and cosine; the C library's for the others, one element
- * at a time; and what it lacks.  Included by formula.h only. */
+/* Elementary functions of double.  Own forms of exponentials, logarithms, hyperbolic functions and angles, which
+ * vectorise and are right to 3 ULP, and of the error function, sine, cosine and tangent; the C library's for the others,
+ * one element at a time; and what it lacks.  Included by formula.h only. */
 #ifndef CTORCH_ABI_FORMULA_DOUBLE_H
 #define CTORCH_ABI_FORMULA_DOUBLE_H
 
@@ -75,6 +75,25 @@ CT_FN double exp_mid_d(double x)
     return p * from_bits_d(scale << 52);
 }
 
+/* exp(x) / 2, which is finite wherever sinh and cosh are. */
+CT_FN double exp_half_d(double x)
+{
+    const double low = x < -746 ? -746 : x;
+    uint64_t scale;
+    const double p = exp_fit_d(exp_reduce_d(low > 711 ? 711 : low, 1022, &scale));
+    const uint64_t half = (scale + 1023) >> 1;
+    return p * from_bits_d(half << 52) * from_bits_d((scale + 1023 - half) << 52);
+}
+
+/* 2^x = 2^k e^(r ln 2) with |r| <= 1/2: what the product loses is a quarter of the result's last place at most. */
+CT_VECTOR_FN double exp2_d(double x)
+{
+    const double low = x < -1076 ? -1076 : x, c = low > 1025 ? 1025 : low;
+    const double t = c + (ROUND_D + 1023), r = c - (t - (ROUND_D + 1023));
+    const uint64_t scale = bits_d(t), half = (scale + 1023) >> 1;
+    return exp_fit_d(r * 0.6931471805599453) * from_bits_d(half << 52) * from_bits_d((scale + 1023 - half) << 52);
+}
+
 /* At half scale, because 2^1024 is no double; below -38 the result is -1. */
 CT_FN double expm1_core_d(double x)
 {
@@ -98,30 +117,31 @@ CT_VECTOR_FN double tanh_d(double x)
 }
 
 /* log(1 + f) - f for sqrt(1/2) <= 1 + f <= sqrt(2), off by at most 2^-59 of log(1 + f).  A quotient, from which the
- * series would be half as long, takes longer than its other half. */
+ * series would be half as long, takes longer than its other half.  Even and odd powers apart: of one chain of twenty
+ * products too few elements' fit among the instructions that a processor chooses from. */
 CT_FN double log_tail_d(double f)
 {
-    double p = -0.024381248577868251;
-    p = p * f + 0.057091879074397056;
-    p = p * f - 0.062760791743843497;
-    p = p * f + 0.054122098719710764;
-    p = p * f - 0.053256285847210531;
-    p = p * f + 0.058181937536586369;
-    p = p * f - 0.062700045526544318;
-    p = p * f + 0.066751322993371096;
-    p = p * f - 0.071419830829248548;
-    p = p * f + 0.076917140134462367;
-    p = p * f - 0.083333465531656131;
-    p = p * f + 0.090909335725200449;
-    p = p * f - 0.10000000361366242;
-    p = p * f + 0.11111110513405942;
-    p = p * f - 0.12499999982372621;
-    p = p * f + 0.14285714293891755;
-    p = p * f - 0.16666666666911562;
-    p = p * f + 0.19999999999945692;
-    p = p * f - 0.24999999999998929;
-    p = p * f + 0.33333333333333454;
-    return f * f * (f * p - 0.5);
+    const double z = f * f;
+    double even = 0.057091879074397056, odd = -0.024381248577868251;
+    even = even * z + 0.054122098719710764;
+    odd = odd * z - 0.062760791743843497;
+    even = even * z + 0.058181937536586369;
+    odd = odd * z - 0.053256285847210531;
+    even = even * z + 0.066751322993371096;
+    odd = odd * z - 0.062700045526544318;
+    even = even * z + 0.076917140134462367;
+    odd = odd * z - 0.071419830829248548;
+    even = even * z + 0.090909335725200449;
+    odd = odd * z - 0.083333465531656131;
+    even = even * z + 0.11111110513405942;
+    odd = odd * z - 0.10000000361366242;
+    even = even * z + 0.14285714293891755;
+    odd = odd * z - 0.12499999982372621;
+    even = even * z + 0.19999999999945692;
+    odd = odd * z - 0.16666666666911562;
+    even = even * z + 0.33333333333333454;
+    odd = odd * z - 0.24999999999998929;
+    return z * (f * (odd * f + even) - 0.5);
 }
 
 /* The words below sqrt(1/2)'s have the exponent of a smaller power of two. */
@@ -145,23 +165,70 @@ CT_FN double log_limits_d(double x, double y)
     return x == 0 ? -(double)INFINITY : positive;
 }
 
-CT_VECTOR_FN double log_d(double x)
+/* x = m * 2^k with m in [sqrt(1/2), sqrt(2)), x > 0 and normal; returns k and stores m - 1, which is exact. */
+CT_FN double log_reduce_mid_d(double x, double *f)
+{
+    const uint64_t v = bits_d(x) - SQRT_HALF_BITS_D;
+    *f = from_bits_d((v & 0x000fffffffffffffull) + SQRT_HALF_BITS_D) - 1;
+    return log_exponent_d(v);
+}
+
+/* Subnormal x too. */
+CT_FN double log_reduce_d(double x, double *f)
 {
     const bool tiny = x < 0x1p-1022;
-    const uint64_t v = bits_d(tiny ? x * 0x1p54 : x) - SQRT_HALF_BITS_D;
-    const double f = from_bits_d((v & 0x000fffffffffffffull) + SQRT_HALF_BITS_D) - 1;
-    return log_limits_d(x, log_sum_d(log_exponent_d(v) - (tiny ? 54.0 : 0.0), f));
+    return log_reduce_mid_d(tiny ? x * 0x1p54 : x, f) - (tiny ? 54.0 : 0.0);
+}
+
+CT_VECTOR_FN double log_d(double x)
+{
+    double f;
+    const double k = log_reduce_d(x, &f);
+    return log_limits_d(x, log_sum_d(k, f));
 }
 
 /* log_d, bit for bit, for normal x. */
 CT_FN double log_mid_d(double x)
 {
-    const uint64_t v = bits_d(x) - SQRT_HALF_BITS_D;
-    return log_sum_d(log_exponent_d(v), from_bits_d((v & 0x000fffffffffffffull) + SQRT_HALF_BITS_D) - 1);
+    double f;
+    const double k = log_reduce_mid_d(x, &f);
+    return log_sum_d(k, f);
 }
 
+#define LOG2E_LO_D 2.0355273740931033e-17
+CT_FN double log2_sum_d(double k, double f)
+{
+    return k + mul_add_d(f, LOG2E_D, mul_add_d(f, LOG2E_LO_D, log_tail_d(f) * LOG2E_D));
+}
+
+/* log10(2) = 0.30102999566395283 (42 bits: exact times k) + 2.836e-14, log10(e) = 0.4342944819032518 + 1.098e-17. */
+CT_FN double log10_sum_d(double k, double f)
+{
+    const double low = mul_add_d(f, 1.098319650216765e-17, log_tail_d(f) * 0.4342944819032518);
+    const double sum = mul_add_d(f, 0.4342944819032518, mul_add_d(k, 2.8363394551044964e-14, low));
+    return mul_add_d(k, 0.30102999566395283, sum);
+}
+
+/* log_d and log_mid_d to another base. */
+#define LOG_BASE(name) \
+    CT_VECTOR_FN double name##_d(double x) \
+    { \
+        double f; \
+        const double k = log_reduce_d(x, &f); \
+        return log_limits_d(x, name##_sum_d(k, f)); \
+    } \
+    CT_FN double name##_mid_d(double x) \
+    { \
+        double f; \
+        const double k = log_reduce_mid_d(x, &f); \
+        return name##_sum_d(k, f); \
+    }
+LOG_BASE(log2)
+LOG_BASE(log10)
+#undef LOG_BASE
+
 /* f = (1 + x) / 2^k - 1 is formed from x itself; from 2^53 on there is nothing to lose. */
-CT_VECTOR_FN double log1p_d(double x)
+CT_FN double log1p_core_d(double x)
 {
     const double u = 1 + x;
     const uint64_t v = bits_d(u) - SQRT_HALF_BITS_D;
@@ -171,9 +238,42 @@ CT_VECTOR_FN double log1p_d(double x)
     return copysign(log_limits_d(u, log_sum_d(log_exponent_d(v), f)), x);
 }
 
+CT_VECTOR_FN double log1p_d(double x)
+{
+    return log1p_core_d(x);
+}
+
 CT_FN double log1p_unit_d(double x)
 {
     return log1p_d(x);
+}
+
+/* ---- hyperbolic functions, as in formula_float.h */
+
+/* Up to 1: x + x^3 P(x^2), P off by at most 2^-61 of sinh. */
+CT_VECTOR_FN double sinh_d(double x)
+{
+    const double a = fabs(x), z = a * a, e = exp_half_d(a);
+    double p = 7.776585122873625e-13;
+    p = p * z + 1.6056659525169061e-10;
+    p = p * z + 2.5052130995924908e-08;
+    p = p * z + 2.7557319106764605e-06;
+    p = p * z + 0.00019841269841593405;
+    p = p * z + 0.008333333333332912;
+    p = p * z + 0.16666666666666669;
+    return copysign(a < 1 ? a + a * z * p : e - 0.25 / e, x);
+}
+
+CT_VECTOR_FN double cosh_d(double x)
+{
+    const double e = exp_half_d(fabs(x));
+    return e + 0.25 / e;
+}
+
+CT_VECTOR_FN double atanh_d(double x)
+{
+    const double a = fabs(x);
+    return copysign(0.5 * log1p_core_d(2 * a / (1 - a)), x);
 }
 
 /* ---- the error function */
@@ -266,7 +366,111 @@ CT_FN double cos_mid_d(double x)
     const double y = q & 1 ? sin_core_d(r, low) : cos_core_d(r, low);
     return from_bits_d(bits_d(y) ^ ((q + 1) << 62 & 0x8000000000000000ull));
 }
+
+CT_FN double tan_mid_d(double x)
+{
+    uint64_t q;
+    double low;
+    const double r = trig_reduce_mid_d(x, &low, &q);
+    const double s = sin_core_d(r, low), c = cos_core_d(r, low);
+    const double y = (q & 1 ? -c : s) / (q & 1 ? s : c);
+    return from_bits_d(bits_d(y) ^ (bits_d(x) & 0x8000000000000000ull));
+}
 #endif
+
+/* ---- angles, as in formula_float.h */
+
+#define PI_2_D 1.5707963267948966
+#define PI_2_LO_D 6.123233995736766e-17
+
+/* asin(s) = s + s^3 P(z) with z = s^2, for 0 <= s <= 0.5714, P off by at most 2^-60 of asin. */
+CT_FN double asin_core_d(double s, double z)
+{
+    double p = 0.0701776542642706;
+    p = p * z - 0.10613395423151437;
+    p = p * z + 0.09975926549939403;
+    p = p * z - 0.042915255514200515;
+    p = p * z + 0.02489524816548386;
+    p = p * z + 0.003960575587132648;
+    p = p * z + 0.010565882890643087;
+    p = p * z + 0.011446166138459361;
+    p = p * z + 0.013974795269704231;
+    p = p * z + 0.017352106177381917;
+    p = p * z + 0.02237218853103508;
+    p = p * z + 0.03038194360820906;
+    p = p * z + 0.04464285715639123;
+    p = p * z + 0.07499999999989941;
+    p = p * z + 0.16666666666666685;
+    return s + s * z * p;
+}
+
+CT_VECTOR_FN double asin_d(double x)
+{
+    const double a = fabs(x), z = a > 0.571 ? (1 - a) * 0.5 : a * a;
+    const double p = asin_core_d(a > 0.571 ? sqrt(z) : a, z);
+    return copysign(a > 0.571 ? PI_2_D - (2 * p - PI_2_LO_D) : p, x);
+}
+
+CT_VECTOR_FN double acos_d(double x)
+{
+    const double a = fabs(x), z = a > 0.571 ? (1 - a) * 0.5 : a * a;
+    const double p = asin_core_d(a > 0.571 ? sqrt(z) : a, z);
+    const double large = x < 0 ? 2 * PI_2_D - (2 * p - 2 * PI_2_LO_D) : 2 * p;
+    return a > 0.571 ? large : PI_2_D - (copysign(p, x) - PI_2_LO_D);
+}
+
+/* t + t^3 P(t^2) for 0 <= t <= 1, P off by at most 2^-56.6 of atan. */
+CT_FN double atan_core_d(double t)
+{
+    const double z = t * t;
+    double p = 1.3628960697458408e-05;
+    p = p * z - 0.00015627997172181074;
+    p = p * z + 0.0008507820919944124;
+    p = p * z - 0.002941430323586587;
+    p = p * z + 0.007309373471598722;
+    p = p * z - 0.014064937046511086;
+    p = p * z + 0.022165416409320324;
+    p = p * z - 0.03005651241365765;
+    p = p * z + 0.03674237556504521;
+    p = p * z - 0.04224351186953992;
+    p = p * z + 0.04724404394348113;
+    p = p * z - 0.05254170459442929;
+    p = p * z + 0.058806848742872654;
+    p = p * z - 0.06666432692199074;
+    p = p * z + 0.07692283694025046;
+    p = p * z - 0.09090907372729569;
+    p = p * z + 0.11111111030994436;
+    p = p * z - 0.1428571428354152;
+    p = p * z + 0.19999999999972398;
+    p = p * z - 0.3333333333333324;
+    return t + t * z * p;
+}
+
+CT_VECTOR_FN double atan_d(double x)
+{
+    const double a = fabs(x), p = atan_core_d(a > 1 ? 1 / a : a);
+    return copysign(a > 1 ? PI_2_D - (p - PI_2_LO_D) : p, x);
+}
+
+CT_VECTOR_FN double atan2_d(double y, double x)
+{
+    const double ax = fabs(x), ay = fabs(y);
+    const double large = ay > ax ? ay : ax, small = ay > ax ? ax : ay;
+    const double equal = large == 0 ? 0 : 1;
+    const double p = atan_core_d(small == large ? equal : small / large);
+    const double q = ay > ax ? PI_2_D - (p - PI_2_LO_D) : p;
+    return copysign(signbit_d(x) ? 2 * PI_2_D - (q - 2 * PI_2_LO_D) : q, y);
+}
+
+/* The longer side is scaled to where squares neither overflow nor lose digits. */
+CT_VECTOR_FN double hypot_d(double a, double b)
+{
+    const double x = fabs(a), y = fabs(b), large = x > y ? x : y;
+    const double down = large > 0x1p500 ? 0x1p-600 : 1, scale = large < 0x1p-400 ? 0x1p600 : down;
+    const double back = large > 0x1p500 ? 0x1p600 : 1, unscale = large < 0x1p-400 ? 0x1p-600 : back;
+    const double u = x * scale, v = y * scale, z = sqrt(mul_add_d(u, u, v * v)) * unscale;
+    return x == (double)INFINITY || y == (double)INFINITY ? (double)INFINITY : z;
+}
 
 /* ---- the square root where vectors multiply faster than they take roots */
 
@@ -304,26 +508,15 @@ LIBM1(floor, floor)
 LIBM1(ceil, ceil)
 LIBM1(round, rint)
 LIBM1(trunc, trunc)
-LIBM1(exp2, exp2)
-LIBM1(log2, log2)
-LIBM1(log10, log10)
 LIBM1(sin, sin)
 LIBM1(cos, cos)
 LIBM1(tan, tan)
-LIBM1(asin, asin)
-LIBM1(acos, acos)
-LIBM1(atan, atan)
-LIBM1(sinh, sinh)
-LIBM1(cosh, cosh)
 LIBM1(asinh, asinh)
 LIBM1(acosh, acosh)
-LIBM1(atanh, atanh)
 LIBM1(erfc, erfc)
 LIBM2(copysign, copysign)
-LIBM2(atan2, atan2)
 LIBM2(pow, pow)
 LIBM2(fmod, fmod)
-LIBM2(hypot, hypot)
 
 #undef LIBM1
 #undef LIBM2

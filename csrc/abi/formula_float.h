@@ -20,6 +20,7 @@
  * 1.5 * 2^52. */
 #define ROUND_F 12582912.0f
 #define ROUND_D 6755399441055744.0
+#define ROUND_WORD_D 0x4338000000000000ull
 
 CT_FN float copysign_f(float x, float y)
 {
@@ -188,14 +189,19 @@ CT_FN float expm1_f(float x)
 
 /* ---- logarithms */
 
-/* x = m * 2^k with m in [sqrt(1/2), sqrt(2)); returns k and stores m - 1, which is exact.  x > 0,
- * subnormals too. */
+/* x = m * 2^k with m in [sqrt(1/2), sqrt(2)), x > 0 and normal; returns k and stores m - 1, which is exact. */
+CT_FN float log_reduce_mid_f(float x, float *f)
+{
+    const uint32_t u = bits_f(x) - 0x3f3504f3u;
+    *f = from_bits_f((u & 0x007fffffu) + 0x3f3504f3u) - 1;
+    return (float)((int32_t)u >> 23);
+}
+
+/* Subnormal x too. */
 CT_FN float log_reduce_f(float x, float *f)
 {
     const bool tiny = x < 0x1p-126f;
-    const uint32_t u = bits_f(tiny ? x * 0x1p23f : x) - 0x3f3504f3u;
-    *f = from_bits_f((u & 0x007fffffu) + 0x3f3504f3u) - 1;
-    return (float)((int32_t)u >> 23) - (tiny ? 23.0f : 0.0f);
+    return log_reduce_mid_f(tiny ? x * 0x1p23f : x, f) - (tiny ? 23.0f : 0.0f);
 }
 
 /* log(1 + f) - f = -f^2 / 2 + f^3 P(f), off by at most 2^-27.3 of log(1 + f) for sqrt(1/2) <= 1 + f <=
@@ -241,26 +247,41 @@ CT_FN float log_f(float x)
 /* log_f, bit for bit, for normal x. */
 CT_FN float log_mid_f(float x)
 {
-    const uint32_t u = bits_f(x) - 0x3f3504f3u;
-    return log_sum_f((float)((int32_t)u >> 23), from_bits_f((u & 0x007fffffu) + 0x3f3504f3u) - 1);
+    float f;
+    const float k = log_reduce_mid_f(x, &f);
+    return log_sum_f(k, f);
 }
 
-CT_VECTOR_FN float log2_f(float x)
+CT_FN float log2_sum_f(float k, float f)
 {
-    float f;
-    const float k = log_reduce_f(x, &f);
-    const float low = f * 1.92596303e-08f + log_tail_f(f) * LOG2E_F;
-    return log_limits_f(x, k + (f * LOG2E_F + low));
+    return k + mul_add_f(f, LOG2E_F, mul_add_f(f, 1.92596303e-08f, log_tail_f(f) * LOG2E_F));
 }
 
 /* log10(2) = 0.301025391 (15 bits: exact times k) + 4.605e-06, log10(e) = 0.434294492 - 1.010e-08. */
-CT_VECTOR_FN float log10_f(float x)
+CT_FN float log10_sum_f(float k, float f)
 {
-    float f;
-    const float k = log_reduce_f(x, &f);
-    const float low = k * 4.60503907e-06f + (f * -1.010305e-08f + log_tail_f(f) * 0.434294492f);
-    return log_limits_f(x, k * 0.301025391f + (f * 0.434294492f + low));
+    const float low = mul_add_f(f, -1.010305e-08f, log_tail_f(f) * 0.434294492f);
+    const float sum = mul_add_f(f, 0.434294492f, mul_add_f(k, 4.60503907e-06f, low));
+    return mul_add_f(k, 0.301025391f, sum);
 }
+
+/* log_f and log_mid_f to another base. */
+#define LOG_BASE(name) \
+    CT_VECTOR_FN float name##_f(float x) \
+    { \
+        float f; \
+        const float k = log_reduce_f(x, &f); \
+        return log_limits_f(x, name##_sum_f(k, f)); \
+    } \
+    CT_FN float name##_mid_f(float x) \
+    { \
+        float f; \
+        const float k = log_reduce_mid_f(x, &f); \
+        return name##_sum_f(k, f); \
+    }
+LOG_BASE(log2)
+LOG_BASE(log10)
+#undef LOG_BASE
 
 /* f = (1 + x) / 2^k - 1 is formed from x itself, so that the digits lost in 1 + x count; from 2^24 on
  * there are none. */
@@ -518,7 +539,7 @@ CT_VECTOR_FN float cos_f(float x)
     return cos_of_f(r, low, q);
 }
 
-/* sin_f and cos_f for |x| < TRIG_MID_F. */
+/* sin_f, cos_f and tan_f for |x| < TRIG_MID_F. */
 CT_FN float sin_mid_f(float x)
 {
     uint32_t q;
@@ -535,14 +556,27 @@ CT_FN float cos_mid_f(float x)
     return cos_of_f(r, low, q);
 }
 
+CT_FN float tan_of_f(float x, float r, float low, uint32_t q)
+{
+    const float s = sin_core_f(r, low), c = cos_core_f(r, low);
+    const float y = (q & 1 ? -c : s) / (q & 1 ? s : c);
+    return from_bits_f(bits_f(y) ^ (bits_f(x) & 0x80000000u));
+}
+
 CT_VECTOR_FN float tan_f(float x)
 {
     uint32_t q;
     float low;
     const float r = trig_reduce_f(x, &low, &q);
-    const float s = sin_core_f(r, low), c = cos_core_f(r, low);
-    const float y = (q & 1 ? -c : s) / (q & 1 ? s : c);
-    return from_bits_f(bits_f(y) ^ (bits_f(x) & 0x80000000u));
+    return tan_of_f(x, r, low, q);
+}
+
+CT_FN float tan_mid_f(float x)
+{
+    uint32_t q;
+    float low;
+    const float r = trig_reduce_mid_f(x, &low, &q);
+    return tan_of_f(x, r, low, q);
 }
 
 /* asin(s) = s + s^3 P(z) with z = s^2, for 0 <= s <= 0.572, P off by at most 2^-28.5 of asin. */

@@ -35,6 +35,7 @@ typedef struct Kernels {
     Loop half_load[2];                             /* float16, bfloat16 -> float; half_store the other way */
     Loop half_store[2];
     void (*sort_keys)(uint64_t *keys, const char *row, Dtype dtype, int64_t n, uint64_t flip);      /* abi/sort.h */
+    uint64_t (*key_at_place)(const uint64_t *keys, int64_t n, int64_t place, int64_t *before);
     void (*copy_strided)(char *to, int64_t to_stride, const char *from, int64_t from_stride, int64_t n,
                          int64_t itemsize);                                                     /* abi/convert.h */
     bool (*indices_inside)(const int64_t *at, int64_t n, int64_t size);                         /* abi/index.h */

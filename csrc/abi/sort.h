@@ -30,4 +30,7 @@ typedef struct Search {
 /* Of n dense elements: float and the half types have keys of 32 bits, the others of 64; each is xored with flip. */
 void ISA_NAME(sort_keys)(uint64_t *keys, const char *row, Dtype dtype, int64_t n, uint64_t flip);
 
+/* The key at `place` of the sorted keys; *before: how many are less.  For short rows: every key meets every other. */
+uint64_t ISA_NAME(key_at_place)(const uint64_t *keys, int64_t n, int64_t place, int64_t *before);
+
 #endif

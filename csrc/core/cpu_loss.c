@@ -39,6 +39,14 @@ cpu_bad_target(const Nll *a, int64_t *bad)
     return false;
 }
 
+enum { AHEAD = 32 };      /* lines: each reads memory far from the last one's, before the sum has come to it */
+
+static inline int64_t
+place_of_class(const Nll *a, int64_t line, int64_t t)
+{
+    return a->inner == 1 ? line * a->n + t : (line / a->inner * a->n + t) * a->inner + line % a->inner;
+}
+
 /* Sums run in double, so that their order shows in no digit of a float. */
 #define NLL(T, NAME) \
     static T \
@@ -46,7 +54,7 @@ cpu_bad_target(const Nll *a, int64_t *bad)
     { \
         const int64_t lines = a->outer * a->inner; \
         const T *lse = (const T *)a->lse; \
-        T y = ((const T *)a->x)[(line / a->inner * a->n + t) * a->inner + line % a->inner]; \
+        T y = ((const T *)a->x)[place_of_class(a, line, t)]; \
         if (lse != NULL) \
             y = (y - lse[line]) - lse[lines + line]; \
         return a->weight ? -y * ((const T *)a->weight)[t] : -y; \
@@ -63,8 +71,11 @@ cpu_bad_target(const Nll *a, int64_t *bad)
     NAME##_sum(const Nll *a) \
     { \
         double sum = 0, total = 0; \
-        for (int64_t line = 0; line < a->outer * a->inner; line++) { \
+        const int64_t lines = a->outer * a->inner; \
+        for (int64_t line = 0; line < lines; line++) { \
             int64_t t = a->target[line]; \
+            if (line + AHEAD < lines) \
+                __builtin_prefetch((const T *)a->x + place_of_class(a, line + AHEAD, a->target[line + AHEAD])); \
             if (t == a->ignore_index) \
                 continue; \
             sum += (double)NAME##_one(a, line, t); \
@@ -87,9 +98,9 @@ cpu_bad_target(const Nll *a, int64_t *bad)
     NAME##_subtract(const Nll *a) \
     { \
         for (int64_t line = 0; line < a->outer * a->inner; line++) { \
-            int64_t t = a->target[line], inner = line % a->inner; \
+            int64_t t = a->target[line]; \
             if (t != a->ignore_index) \
-                ((T *)a->out)[(line / a->inner * a->n + t) * a->inner + inner] -= ((const T *)a->x)[line]; \
+                ((T *)a->out)[place_of_class(a, line, t)] -= ((const T *)a->x)[line]; \
         } \
     } \
     static void \

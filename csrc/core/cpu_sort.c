@@ -11,8 +11,9 @@
 #include "core/parallel.h"
 #include "ctorch.h"
 
-/* KEY_BLOCK: keys made at a time; ROOM: candidates for each place asked for. */
-enum { KEY_BLOCK = 256, ROOM = 4, RUN = 16, RADIX_ABOVE = 512, INSERT_MAX = 32 };
+/* KEY_BLOCK: keys made at a time; ROOM: candidates for each place asked for; COMPARE_ALL: of rows up to this length an
+ * element's place is counted. */
+enum { KEY_BLOCK = 256, ROOM = 4, RUN = 16, RADIX_ABOVE = 512, INSERT_MAX = 32, COMPARE_ALL = 128 };
 enum { RELEASE_GIL_ABOVE = 1 << 13, DIGIT = 8, DIGITS = 1 << DIGIT };
 
 typedef struct Item {
@@ -115,19 +116,27 @@ count_digits(int64_t *count, const uint64_t *keys, int64_t n, int shift)
         count[digit] = (int64_t)apart[0][digit] + apart[1][digit] + apart[2][digit] + apart[3][digit];
 }
 
+/* The shift of the highest digit in which keys differ; -1: they are equal. */
+static int
+differing_digit(const uint64_t *keys, int64_t n)
+{
+    uint64_t differ = 0;
+    for (int64_t i = 1; i < n; i++)
+        differ |= keys[i] ^ keys[0];
+    return differ == 0 ? -1 : (63 - __builtin_clzll(differ)) / DIGIT * DIGIT;
+}
+
 /* The key at `place` of the sorted keys; *before: how many are less.  Of each digit, from the highest, the keys that
  * share it with the sought one remain, in `rest`, which may be `keys` itself. */
 static uint64_t
-select_key(const uint64_t *keys, uint64_t *rest, int64_t n, int64_t place, int top, int64_t *before)
+select_key(const uint64_t *keys, uint64_t *rest, int64_t n, int64_t place, int64_t *before)
 {
     int64_t first = place;
-    for (int shift = top; n > 1 && shift >= 0; shift -= DIGIT) {
+    for (int shift; (shift = differing_digit(keys, n)) >= 0;) {
         int64_t count[DIGITS], kept = 0, digit = 0;
         count_digits(count, keys, n, shift);
         for (; place >= count[digit]; digit++)
             place -= count[digit];
-        if (count[digit] == n)
-            continue;
         for (int64_t i = 0; i < n; i++) {
             uint64_t key = keys[i];
             rest[kept] = key;
@@ -159,10 +168,10 @@ typedef struct Held {
 
 /* The first k remain: all below the k-th key, which is returned, and the first of its equals. */
 static uint64_t
-keep_first(Held *h, int64_t k, int top)
+keep_first(Held *h, int64_t k)
 {
     int64_t before, kept = 0;
-    uint64_t last = select_key(h->keys, h->rest, h->n, k - 1, top, &before);
+    uint64_t last = select_key(h->keys, h->rest, h->n, k - 1, &before);
     int64_t equals = k - before;
     for (int64_t i = 0; kept < k; i++)
         if (h->keys[i] < last || (h->keys[i] == last && equals-- > 0)) {
@@ -175,7 +184,7 @@ keep_first(Held *h, int64_t k, int top)
 
 /* The first k of n, not yet sorted: what is behind the k-th so far is looked at once and passed over. */
 static void
-hold_first(Held *h, const Sort *s, const char *row, int64_t k, int top)
+hold_first(Held *h, const Sort *s, const char *row, int64_t k)
 {
     const int64_t room = ROOM * k + KEY_BLOCK < s->n ? ROOM * k + KEY_BLOCK : s->n;
     uint64_t block[KEY_BLOCK], last = UINT64_MAX;
@@ -184,7 +193,7 @@ hold_first(Held *h, const Sort *s, const char *row, int64_t k, int top)
         int64_t m = s->n - i < KEY_BLOCK ? s->n - i : KEY_BLOCK;
         load_keys(block, row, s->dtype, i, m, s->descending);
         if (h->n + m > room) {
-            last = keep_first(h, k, top);
+            last = keep_first(h, k);
             chosen = true;
         }
         for (int64_t j = 0; j < m; j++)
@@ -194,7 +203,7 @@ hold_first(Held *h, const Sort *s, const char *row, int64_t k, int top)
             }
     }
     if (h->n > k)
-        keep_first(h, k, top);
+        keep_first(h, k);
 }
 
 /* The k best, sorted; most keys are looked at once and passed over. */
@@ -255,26 +264,31 @@ typedef struct Space {
 
 /* The element at `place` of the sorted row; it is sought among the first where these are few. */
 static int64_t
-find_place(const Sort *s, const char *row, const Space *w, int64_t place, int top)
+find_place(const Sort *s, const char *row, const Space *w, int64_t place)
 {
     uint64_t *rest = (uint64_t *)(void *)w->spare;
     int64_t before;
+    if (s->n <= COMPARE_ALL) {
+        load_keys(w->keys, row, s->dtype, 0, s->n, s->descending);
+        uint64_t key = cpu_kernels->key_at_place(w->keys, s->n, place, &before);
+        return find_key(w->keys, key, place - before);
+    }
     if (place < s->n / 4) {
         Held h = {w->keys, rest, (int64_t *)(void *)w->items, 0};
         int64_t at = 0;
-        hold_first(&h, s, row, place + 1, top);
+        hold_first(&h, s, row, place + 1);
         for (int64_t i = 1; i <= place; i++)
             at = h.keys[i] >= h.keys[at] ? i : at;
         return h.places[at];
     }
     load_keys(w->keys, row, s->dtype, 0, s->n, s->descending);
-    uint64_t key = select_key(w->keys, rest, s->n, place, top, &before);
+    uint64_t key = select_key(w->keys, rest, s->n, place, &before);
     return find_key(w->keys, key, place - before);
 }
 
 /* The first k items, or all of them, in the order they stand in; returns their number. */
 static int64_t
-load_items(const Sort *s, const char *row, const Space *w, int top)
+load_items(const Sort *s, const char *row, const Space *w)
 {
     uint64_t *rest = (uint64_t *)(void *)w->spare;
     if (s->k > s->n / 4) {
@@ -284,7 +298,7 @@ load_items(const Sort *s, const char *row, const Space *w, int top)
         return s->n;
     }
     Held h = {w->keys, rest, (int64_t *)(void *)rest + s->n, 0};
-    hold_first(&h, s, row, s->k, top);
+    hold_first(&h, s, row, s->k);
     for (int64_t i = 0; i < s->k; i++)
         w->items[i] = (Item){h.keys[i], h.places[i]};
     return s->k;
@@ -300,11 +314,11 @@ sort_row(void *context, int64_t index, int worker)
     const char *row = s->in + index * s->n * dtype_info[s->dtype].itemsize;
     int top = has_short_keys(s->dtype) ? 24 : 56;
     if (s->places != NULL)
-        items[0].index = find_place(s, row, &w, s->places[index], top);
+        items[0].index = find_place(s, row, &w, s->places[index]);
     else if (s->k <= INSERT_MAX && s->k <= s->n / 4)
         insert_best(items, s, row, s->k);
     else {
-        int64_t m = load_items(s, row, &w, top);
+        int64_t m = load_items(s, row, &w);
         items = m > RADIX_ABOVE ? radix_sort(items, w.spare, m, top) : merge_sort(items, w.spare, m);
     }
     store_row(s, index, items);

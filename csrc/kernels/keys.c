@@ -51,3 +51,21 @@ ISA_NAME(sort_keys)(uint64_t *keys, const char *row, Dtype dtype, int64_t n, uin
     }
 }
 
+uint64_t
+ISA_NAME(key_at_place)(const uint64_t *keys, int64_t n, int64_t place, int64_t *before)
+{
+    for (int64_t i = 0;; i++) {
+        const uint64_t key = keys[i];
+        int64_t less = 0, equal = 0;
+        for (int64_t j = 0; j < n; j++)
+            less += keys[j] < key;
+        if (less > place)
+            continue;
+        for (int64_t j = 0; j < n; j++)
+            equal += keys[j] == key;
+        if (place < less + equal) {
+            *before = less;
+            return key;
+        }
+    }
+}

@@ -52,17 +52,23 @@ typedef KernelEntry Entry;
 #define SHORTER_ROWS_f \
     SHORTER(exp, exp_mid_f(x), whole, EXCEPT_SIGN_F, 0, 0x42ae0000u) \
     SHORTER(log, log_mid_f(x), whole, UINT32_MAX, 0x00800000u, 0x7f000000u) \
+    SHORTER(log2, log2_mid_f(x), whole, UINT32_MAX, 0x00800000u, 0x7f000000u) \
+    SHORTER(log10, log10_mid_f(x), whole, UINT32_MAX, 0x00800000u, 0x7f000000u) \
     SHORTER(sin, sin_mid_f(x), merged, EXCEPT_SIGN_F, 0, 0x48000000u) \
-    SHORTER(cos, cos_mid_f(x), merged, EXCEPT_SIGN_F, 0, 0x48000000u)
+    SHORTER(cos, cos_mid_f(x), merged, EXCEPT_SIGN_F, 0, 0x48000000u) \
+    SHORTER(tan, tan_mid_f(x), merged, EXCEPT_SIGN_F, 0, 0x48000000u)
 #define SHORTER_ROWS_d \
     SHORTER(exp, exp_mid_d(x), whole, EXCEPT_SIGN_D, 0, 0x4086200000000000ull) \
     SHORTER(log, log_mid_d(x), whole, UINT64_MAX, 0x0010000000000000ull, 0x7fe0000000000000ull) \
+    SHORTER(log2, log2_mid_d(x), whole, UINT64_MAX, 0x0010000000000000ull, 0x7fe0000000000000ull) \
+    SHORTER(log10, log10_mid_d(x), whole, UINT64_MAX, 0x0010000000000000ull, 0x7fe0000000000000ull) \
     SHORTER_FMA_D
 #ifdef CT_FMA
 #define SHORTER_FMA_D \
     SHORTER(sqrt, sqrt_mid_d(x), whole, UINT64_MAX, 0x1000000000000000ull, 0x6000000000000000ull) \
     SHORTER(sin, sin_mid_d(x), merged, EXCEPT_SIGN_D, 0, 0x40d0000000000000ull) \
-    SHORTER(cos, cos_mid_d(x), merged, EXCEPT_SIGN_D, 0, 0x40d0000000000000ull)
+    SHORTER(cos, cos_mid_d(x), merged, EXCEPT_SIGN_D, 0, 0x40d0000000000000ull) \
+    SHORTER(tan, tan_mid_d(x), merged, EXCEPT_SIGN_D, 0, 0x40d0000000000000ull)
 #else
 #define SHORTER_FMA_D
 #endif
@@ -72,22 +78,24 @@ typedef KernelEntry Entry;
 #define NEAR_ROWS_i8
 #define NEAR_ROWS_i16
 #define NEAR_ROWS_i32
-#define NEAR_ROWS_i64
-#define NEAR_ROWS_f QUOTIENT_ROWS(f)
-#define NEAR_ROWS_d QUOTIENT_ROWS(d)
-#ifdef CT_FMA
-#define QUOTIENT_ROWS(s) \
-    NEAR(fmod, is_far_##s(a, b), fmod_near_##s(a, b)) \
+#define FLOOR_ROWS(s) \
     NEAR(remainder, is_far_##s(a, b), remainder_near_##s(a, b)) \
     NEAR(div_floor, is_far_##s(a, b), div_floor_near_##s(a, b)) \
     NEAR(floor_divide, is_far_##s(a, b), div_floor_near_##s(a, b))
+#ifdef CT_FMA
+#define NEAR_ROWS_i64 FLOOR_ROWS(i64)
+#define NEAR_ROWS_f FLOOR_ROWS(f) NEAR(fmod, is_far_f(a, b), fmod_near_f(a, b))
+#define NEAR_ROWS_d FLOOR_ROWS(d) NEAR(fmod, is_far_d(a, b), fmod_near_d(a, b))
 #else
-#define QUOTIENT_ROWS(s)
+#define NEAR_ROWS_i64
+#define NEAR_ROWS_f
+#define NEAR_ROWS_d
 #endif
 
 #define LOOK_BLOCK 1024
 typedef uint32_t Word_f;
 typedef uint64_t Word_d;
+typedef uint64_t Word_i64;
 #define LOOKS(T, S, U, bits) \
     typedef struct Look_##S { \
         bool (*shorter)(LOOP_ARGS); \
@@ -283,6 +291,7 @@ const Kernels ISA_NAME(kernels) = {
     .half_load = {f16_load, bf16_load},
     .half_store = {f16_store, bf16_store},
     .sort_keys = ISA_NAME(sort_keys),
+    .key_at_place = ISA_NAME(key_at_place),
     .copy_strided = ISA_NAME(copy_strided),
     .indices_inside = ISA_NAME(indices_inside),
     .index_extremes = ISA_NAME(index_extremes),

@@ -145,19 +145,47 @@ rounded(double x, Dtype dtype)
 HISTOGRAM(float)
 HISTOGRAM(double)
 
-/* Half types have no arithmetic: every step is rounded to them. */
-static void
+/* Half types have no arithmetic: every step is rounded to them.  -1: in no bin. */
+static int64_t
+bin_of_half(const char *at, Dtype dtype, double min, double max, int64_t bins)
+{
+    double x = dtype_load(at, dtype).f;
+    if (!(x >= min && x <= max))
+        return -1;
+    double width = rounded(max - min, dtype), n_bins = rounded((double)bins, dtype);
+    int64_t bin = (int64_t)rounded(rounded(rounded(x - min, dtype) * n_bins, dtype) / width, dtype);
+    return bin < bins ? bin : bins - 1;
+}
+
+enum { HALVES = 1 << 16 };
+
+/* Of many elements those of one bit pattern go to their bin together. */
+static int
 histogram_half(const Tensor *t, double min, double max, int64_t bins, int64_t *counts)
 {
     Dtype dtype = (Dtype)t->dtype;
-    double width = rounded(max - min, dtype), n_bins = rounded((double)bins, dtype);
-    for (int64_t i = 0; i < t->numel; i++) {
-        double x = dtype_load(t->data + i * tensor_itemsize(t), dtype).f;
-        if (!(x >= min && x <= max))
-            continue;
-        int64_t bin = (int64_t)rounded(rounded(rounded(x - min, dtype) * n_bins, dtype) / width, dtype);
-        counts[bin < bins ? bin : bins - 1]++;
+    const uint16_t *x = (const uint16_t *)(const void *)t->data;
+    if (t->numel < HALVES) {
+        for (int64_t i = 0; i < t->numel; i++) {
+            int64_t bin = bin_of_half((const char *)(x + i), dtype, min, max, bins);
+            if (bin >= 0)
+                counts[bin]++;
+        }
+        return 0;
     }
+    Tensor *patterns = zeros(HALVES, DTYPE_INT64);
+    if (patterns == NULL)
+        return -1;
+    int64_t *times = (int64_t *)(void *)patterns->data;
+    for (int64_t i = 0; i < t->numel; i++)
+        times[x[i]]++;
+    for (int bits = 0; bits < HALVES; bits++) {
+        uint16_t half = (uint16_t)bits;
+        int64_t bin = times[bits] > 0 ? bin_of_half((const char *)&half, dtype, min, max, bins) : -1;
+        if (bin >= 0)
+            counts[bin] += times[bits];
+    }
+    return 0;
 }
 
 Tensor *
@@ -188,8 +216,8 @@ op_histc(Tensor *t, int64_t bins, double min, double max)
         histogram_float((const float *)(const void *)t->data, t->numel, (float)min, (float)max, bins, count);
     else if (dtype == DTYPE_DOUBLE)
         histogram_double((const double *)(const void *)t->data, t->numel, min, max, bins, count);
-    else
-        histogram_half(t, min, max, bins, count);
+    else if (histogram_half(t, min, max, bins, count) < 0)
+        return NULL;
     return op_to_dtype(counts, dtype);
 }
 

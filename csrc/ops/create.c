@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/cpu.h"
+#include "core/cpu_copy.h"
 #include "core/dtype.h"
 #include "core/shape.h"
 #include "ops/on_device.h"
@@ -300,40 +301,62 @@ element(const Sequence *s, int64_t i)
     return (Param){x, dtype_int_of_double(x)};
 }
 
+/* The usual sequences by blocks, one after another: loops of a length that the compiler knows are vectors. */
+enum { COUNTED = 256 };
+
 typedef struct Count {
     Sequence s;
     Dtype dtype;
     int64_t itemsize;
-    void *out;
+    char *out;
 } Count;
 
-/* The usual sequences as plain loops. */
+/* Begins with element `first`, or goes on behind the block before. */
 static void
-count_integers(int64_t *out, Sequence s, int64_t begin, int64_t end)
+count_integers(int64_t *block, const Sequence *s, bool begins, int64_t first)
 {
-    uint64_t step = (uint64_t)s.int_step, x = (uint64_t)s.first + (uint64_t)begin * step;
-    for (int64_t i = begin; i < end; i++, x += step)
-        out[i] = (int64_t)x;
+    uint64_t step = (uint64_t)s->int_step, x = (uint64_t)s->first + (uint64_t)first * step;
+    if (begins)
+        for (int i = 0; i < COUNTED; i++, x += step)
+            block[i] = (int64_t)x;
+    else
+        for (int i = 0; i < COUNTED; i++)
+            block[i] = (int64_t)((uint64_t)block[i] + COUNTED * step);
 }
 
 static void
-count_floats(float *out, Sequence s, int64_t begin, int64_t end)
+count_doubles(double *block, const Sequence *s, int64_t first)
 {
-    for (int64_t i = begin; i < end; i++)
-        out[i] = (float)(s.start + s.step * (double)i);
+    double start = s->start, step = s->step, from = (double)first;
+    for (int i = 0; i < COUNTED; i++)
+        block[i] = start + step * (from + (double)i);
 }
 
 static void
-count_range(void *context, int64_t begin, int64_t end)
+count_blocks(void *context, int64_t begin, int64_t end)
 {
     const Count *c = context;
-    if (c->s.kind == COUNT_INT && c->dtype == DTYPE_INT64)
-        count_integers(c->out, c->s, begin, end);
-    else if (c->s.kind == COUNT_FLOAT && c->dtype == DTYPE_FLOAT)
-        count_floats(c->out, c->s, begin, end);
-    else
-        for (int64_t i = begin; i < end; i++)
-            dtype_store((char *)c->out + i * c->itemsize, c->dtype, element(&c->s, i));
+    union {
+        int64_t integers[COUNTED];
+        double doubles[COUNTED];
+    } block;
+    for (int64_t i = begin; i < end; i += COUNTED) {
+        int64_t n = end - i < COUNTED ? end - i : COUNTED;
+        if (c->s.kind == COUNT_INT)
+            count_integers(block.integers, &c->s, i == begin, i);
+        else
+            count_doubles(block.doubles, &c->s, i);
+        cpu_cast_dense(c->out + i * c->itemsize, c->dtype, (const char *)&block,
+                       c->s.kind == COUNT_INT ? DTYPE_INT64 : DTYPE_DOUBLE, n);
+    }
+}
+
+static void
+count_one_by_one(void *context, int64_t begin, int64_t end)
+{
+    const Count *c = context;
+    for (int64_t i = begin; i < end; i++)
+        dtype_store(c->out + i * c->itemsize, c->dtype, element(&c->s, i));
 }
 
 static Tensor *
@@ -372,8 +395,11 @@ counted(const Sequence *s, Dtype dtype, const Value *options)
         return values != NULL && copy_data(out, values) == 0 ? out : NULL;
     }
     enum { GRAIN = 1 << 12, RELEASE_GIL_ABOVE = 1 << 16 };
+    bool by_blocks = s->kind == COUNT_INT || (s->kind == COUNT_FLOAT && (dtype == DTYPE_FLOAT || dtype == DTYPE_DOUBLE));
     Count job = {*s, dtype, tensor_itemsize(out), out->data};
-    return cpu_parallel_for(s->count >= RELEASE_GIL_ABOVE, s->count, GRAIN, count_range, &job) < 0 ? NULL : out;
+    if (cpu_parallel_for(s->count >= RELEASE_GIL_ABOVE, s->count, GRAIN, by_blocks ? count_blocks : count_one_by_one, &job) < 0)
+        return NULL;
+    return out;
 }
 
 static int

@@ -151,6 +151,51 @@ find_groups(Groups *groups, const Slices *s, Tensor *order, Tensor *ordered, boo
     return 0;
 }
 
+/* The same of single elements of one byte in sorted order, by a table of their values. */
+static int
+find_groups_of_bytes(Groups *groups, const Slices *s, bool want_inverse)
+{
+    const uint8_t *x = (const uint8_t *)s->t->data;
+    const uint8_t flip = s->t->dtype == DTYPE_INT8 ? 0x80 : 0;      /* so that -128 is the first value */
+    int64_t counts[4][256] = {{0}}, group_of[256], n = 0, found = 0, i = 0;
+    if (s->t->dtype == DTYPE_BOOL) {
+        Tensor *trues = op_count_nonzero(s->t, 0, NULL);
+        if (trues == NULL)
+            return -1;
+        counts[0][1] = tensor_item(trues).i;
+        counts[0][0] = s->n - counts[0][1];
+        i = s->n;
+    }
+    for (; i + 4 <= s->n; i += 4)                /* neighbours apart: a counter's next increment waits for its last */
+        for (int lane = 0; lane < 4; lane++)
+            counts[lane][x[i + lane] ^ flip]++;
+    for (; i < s->n; i++)
+        counts[0][x[i] ^ flip]++;
+    for (int value = 0; value < 256; value++) {
+        counts[0][value] += counts[1][value] + counts[2][value] + counts[3][value];
+        group_of[value] = n;
+        n += counts[0][value] > 0;
+    }
+    groups->firsts = scope_keep(tensor_empty(1, &n, DTYPE_INT64, s->t->device));
+    groups->counts = scope_keep(tensor_empty(1, &n, DTYPE_INT64, s->t->device));
+    groups->inverse = want_inverse ? scope_keep(tensor_empty(1, &s->n, DTYPE_INT64, s->t->device)) : NULL;
+    if (groups->firsts == NULL || groups->counts == NULL || (want_inverse && groups->inverse == NULL))
+        return -1;
+    int64_t *first = (int64_t *)(void *)groups->firsts->data, *count = (int64_t *)(void *)groups->counts->data;
+    for (i = 0; found < n; i++) {
+        int value = x[i] ^ flip;
+        if (counts[0][value] == 0)
+            continue;
+        first[group_of[value]] = i;
+        count[group_of[value]] = counts[0][value];
+        counts[0][value] = 0;
+        found++;
+    }
+    for (i = 0; want_inverse && i < s->n; i++)
+        ((int64_t *)(void *)groups->inverse->data)[i] = group_of[x[i] ^ flip];
+    return 0;
+}
+
 /* The results asked for: a Tensor, or a tuple. */
 static PyObject *
 results(Tensor *values, Tensor *inverse, Tensor *counts)
@@ -189,9 +234,14 @@ unique(Tensor *t, bool sort, bool return_inverse, bool return_counts, const int6
         return NULL;
     Slices s = {rows, rows->dims[0], rows->dims[0] ? rows->numel / rows->dims[0] : 0};
     Groups groups;
-    Tensor *ordered, *order = slice_order(&s, sort, &ordered);
-    if (order == NULL || find_groups(&groups, &s, order, ordered, return_inverse) < 0)
-        return NULL;
+    if (sort && s.length == 1 && tensor_itemsize(rows) == 1 && rows->device.type == DEVICE_CPU) {
+        if (find_groups_of_bytes(&groups, &s, return_inverse) < 0)
+            return NULL;
+    } else {
+        Tensor *ordered, *order = slice_order(&s, sort, &ordered);
+        if (order == NULL || find_groups(&groups, &s, order, ordered, return_inverse) < 0)
+            return NULL;
+    }
     Tensor *values = op_index_select(x, d, groups.firsts);
     if (return_inverse && dim == NULL)
         groups.inverse = op_reshape(groups.inverse, t->ndim, t->dims);

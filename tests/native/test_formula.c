@@ -34,6 +34,7 @@ typedef double (*Reference)(double a, double b);
     F(cos, 1, cos(x), 1.5, 0x1p31) \
     F(sin_mid, 1, sin(x), 1.5, 131071) \
     F(cos_mid, 1, cos(x), 1.5, 131071) \
+    F(tan_mid, 1, tan(x), 3, 131071) \
     F(tan, 1, tan(x), 3, 0x1p31) \
     F(asin, 1, asin(x), 2, HUGE_X) \
     F(acos, 1, acos(x), 2, HUGE_X) \
@@ -257,7 +258,16 @@ static void test_double(void)
     F(expm1, 2) \
     F(log, 1) \
     F(log1p, 1.5) \
+    F(exp2, 1.5) \
+    F(log2, 2) \
+    F(log10, 2) \
+    F(asin, 2) \
+    F(acos, 2) \
+    F(atan, 2) \
+    F(sinh, 2) \
+    F(cosh, 2) \
     F(tanh, 3) \
+    F(atanh, 3) \
     F(erf, 1.5)
 
 #define LOOP_D(name, limit) \
@@ -306,6 +316,21 @@ static void test_doubles(void)
     }
 }
 
+/* Operands of any size, of about 1, and special ones in all pairs. */
+static void test_pairs_of_doubles(void)
+{
+    static double a[BLOCK], b[BLOCK];
+    for (int block = 0; block < 150; block++) {
+        fill_d(a, block);
+        fill_d(b, block % 2 == 0 ? block : 2);
+        for (int i = 0; i < BLOCK; i++) {
+            const double x = block == 0 ? a[i % 16] : a[i], y = block == 0 ? a[i / 16 % 16] : b[i];
+            check(ulp_error_d(atan2_d(x, y), atan2l((long double)x, (long double)y)) <= 2, "atan2_d", x, y);
+            check(ulp_error_d(hypot_d(x, y), hypotl((long double)x, (long double)y)) <= 1.25, "hypot_d", x, y);
+        }
+    }
+}
+
 #ifdef CT_FMA
 /* All angles below TRIG_MID_D: any, and those next to where the sine or the cosine is zero. */
 static void test_mid_angles(void)
@@ -318,6 +343,7 @@ static void test_mid_angles(void)
             continue;
         check(ulp_error_d(sin_mid_d(x), sinl((long double)x)) <= 1.5, "sin_mid_d", x, sin_mid_d(x));
         check(ulp_error_d(cos_mid_d(x), cosl((long double)x)) <= 1.5, "cos_mid_d", x, cos_mid_d(x));
+        check(ulp_error_d(tan_mid_d(x), tanl((long double)x)) <= 3, "tan_mid_d", x, tan_mid_d(x));
     }
 }
 
@@ -376,9 +402,13 @@ static void test_shorter_forms(void)
         fill(f, f_whole, block, 300);
         SAME_BITS(float, f, bits_f, exp, exp_mid, f, x > -EXP_MID_F && x < EXP_MID_F)
         SAME_BITS(float, f, bits_f, log, log_mid, f, x >= 0x1p-126f && x < INFINITY)
+        SAME_BITS(float, f, bits_f, log2, log2_mid, f, x >= 0x1p-126f && x < INFINITY)
+        SAME_BITS(float, f, bits_f, log10, log10_mid, f, x >= 0x1p-126f && x < INFINITY)
         fill_d(d, (int)block);
         SAME_BITS(double, d, bits_d, exp, exp_mid, d, x > -EXP_MID_D && x < EXP_MID_D)
         SAME_BITS(double, d, bits_d, log, log_mid, d, x >= 0x1p-1022 && x < (double)INFINITY)
+        SAME_BITS(double, d, bits_d, log2, log2_mid, d, x >= 0x1p-1022 && x < (double)INFINITY)
+        SAME_BITS(double, d, bits_d, log10, log10_mid, d, x >= 0x1p-1022 && x < (double)INFINITY)
 #ifdef CT_FMA
         SAME_BITS(double, d, bits_d, sqrt, sqrt_mid, d, x >= 0x1p-767 && x < 0x1p769)
 #endif
@@ -409,10 +439,21 @@ static uint64_t random_word(void)
 
 static void test_near_quotients(void)
 {
-    int compared = 0;
+    int compared = 0, compared_integers = 0;
     NEAR_QUOTIENTS(float, f, bits_f, from_bits_f, uint32_t, 100, 23)
     NEAR_QUOTIENTS(double, d, bits_d, from_bits_d, uint64_t, 1000, 52)
     check(compared > 400000, "quotients", compared, 0);
+    for (int i = 0; i < 400000; i++) {
+        const int64_t b = (int64_t)random_word() >> (i % 63), whole = b * ((int64_t)random_word() >> (12 + i % 51));
+        const int64_t a = i % 3 == 0 ? (int64_t)random_word() >> (i % 61) : whole + i % 5 - 2;
+        if (is_far_i64(a, b) || b == 0)
+            continue;
+        check(div_floor_near_i64(a, b) == div_floor_i64(a, b), "div_floor_near_i64", (double)a, (double)b);
+        check(remainder_near_i64(a, b) == remainder_i64(a, b), "remainder_near_i64", (double)a, (double)b);
+        compared_integers++;
+    }
+    check(compared_integers > 100000, "quotients of integers", compared_integers, 0);
+    check(is_far_i64(1ll << 51, 1) && is_far_i64(1, INT64_MIN) && !is_far_i64(-(1ll << 51), (1ll << 51) - 1), "is_far_i64", 0, 0);
     check(is_far_f(1, 0) && is_far_f(INFINITY, 1) && is_far_f(1, -INFINITY) && is_far_f(NAN, 1) && is_far_f(1, NAN), "is_far", 0, 0);
 }
 #endif
@@ -455,8 +496,27 @@ static void test_int8(void)
     }
 }
 
+/* Dividends next to multiples of the divisor, and any. */
+#define QUOTIENTS(T, S) \
+    for (int i = 0; i < 300000; i++) { \
+        const T b = (T)((int32_t)random_bits() >> i % 31), whole = (T)(b * ((T)random_bits() >> (8 * sizeof(T) / 2))); \
+        const T a = (T)(i & 1 ? whole + (T)(i % 5) - 2 : (T)random_bits()); \
+        const int64_t x = a, y = b; \
+        if (b == 0) \
+            continue; \
+        check(div_trunc_##S(a, b) == (T)(x / y), "div_trunc_" #S, (double)a, (double)b); \
+        check(fmod_##S(a, b) == (T)(x % y), "fmod_" #S, (double)a, (double)b); \
+        check(div_floor_##S(a, b) == (T)div_floor_i64(x, y), "div_floor_" #S, (double)a, (double)b); \
+        check(remainder_##S(a, b) == (T)remainder_i64(x, y), "remainder_" #S, (double)a, (double)b); \
+    }
+
 static void test_wide_integers(void)
 {
+    QUOTIENTS(int32_t, i32)
+    QUOTIENTS(int16_t, i16)
+    QUOTIENTS(uint8_t, u8)
+    check(div_floor_i32(INT32_MIN, -1) == INT32_MIN, "div_floor_i32", -0x1p31, -1);
+    check(div_trunc_i32(INT32_MIN, -1) == INT32_MIN, "div_trunc_i32", -0x1p31, -1);
     check(div_floor_i64(INT64_MIN, -1) == INT64_MIN, "div_floor_i64", -0x1p63, -1);
     check(remainder_i64(INT64_MIN, -1) == 0, "remainder_i64", -0x1p63, -1);
     check(fmod_i32(INT32_MIN, -1) == 0, "fmod_i32", -0x1p31, -1);
@@ -514,6 +574,7 @@ int main(void)
     test_float_division();
     test_double();
     test_doubles();
+    test_pairs_of_doubles();
 #ifdef CT_FMA
     test_mid_angles();
     test_hardest_square_roots();

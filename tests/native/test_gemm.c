@@ -297,12 +297,14 @@ static void test_shapes(const Kernels *kernels)
         {10, 1, 512},   {1, 1, 1000},    {1, 300, 1},      {5, 300, 600},  {300, 5, 600}, {300, 3, 600},
         {97, 161, 513}, {193, 65, 1025}, {100, 100, 1030}, {37, 400, 50},  {400, 37, 50}, {25, 24, 49},
         {7, 25, 48},    {61, 8, 70},     {8, 61, 70},     {205, 300, 512}, {200, 140, 1100},
+        {1, 9000, 6},   {9000, 1, 6},    {2, 40, 1030},
     };
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
         for (int la = 0; la < LAYOUTS; la++) {
             for (int lb = 0; lb < LAYOUTS; lb++) {
                 int type = random_below(2);
                 check(kernels, type, shapes[s][0], shapes[s][1], shapes[s][2], la, lb, random_below(16));
+                check(kernels, I64 + random_below(5), shapes[s][0], shapes[s][1], shapes[s][2], la, lb, random_below(16));
             }
         }
     }
