@@ -15,10 +15,13 @@
 #define GRADIENT_PASS(...)
 #endif
 #define IN_ANY(...) __VA_ARGS__
+#define IN_WHOLE(...) IN_INT(IN_NUMBER(__VA_ARGS__))
 #if IS_BOOL
 #define IN_NUMBER(...)
+#define IN_TRUTH(...) __VA_ARGS__
 #else
 #define IN_NUMBER(...) __VA_ARGS__
+#define IN_TRUTH(...)
 #endif
 
 /* types: of the result and the first three operands; letters: what the five operands are called, in the order of the
@@ -90,6 +93,8 @@ const PointwiseTable FN(pointwise) = {FN(entries), (int)(sizeof FN(entries) / si
 #undef IN_REAL
 #undef IN_INT
 #undef IN_NUMBER
+#undef IN_TRUTH
+#undef IN_WHOLE
 #undef IN_ANY
 #undef GRADIENT_PASS
 #undef FORMULA_TYPE

@@ -159,9 +159,12 @@ choose_dtype(Frame *f)
             return refuse_bool(f->row);
         break;
     case CLASS_INT:
-        if (category == CATEGORY_FLOAT
-            || (d == DTYPE_BOOL && (f->op == OP_bitwise_left_shift || f->op == OP_bitwise_right_shift)))
+    case CLASS_WHOLE:
+        if (category == CATEGORY_FLOAT || (d == DTYPE_BOOL && f->row->class == CLASS_WHOLE))
             return not_implemented_dtype(f->row->shown, d);
+        break;
+    case CLASS_TRUTH:
+        d = DTYPE_BOOL;
         break;
     case CLASS_ANY:
         if (f->op == OP_pow && d == DTYPE_BOOL && f->in[1].tensor != NULL)

@@ -6,7 +6,7 @@
 #include "ops/args.h"
 
 typedef enum Kind { KIND_UNARY, KIND_BINARY, KIND_COMPARE, KIND_PREDICATE, KIND_TERNARY, KIND_OP } Kind;
-typedef enum Class { CLASS_FLOAT, CLASS_REAL, CLASS_NUMBER, CLASS_INT, CLASS_ANY } Class;
+typedef enum Class { CLASS_FLOAT, CLASS_REAL, CLASS_NUMBER, CLASS_INT, CLASS_WHOLE, CLASS_TRUTH, CLASS_ANY } Class;
 enum { BOOL_NONE = -1, BOOL_A = 0, BOOL_B = 1 };          /* which operand of a TERNARY is bool */
 
 /* What a gradient formula is, besides text for a loop. */
