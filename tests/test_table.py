@@ -161,7 +161,7 @@ def accepts(name, dtype):
         return False  # its limits are negative
     dtype_class = ROWS[name][2]
     return {"FLOAT": True, "REAL": dtype in FLOATS, "NUMBER": dtype != "bool", "INT": dtype not in FLOATS,
-            "ANY": True}[dtype_class]
+            "WHOLE": dtype not in (*FLOATS, "bool"), "TRUTH": True, "ANY": True}[dtype_class]
 
 
 def numpy_of(t):
@@ -206,7 +206,7 @@ def check_values(name, got, expected, operands):
 
 def reference(name, *arrays, dtype):
     """The row in float64, or in integers of the dtype where bits matter."""
-    if ROWS[name][2] == "INT":
+    if ROWS[name][2] in ("INT", "WHOLE"):
         arrays = [a.astype(bool if dtype == "bool" else dtype) for a in arrays]
     with np.errstate(all="ignore"):
         return np.asarray(REFERENCE[name](*arrays))
@@ -315,7 +315,7 @@ def test_one_thread_and_two_give_the_same_bits(name):
 # Operands at which a row is smooth, where 0.35 to 0.85 is not.
 SMOOTH = {"acosh": 1.5, "where": 0.4, "hardtanh": 0.3, "softshrink": 0.9, "hardshrink": 0.9, "threshold": 1.4, "clamp": 1.2}
 DIFFERENTIABLE = [name for name, (kind, _, dtype_class) in ROWS.items()
-                  if kind in ("UNARY", "BINARY", "TERNARY") and dtype_class != "INT" and name != "floor_divide"]
+                  if kind in ("UNARY", "BINARY", "TERNARY") and dtype_class not in ("INT", "WHOLE") and name != "floor_divide"]
 
 
 def leaves_of(name, layout):

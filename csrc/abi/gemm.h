@@ -66,8 +66,8 @@ int64_t ISA_NAME(gemm_workspace)(const Gemm *g, size_t size);
 /* Compute tiles begin <= t < end. */
 typedef void GemmFunction(const Gemm *g, int64_t begin, int64_t end, void *workspace);
 GemmFunction ISA_NAME(gemm_f32), ISA_NAME(gemm_f64);
-/* Integer products wrap around; the workspace is not used. */
-GemmFunction ISA_NAME(gemm_i64), ISA_NAME(gemm_i32), ISA_NAME(gemm_i16), ISA_NAME(gemm_i8), ISA_NAME(gemm_u8);
+/* Integer products wrap around, so that bytes with a sign serve those without; the workspace is not used. */
+GemmFunction ISA_NAME(gemm_i64), ISA_NAME(gemm_i32), ISA_NAME(gemm_i16), ISA_NAME(gemm_i8);
 
 /* Sum of a[i * a_step] * b[i * b_step], in 256 bytes' worth of partial sums (64 floats, 32 doubles) on every
  * instruction set. */
@@ -77,7 +77,7 @@ double ISA_NAME(dot_f64)(int64_t n, const double *a, int64_t a_step, const doubl
 /* All of the above as one instruction set's table. */
 typedef struct GemmKernels {
     int64_t (*workspace)(const Gemm *g, size_t size);
-    GemmFunction *f32, *f64, *i64, *i32, *i16, *i8, *u8;
+    GemmFunction *f32, *f64, *i64, *i32, *i16, *i8;
     float (*dot_f32)(int64_t n, const float *a, int64_t a_step, const float *b, int64_t b_step);
     double (*dot_f64)(int64_t n, const double *a, int64_t a_step, const double *b, int64_t b_step);
 } GemmKernels;

@@ -39,8 +39,7 @@ function_for(Dtype dtype)
     case DTYPE_INT64: return k->i64;
     case DTYPE_INT32: return k->i32;
     case DTYPE_INT16: return k->i16;
-    case DTYPE_INT8: return k->i8;
-    default: return k->u8;
+    default: return k->i8;
     }
 }
 
@@ -119,6 +118,7 @@ cpu_gemm(Dtype dtype, const Gemm *gemm, int64_t batch, int64_t a_step, int64_t b
         cache_bytes = (int64_t)platform_cache_bytes(2);
     Gemm g = *gemm;
     g.cache_bytes = cache_bytes;
+    g.relu &= dtype != DTYPE_UINT8;
     int64_t size = dtype_info[dtype].itemsize;
     double flops = 2.0 * (double)g.m * (double)g.n * (double)g.k * (double)batch;
     _Alignas(64) char small[STACK_WORKSPACE];

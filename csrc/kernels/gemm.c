@@ -196,12 +196,6 @@ int64_t ISA_NAME(gemm_workspace)(const Gemm *g, size_t size)
 #undef T
 #undef NAME
 
-#define T uint8_t
-#define NAME(x) x##_u8
-#include "gemm_integer.inc"
-#undef T
-#undef NAME
-
 const GemmKernels ISA_NAME(gemm_kernels) = {
     .workspace = ISA_NAME(gemm_workspace),
     .f32 = ISA_NAME(gemm_f32),
@@ -210,7 +204,6 @@ const GemmKernels ISA_NAME(gemm_kernels) = {
     .i32 = ISA_NAME(gemm_i32),
     .i16 = ISA_NAME(gemm_i16),
     .i8 = ISA_NAME(gemm_i8),
-    .u8 = ISA_NAME(gemm_u8),
     .dot_f32 = ISA_NAME(dot_f32),
     .dot_f64 = ISA_NAME(dot_f64),
 };
