@@ -259,6 +259,8 @@ def test_finding_by_path():
     assert model.get_buffer("2.b") is model[2].b
     model.set_submodule("2.1", nn.ReLU())
     assert repr(model[2][1]) == "ReLU()"
+    model.set_submodule("2.new", nn.Tanh())
+    assert repr(model[2].new) == "Tanh()"
     for call, words in [(lambda: model.get_submodule("7"), "Sequential has no attribute `7`"),
                         (lambda: model.get_submodule("0.weight"), "`weight` is not an nn.Module"),
                         (lambda: model.get_parameter("0.nothing"), "Linear has no attribute `nothing`"),
@@ -771,3 +773,9 @@ def test_a_full_backward_hook_shows_and_warns_as_in_pytorch():
     with pytest.warns(UserWarning, match="^Full backward hook is firing when gradients are computed with respect to") as caught:
         y.backward()
     assert caught[0].filename == __file__
+
+
+def test_a_linear_of_nothing_is_its_bias():
+    with pytest.warns(UserWarning, match="zero-element"):
+        layer = nn.Linear(0, 3)
+    assert layer(ctorch.zeros(2, 0)).tolist() == [layer.bias.tolist()] * 2

@@ -105,6 +105,8 @@ def test_options_are_checked_before_any_is_set(options):
             options(threshold=2, **bad)
     with pytest.raises(TypeError):
         options(threshold=2, precision="4")
+    with pytest.raises(TypeError):
+        options(precision=2, threshold="many")
     assert repr(torch.arange(3)) == "tensor([0, 1, 2])"
 
 
