@@ -368,3 +368,14 @@ def test_results_that_follow_from_values_need_them(call):
     names = {"x": ctorch.ones(3, device="meta"), "i": ctorch.ones(3, dtype=ctorch.int64, device="meta")}
     with pytest.raises(NotImplementedError, match="meta"):
         eval(f"ctorch.{call}", {"ctorch": ctorch, **names})
+
+
+# ---------------------------------------------------------------- bools of other bytes
+@pytest.mark.parametrize("expression, expected", {
+    "x.sum()": 4, "x.count_nonzero()": 4, "x.nonzero().flatten()": [0, 2, 3, 4], "f[x]": [0, 2, 3, 4], "x.float()": [1, 0, 1, 1, 1],
+    "x.long()": [1, 0, 1, 1, 1], "x.cumsum(0)": [1, 1, 2, 3, 4], "x.unique(return_counts=True)[1]": [1, 4], "x + f": [1, 1, 3, 4, 5],
+    "f.masked_scatter(x, f)": [0, 1, 1, 2, 3], "~x": [False, True, False, False, False],
+}.items())
+def test_bools_that_are_views_of_other_bytes_are_true(expression, expected):
+    x = ctorch.tensor([2, 0, 3, 255, 1], dtype=ctorch.uint8).view(ctorch.bool)
+    assert eval(expression, {"x": x, "f": ctorch.arange(5.0)}).tolist() == expected

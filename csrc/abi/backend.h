@@ -51,7 +51,7 @@ typedef struct Backend {
     /* smallest and largest of the iterator's one int64 operand, which is not empty; unless they must be exact, an
      * asynchronous device answers 0 and 0 */
     int (*index_range)(const Iter *iter, bool exact, int64_t *low, int64_t *high);
-    int (*mask_count)(const bool *mask, int64_t n, int64_t *count);
+    int (*mask_count)(const uint8_t *mask, int64_t n, int64_t *count);
     int (*mask_move)(const MaskArgs *args);
     int (*nonzero)(const NonzeroArgs *args);
     /* fills of the devices whose generator is Philox; NULL where abi/random.h's kernels draw */

@@ -30,18 +30,19 @@ typedef struct PickArgs {
 
 typedef enum MaskMode { MASK_SELECT, MASK_SCATTER } MaskMode;
 
-/* All dense: the elements of `full` where mask is true, in order, are read into or written from `packed`, which holds `count`. */
+/* All dense: the elements of `full` where mask is true, in order, are read into or written from `packed`, which holds `count`.  What is true is not 0: a mask is bytes, for a
+ * bool that is a view of other bytes, or NumPy's, may be true in any way. */
 typedef struct MaskArgs {
     MaskMode mode;
     int64_t itemsize, n, count;
-    const bool *mask;
+    const uint8_t *mask;
     char *full;
     char *packed;
 } MaskArgs;
 
 /* Coordinates of the true elements of a dense mask: out[d * count + k] is coordinate d of the k-th. */
 typedef struct NonzeroArgs {
-    const bool *mask;
+    const uint8_t *mask;
     int ndim;
     const int64_t *dims;
     int64_t n, count;

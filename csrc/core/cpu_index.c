@@ -342,7 +342,7 @@ cpu_index_range(const Iter *iter, bool exact, int64_t *low, int64_t *high)
 /* Masks are often empty for long stretches: eight at a time are looked at.  Where they are not, which way a branch
  * would go cannot be foretold: every element is moved, and the next place is taken only if it was to be. */
 static inline uint64_t
-eight(const bool *mask)
+eight(const uint8_t *mask)
 {
     uint64_t word;
     memcpy(&word, mask, sizeof word);
@@ -352,19 +352,21 @@ eight(const bool *mask)
 enum { WORDS = 255 };                  /* whose bytes' sums fit a byte */
 
 int
-cpu_mask_count(const bool *mask, int64_t n, int64_t *count)
+cpu_mask_count(const uint8_t *mask, int64_t n, int64_t *count)
 {
-    const uint64_t even = 0x00ff00ff00ff00ff;
+    const uint64_t even = 0x00ff00ff00ff00ff, low = 0x7f7f7f7f7f7f7f7f;
     int64_t sum = 0, i = 0;
     while (i + 8 <= n) {
         uint64_t bytes = 0;
-        for (int k = 0; k < WORDS && i + 8 <= n; k++, i += 8)
-            bytes += eight(mask + i);
+        for (int k = 0; k < WORDS && i + 8 <= n; k++, i += 8) {
+            uint64_t word = eight(mask + i);
+            bytes += (((word & low) + low) | word) >> 7 & 0x0101010101010101;
+        }
         uint64_t pairs = (bytes & even) + (bytes >> 8 & even);
         sum += (int64_t)(pairs * 0x0001000100010001 >> 48);
     }
     for (; i < n; i++)
-        sum += mask[i];
+        sum += mask[i] != 0;
     *count = sum;
     return 0;
 }
@@ -377,7 +379,7 @@ cpu_mask_count(const bool *mask, int64_t n, int64_t *count)
         T *full = (T *)a->full, *packed = (T *)a->packed; \
         for (int64_t i = begin; i < end && k < a->count; i++) { \
             statement; \
-            k += a->mask[i]; \
+            k += a->mask[i] != 0; \
         } \
     }
 
@@ -385,7 +387,7 @@ cpu_mask_count(const bool *mask, int64_t n, int64_t *count)
     if (a->mode == MASK_SELECT) { \
         MOVE(T, packed[k] = full[i]) \
     } else { \
-        MOVE(T, T bits = (T)-a->mask[i]; full[i] = (T)((packed[k] & bits) | (full[i] & ~bits))) \
+        MOVE(T, T bits = (T)-(a->mask[i] != 0); full[i] = (T)((packed[k] & bits) | (full[i] & ~bits))) \
     } \
     break
 
@@ -403,7 +405,7 @@ cpu_mask_move(const MaskArgs *a)
 
 /* The places of the true ones among n, which are at most `room`; returns how many there are. */
 static int64_t
-true_places(const bool *mask, int64_t n, int64_t *places, int64_t room)
+true_places(const uint8_t *mask, int64_t n, int64_t *places, int64_t room)
 {
     int64_t k = 0;
     for (int64_t begin = 0; begin < n && k < room; begin += 8) {
@@ -412,7 +414,7 @@ true_places(const bool *mask, int64_t n, int64_t *places, int64_t room)
             continue;
         for (int64_t i = begin; i < end && k < room; i++) {
             places[k] = i;
-            k += mask[i];
+            k += mask[i] != 0;
         }
     }
     return k;

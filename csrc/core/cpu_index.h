@@ -6,7 +6,7 @@
 
 int cpu_pick(const PickArgs *args, const Iter *iter);
 int cpu_index_range(const Iter *iter, bool exact, int64_t *low, int64_t *high);
-int cpu_mask_count(const bool *mask, int64_t n, int64_t *count);
+int cpu_mask_count(const uint8_t *mask, int64_t n, int64_t *count);
 int cpu_mask_move(const MaskArgs *args);
 int cpu_nonzero(const NonzeroArgs *args);
 

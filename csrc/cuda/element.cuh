@@ -14,7 +14,7 @@ CT_FN bool dtype_is_real(int dtype)
 CT_FN int64_t load_int(const char *at, int dtype)
 {
     switch (dtype) {
-    case DTYPE_BOOL: return *(const bool *)at;
+    case DTYPE_BOOL: return *(const uint8_t *)at != 0;
     case DTYPE_UINT8: return *(const uint8_t *)at;
     case DTYPE_INT8: return *(const int8_t *)at;
     case DTYPE_INT16: return *(const int16_t *)at;

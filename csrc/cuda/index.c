@@ -18,7 +18,7 @@ cuda_pick(const PickArgs *args, const Iter *iter)
 
 /* How many true elements are before each chunk of a mask, and in all; NULL with an error. */
 static int64_t *
-starts_of(const bool *mask, int64_t n)
+starts_of(const uint8_t *mask, int64_t n)
 {
     int64_t chunks = (n + MASK_CHUNK - 1) / MASK_CHUNK, *counts = temporary((chunks + 1) * (int64_t)sizeof *counts);
     if (counts == NULL)
@@ -32,7 +32,7 @@ starts_of(const bool *mask, int64_t n)
 }
 
 int
-cuda_mask_count(const bool *mask, int64_t n, int64_t *count)
+cuda_mask_count(const uint8_t *mask, int64_t n, int64_t *count)
 {
     int64_t *starts = starts_of(mask, n), chunks = (n + MASK_CHUNK - 1) / MASK_CHUNK;
     if (starts == NULL)

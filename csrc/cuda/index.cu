@@ -171,21 +171,21 @@ template <typename T> static __device__ void sum_up(T *sums, T own)
 }
 
 /* Where this thread's SHARE elements begin, and the true ones before them in the chunk; total: of the chunk. */
-static __device__ int64_t share_of(const bool *mask, int64_t n, int *before, int *total)
+static __device__ int64_t share_of(const uint8_t *mask, int64_t n, int *before, int *total)
 {
     CT_SHARED(int, sums, [THREADS]);
     const int tid = threadIdx.x;
     const int64_t first = (int64_t)blockIdx.x * MASK_CHUNK + tid * SHARE;
     int own = 0;
     for (int64_t i = first; i < first + SHARE && i < n; i++)
-        own += mask[i];
+        own += mask[i] != 0;
     sum_up(sums, own);
     *before = sums[tid] - own;
     *total = sums[THREADS - 1];
     return first;
 }
 
-static __global__ void __launch_bounds__(THREADS) count_chunk(const bool *mask, int64_t n, int64_t *counts)
+static __global__ void __launch_bounds__(THREADS) count_chunk(const uint8_t *mask, int64_t n, int64_t *counts)
 {
     int before, total;
     share_of(mask, n, &before, &total);
@@ -249,7 +249,7 @@ static unsigned chunks_of(int64_t n)
     return (unsigned)((n + MASK_CHUNK - 1) / MASK_CHUNK);
 }
 
-void launch_mask_count(const bool *mask, int64_t n, int64_t *counts, cudaStream_t stream)
+void launch_mask_count(const uint8_t *mask, int64_t n, int64_t *counts, cudaStream_t stream)
 {
     CT_LAUNCH(count_chunk, chunks_of(n), THREADS, 0, stream, mask, n, counts);
 }

@@ -72,7 +72,10 @@ template <typename V, typename T> static __device__ __forceinline__ void read_as
 static __device__ __forceinline__ void read_batch(const char *at, int64_t step, int dtype, int64_t *x)
 {
     switch (dtype) {
-    case DTYPE_BOOL: read_as<bool>(at, step, x); break;
+    case DTYPE_BOOL:
+        for (int j = 0; j < BATCH; j++)
+            x[j] = *(const uint8_t *)(at + j * step) != 0;
+        break;
     case DTYPE_UINT8: read_as<uint8_t>(at, step, x); break;
     case DTYPE_INT8: read_as<int8_t>(at, step, x); break;
     case DTYPE_INT16: read_as<int16_t>(at, step, x); break;

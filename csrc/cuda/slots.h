@@ -22,7 +22,7 @@ int cuda_nll(const Nll *nll);
 int cuda_optim(const Optim *optim);
 int cuda_pick(const PickArgs *args, const Iter *iter);
 int cuda_index_range(const Iter *iter, bool exact, int64_t *low, int64_t *high);
-int cuda_mask_count(const bool *mask, int64_t n, int64_t *count);
+int cuda_mask_count(const uint8_t *mask, int64_t n, int64_t *count);
 int cuda_mask_move(const MaskArgs *args);
 int cuda_nonzero(const NonzeroArgs *args);
 int cuda_philox(const PhiloxFill *fill);

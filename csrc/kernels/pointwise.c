@@ -197,7 +197,7 @@ LOOKS(double, d, uint64_t, bits_d)
 #include "kernels/pointwise_end.inc"
 
 /* ---- casts, dense to dense ---- */
-#define CAST_LOOP(to, ts, from, fs, expression) \
+#define CAST_LOOP(to, ts, from, fs, read, expression) \
     static void cast_##ts##_##fs(LOOP_ARGS) \
     { \
         (void)param; \
@@ -205,31 +205,33 @@ LOOKS(double, d, uint64_t, bits_d)
         to *const y = (to *)ptr[0]; \
         const from *const in = (const from *)ptr[1]; \
         VECTORIZE for (int64_t i = 0; i < n; i++) { \
-            const from x = in[i]; \
+            const from x = read(in[i]); \
             y[i] = (to)(expression); \
         } \
     }
 /* Integers convert by C's rules (modulo); floats to integers through conversions with defined results. */
-#define CASTS_FROM(from, fs, TO_INT) \
-    CAST_LOOP(bool, b, from, fs, x != 0) \
-    CAST_LOOP(uint8_t, u8, from, fs, TO_INT(u8)) \
-    CAST_LOOP(int8_t, i8, from, fs, TO_INT(i8)) \
-    CAST_LOOP(int16_t, i16, from, fs, TO_INT(i16)) \
-    CAST_LOOP(int32_t, i32, from, fs, TO_INT(i32)) \
-    CAST_LOOP(int64_t, i64, from, fs, TO_INT(i64)) \
-    CAST_LOOP(float, f, from, fs, x) \
-    CAST_LOOP(double, d, from, fs, x)
+#define CASTS_FROM(from, fs, read, TO_INT) \
+    CAST_LOOP(bool, b, from, fs, read, x != 0) \
+    CAST_LOOP(uint8_t, u8, from, fs, read, TO_INT(u8)) \
+    CAST_LOOP(int8_t, i8, from, fs, read, TO_INT(i8)) \
+    CAST_LOOP(int16_t, i16, from, fs, read, TO_INT(i16)) \
+    CAST_LOOP(int32_t, i32, from, fs, read, TO_INT(i32)) \
+    CAST_LOOP(int64_t, i64, from, fs, read, TO_INT(i64)) \
+    CAST_LOOP(float, f, from, fs, read, x) \
+    CAST_LOOP(double, d, from, fs, read, x)
 #define FROM_INT(ts) x
 #define FROM_FLOAT(ts) to_##ts##_f(x)
 #define FROM_DOUBLE(ts) to_##ts##_d(x)
-CASTS_FROM(uint8_t, b, FROM_INT)
-CASTS_FROM(uint8_t, u8, FROM_INT)
-CASTS_FROM(int8_t, i8, FROM_INT)
-CASTS_FROM(int16_t, i16, FROM_INT)
-CASTS_FROM(int32_t, i32, FROM_INT)
-CASTS_FROM(int64_t, i64, FROM_INT)
-CASTS_FROM(float, f, FROM_FLOAT)
-CASTS_FROM(double, d, FROM_DOUBLE)
+/* Bools that are views of other bytes, or NumPy's, may be true in any way. */
+#define TRUTH(x) ((x) != 0)
+CASTS_FROM(uint8_t, b, TRUTH, FROM_INT)
+CASTS_FROM(uint8_t, u8, , FROM_INT)
+CASTS_FROM(int8_t, i8, , FROM_INT)
+CASTS_FROM(int16_t, i16, , FROM_INT)
+CASTS_FROM(int32_t, i32, , FROM_INT)
+CASTS_FROM(int64_t, i64, , FROM_INT)
+CASTS_FROM(float, f, , FROM_FLOAT)
+CASTS_FROM(double, d, , FROM_DOUBLE)
 
 #define CAST_ROW(ts) \
     {[DTYPE_BOOL] = cast_##ts##_b, [DTYPE_UINT8] = cast_##ts##_u8, [DTYPE_INT8] = cast_##ts##_i8, \

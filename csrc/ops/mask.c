@@ -28,7 +28,7 @@ count_true(const char *op, Tensor *mask)
     const Backend *backend = backend_of(mask);
     if (backend->mask_count == NULL)
         return shape_unknown(op, backend);
-    if (mask->numel > 0 && backend->mask_count((const bool *)mask->data, mask->numel, &count) < 0)
+    if (mask->numel > 0 && backend->mask_count((const uint8_t *)mask->data, mask->numel, &count) < 0)
         return -1;
     return count;
 }
@@ -46,7 +46,7 @@ op_nonzero(Tensor *t)
     Tensor *out = scope_keep(tensor_empty(2, dims, DTYPE_INT64, mask->device));
     if (out == NULL || tensor_set_dims(out, 2, dims, strides) < 0)
         return NULL;
-    NonzeroArgs args = {.mask = (const bool *)mask->data,
+    NonzeroArgs args = {.mask = (const uint8_t *)mask->data,
                         .ndim = mask->ndim,
                         .dims = mask->dims,
                         .n = mask->numel,
@@ -94,7 +94,7 @@ move_masked(const char *op, MaskMode mode, Tensor *mask, Tensor *full, Tensor *p
                      .itemsize = tensor_itemsize(full),
                      .n = full->numel,
                      .count = packed->numel,
-                     .mask = (const bool *)mask->data,
+                     .mask = (const uint8_t *)mask->data,
                      .full = full->data,
                      .packed = packed->data};
     if (backend->mask_move == NULL)

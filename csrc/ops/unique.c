@@ -157,8 +157,9 @@ find_groups_of_bytes(Groups *groups, const Slices *s, bool want_inverse)
 {
     const uint8_t *x = (const uint8_t *)s->t->data;
     const uint8_t flip = s->t->dtype == DTYPE_INT8 ? 0x80 : 0;      /* so that -128 is the first value */
+    const bool truth = s->t->dtype == DTYPE_BOOL;
     int64_t counts[4][256] = {{0}}, group_of[256], n = 0, found = 0, i = 0;
-    if (s->t->dtype == DTYPE_BOOL) {
+    if (truth) {
         Tensor *trues = op_count_nonzero(s->t, 0, NULL);
         if (trues == NULL)
             return -1;
@@ -183,7 +184,7 @@ find_groups_of_bytes(Groups *groups, const Slices *s, bool want_inverse)
         return -1;
     int64_t *first = (int64_t *)(void *)groups->firsts->data, *count = (int64_t *)(void *)groups->counts->data;
     for (i = 0; found < n; i++) {
-        int value = x[i] ^ flip;
+        int value = truth ? x[i] != 0 : x[i] ^ flip;
         if (counts[0][value] == 0)
             continue;
         first[group_of[value]] = i;
@@ -192,7 +193,7 @@ find_groups_of_bytes(Groups *groups, const Slices *s, bool want_inverse)
         found++;
     }
     for (i = 0; want_inverse && i < s->n; i++)
-        ((int64_t *)(void *)groups->inverse->data)[i] = group_of[x[i] ^ flip];
+        ((int64_t *)(void *)groups->inverse->data)[i] = group_of[truth ? x[i] != 0 : x[i] ^ flip];
     return 0;
 }
 

@@ -454,7 +454,7 @@ tensor_contains(PyObject *self, PyObject *element)
     if (failed)
         not_implemented_device("in", equal);
     else if (equal->numel > 0)
-        failed = backend->mask_count((const bool *)equal->data, equal->numel, &count) < 0;
+        failed = backend->mask_count((const uint8_t *)equal->data, equal->numel, &count) < 0;
     Py_DECREF(equal);
     return failed ? -1 : count > 0;
 }
