@@ -36,22 +36,21 @@ check_bincount(Tensor *t, Tensor *weights, int64_t minlength)
 }
 
 /* How often each of the values below `bins` occurs.  In few bins one value often comes twice in a row, and its second
- * count would wait for the store of the first: neighbours count in tables of their own. */
+ * count would wait for the store of the first: every second element counts in a table of its own. */
 static void
 count_values(const int64_t *x, int64_t n, int64_t bins, int64_t *out)
 {
-    enum { TABLES = 4, FEW = 1024 };
-    int64_t tables[TABLES - 1][FEW], i = 0;
-    if (bins <= FEW && n > TABLES * bins) {
-        memset(tables, 0, sizeof tables);
-        for (; i + TABLES <= n; i += TABLES) {
+    enum { FEW = 1024 };
+    uint32_t second[FEW];
+    int64_t i = 0;
+    if (bins <= FEW && n > 2 * bins && n <= UINT32_MAX) {
+        memset(second, 0, sizeof second);
+        for (; i + 2 <= n; i += 2) {
             out[x[i]]++;
-            for (int k = 1; k < TABLES; k++)
-                tables[k - 1][x[i + k]]++;
+            second[x[i + 1]]++;
         }
-        for (int k = 1; k < TABLES; k++)
-            for (int64_t b = 0; b < bins; b++)
-                out[b] += tables[k - 1][b];
+        for (int64_t b = 0; b < bins; b++)
+            out[b] += second[b];
     }
     for (; i < n; i++)
         out[x[i]]++;
