@@ -17,6 +17,9 @@ typedef enum Dtype {
 
 enum { ITEMSIZE_MAX = 8 };
 
+/* What a bool's byte says: those that are views of other bytes, or NumPy's, may be true in any way. */
+#define TRUTH(byte) ((byte) != 0)
+
 /* A scalar parameter of a kernel in both views: float loops read f, integer loops read i. */
 typedef struct Param {
     double f;

@@ -57,13 +57,25 @@ CT_FN double exp_fit_d(double r)
 #endif
 }
 
-CT_VECTOR_FN double exp_d(double x)
+/* p * 2^(scale - 1023) in two steps: the result may be subnormal, or the scale beyond a double. */
+CT_FN double scaled_d(double p, uint64_t scale)
+{
+    const uint64_t half = (scale + 1023) >> 1;
+    return p * from_bits_d(half << 52) * from_bits_d((scale + 1023 - half) << 52);
+}
+
+/* exp(x) * 2^(bias - 1023); from `highest` up it is infinite. */
+CT_FN double exp_biased_d(double x, double highest, double bias)
 {
     const double low = x < -746 ? -746 : x;
     uint64_t scale;
-    const double p = exp_fit_d(exp_reduce_d(low > 710 ? 710 : low, 1023, &scale));
-    const uint64_t half = (scale + 1023) >> 1;
-    return p * from_bits_d(half << 52) * from_bits_d((scale + 1023 - half) << 52);
+    const double p = exp_fit_d(exp_reduce_d(low > highest ? highest : low, bias, &scale));
+    return scaled_d(p, scale);
+}
+
+CT_VECTOR_FN double exp_d(double x)
+{
+    return exp_biased_d(x, 710, 1023);
 }
 
 /* exp_d, bit for bit, for |x| < EXP_MID_D: the scale is a normal double. */
@@ -78,11 +90,7 @@ CT_FN double exp_mid_d(double x)
 /* exp(x) / 2, which is finite wherever sinh and cosh are. */
 CT_FN double exp_half_d(double x)
 {
-    const double low = x < -746 ? -746 : x;
-    uint64_t scale;
-    const double p = exp_fit_d(exp_reduce_d(low > 711 ? 711 : low, 1022, &scale));
-    const uint64_t half = (scale + 1023) >> 1;
-    return p * from_bits_d(half << 52) * from_bits_d((scale + 1023 - half) << 52);
+    return exp_biased_d(x, 711, 1022);
 }
 
 /* 2^x = 2^k e^(r ln 2) with |r| <= 1/2: what the product loses is a quarter of the result's last place at most. */
@@ -90,8 +98,7 @@ CT_VECTOR_FN double exp2_d(double x)
 {
     const double low = x < -1076 ? -1076 : x, c = low > 1025 ? 1025 : low;
     const double t = c + (ROUND_D + 1023), r = c - (t - (ROUND_D + 1023));
-    const uint64_t scale = bits_d(t), half = (scale + 1023) >> 1;
-    return exp_fit_d(r * 0.6931471805599453) * from_bits_d(half << 52) * from_bits_d((scale + 1023 - half) << 52);
+    return scaled_d(exp_fit_d(r * 0.6931471805599453), bits_d(t));
 }
 
 /* At half scale, because 2^1024 is no double; below -38 the result is -1. */

@@ -222,8 +222,6 @@ LOOKS(double, d, uint64_t, bits_d)
 #define FROM_INT(ts) x
 #define FROM_FLOAT(ts) to_##ts##_f(x)
 #define FROM_DOUBLE(ts) to_##ts##_d(x)
-/* Bools that are views of other bytes, or NumPy's, may be true in any way. */
-#define TRUTH(x) ((x) != 0)
 CASTS_FROM(uint8_t, b, TRUTH, FROM_INT)
 CASTS_FROM(uint8_t, u8, , FROM_INT)
 CASTS_FROM(int8_t, i8, , FROM_INT)

@@ -83,8 +83,6 @@ enum { LANES = 32, DEPTH = 32, SHORT = 32, SIDE = 16, ROWS = 16, NARROW = 64, WI
                 y[i] = convert(*(const from_type *)(from + i * stride)); \
     }
 #define EACH for (int64_t i = 0; i < n; i++) y[i] = x[i]
-/* Bools that are views of other bytes, or NumPy's, may be true in any way. */
-#define TRUTH(x) ((x) != 0)
 WIDEN(b, uint8_t, int64_t, TRUTH, for (int64_t i = 0; i < n; i++) y[i] = TRUTH(x[i]))
 WIDEN(u8, uint8_t, int64_t, , EACH)
 WIDEN(i8, int8_t, int64_t, , EACH)
