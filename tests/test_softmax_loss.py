@@ -274,6 +274,15 @@ def test_cross_entropy_by_its_formula(n, offset):
     np.testing.assert_allclose(t.grad.numpy(), (p - np.eye(n)[target]) / 65, rtol=2e-6, atol=1e-8)
 
 
+@pytest.mark.parametrize("shape", [(80, 3), (20, 3, 4)])
+def test_an_ignored_class_is_no_place(shape):
+    least = -2**63
+    target = ctorch.full((shape[0], *shape[2:]), least)
+    target[0] = 1
+    x = ctorch.log_softmax(ctorch.randn(shape), 1)
+    ctorch.testing.assert_close(F.nll_loss(x, target, ignore_index=least), -x[0, 1].mean())
+
+
 @pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
 def test_the_second_gradient_of_nll_loss(reduction):
     x = ctorch.randn(4, 3, dtype=ctorch.float64, requires_grad=True)

@@ -74,8 +74,9 @@ place_of_class(const Nll *a, int64_t line, int64_t t)
         const int64_t lines = a->outer * a->inner; \
         for (int64_t line = 0; line < lines; line++) { \
             int64_t t = a->target[line]; \
-            if (line + AHEAD < lines) \
-                __builtin_prefetch((const T *)a->x + place_of_class(a, line + AHEAD, a->target[line + AHEAD])); \
+            const int64_t later = line + AHEAD < lines ? a->target[line + AHEAD] : a->ignore_index; \
+            if (later != a->ignore_index) \
+                __builtin_prefetch((const T *)a->x + place_of_class(a, line + AHEAD, later)); \
             if (t == a->ignore_index) \
                 continue; \
             sum += (double)NAME##_one(a, line, t); \
