@@ -1,6 +1,6 @@
 /* Matrix products on the CPU: hands the tiles of a product, or the matrices of a batch, to the threads, each with a
  * packing workspace of its own.  The kernels and their blocking are kernels/gemm.c's. */
-#include <string.h>
+#include <math.h>
 
 #include "core/allocator.h"
 #include "core/cpu.h"
@@ -44,6 +44,8 @@ function_for(Dtype dtype)
 }
 
 enum { PARALLEL_FLOPS = 1000000, RELEASE_FLOPS = 4000000, STACK_WORKSPACE = 1 << 14 };
+/* What a product with a vector reads takes longer than its operations: so many of them per byte. */
+#define FLOPS_PER_BYTE 2.0
 /* The caller looks for Ctrl-C between ranges of tiles: some 0.1 s of work. */
 #define RANGE_FLOPS 1e10
 #define STEAL_FLOPS 1.5e8
@@ -91,6 +93,13 @@ is_long_dot(Dtype dtype, const Gemm *g, int64_t batch)
            !g->relu;
 }
 
+static double
+work_of(const Gemm *g, int64_t batch, int64_t size)
+{
+    double m = (double)g->m, n = (double)g->n, k = (double)g->k;
+    return (double)batch * fmax(2 * m * n * k, (m * k + k * n) * (double)size * FLOPS_PER_BYTE);
+}
+
 static int
 long_dot(Dtype dtype, const Gemm *g)
 {
@@ -120,13 +129,13 @@ cpu_gemm(Dtype dtype, const Gemm *gemm, int64_t batch, int64_t a_step, int64_t b
     g.cache_bytes = cache_bytes;
     g.relu &= dtype != DTYPE_UINT8;
     int64_t size = dtype_info[dtype].itemsize;
-    double flops = 2.0 * (double)g.m * (double)g.n * (double)g.k * (double)batch;
+    double work = work_of(&g, batch, size);
     _Alignas(64) char small[STACK_WORKSPACE];
     int64_t tiles = gemm_tiles(&g);
-    int workers = flops < PARALLEL_FLOPS ? 1 : parallel_threads_now();
+    int workers = work < PARALLEL_FLOPS ? 1 : parallel_threads_now();
     if ((int64_t)workers > batch * tiles)
         workers = (int)(batch * tiles);
-    int64_t ranges = ranges_of(batch, tiles, workers, flops);
+    int64_t ranges = ranges_of(batch, tiles, workers, work);
     Job job = {&g, function_for(dtype), batch, tiles, ranges, a_step * size, b_step * size, c_step * size, small,
                cpu_kernels->gemm->workspace(&g, dtype_is_float(dtype) ? (size_t)size : 0)};
     int64_t tasks = batch * ranges, bytes = job.workspace_bytes * workers;
@@ -135,7 +144,7 @@ cpu_gemm(Dtype dtype, const Gemm *gemm, int64_t batch, int64_t a_step, int64_t b
         return -1;
     }
     int result = 0;
-    if (flops < RELEASE_FLOPS) {
+    if (work < RELEASE_FLOPS) {
         for (int64_t task = 0; task < tasks; task++)
             run_task(&job, task, 0);
     } else {

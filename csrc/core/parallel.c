@@ -50,6 +50,8 @@ static struct {
     _Atomic int64_t alone_until; /* the time from which jobs are shared again */
     _Alignas(LINE) _Atomic int busy; /* who sets it owns the job, the threads and all of the below */
     struct job job;
+    int64_t ended;  /* when the last job did */
+    int64_t missed; /* how long the jobs took that ran on the caller alone since the workers fell asleep */
     int started; /* workers 1 .. started exist; 0 is the caller */
     PlatformThread threads[PARALLEL_MAX_THREADS];
 } pool;
@@ -153,26 +155,31 @@ static int has_work(int worker)
     return atomic_load(&pool.stopping);
 }
 
-/* On a busy machine the scheduler may put a worker on the caller's CPU.  Work to do is then no loss, spinning
- * is. */
-static int delays_caller(void)
+/* Linux wakes a thread on the CPU of the one that wakes it where it expects no other to be idle, which it does after
+ * both have spun for a while: the worker would then wait until the caller's time slice is over.  So a worker avoids the
+ * caller's CPU, before it sleeps and when it finds itself there. */
+static void avoid_caller(int *avoided)
 {
-    int cpu = platform_current_cpu();
-    return cpu >= 0 && cpu == atomic_load_explicit(&pool.caller_cpu, memory_order_relaxed);
+    int cpu = atomic_load_explicit(&pool.caller_cpu, memory_order_relaxed);
+    if (cpu >= 0 && cpu != *avoided) {
+        platform_avoid_cpu(cpu, *avoided);
+        *avoided = cpu;
+    }
 }
 
 /* Whether there is work, after up to SPIN_NS.  It looks at the clock every microsecond or so. */
-static int spin_for_work(int worker)
+static int spin_for_work(int worker, int *avoided)
 {
     int64_t end = platform_nanoseconds() + SPIN_NS;
     do {
+        avoid_caller(avoided);
         for (int i = 0; i < 32; i++) {
             if (has_work(worker)) {
                 return 1;
             }
             platform_pause();
         }
-    } while (platform_nanoseconds() < end && !delays_caller());
+    } while (platform_nanoseconds() < end);
     return 0;
 }
 
@@ -190,13 +197,13 @@ static void sleep_for_work(int worker)
 
 static void *worker_main(void *argument)
 {
-    int worker = (int)(intptr_t)argument;
+    int worker = (int)(intptr_t)argument, avoided = -1;
     in_region = 1;
     while (!atomic_load(&pool.stopping)) {
         int64_t ran = run_claims(worker);
         if (ran > 0) {
             report(ran);
-        } else if (!spin_for_work(worker)) {
+        } else if (!spin_for_work(worker, &avoided)) {
             sleep_for_work(worker);
         }
     }
@@ -311,16 +318,21 @@ static void wake_for(int64_t tasks, int workers)
     wake(sleepers < useful ? sleepers : useful);
 }
 
-/* Claims tasks as a worker does.  Where the job's length was not known, its first chunk is the measure of
- * whether the rest is worth waking anybody.  Returns the number of tasks run. */
-static int64_t run_caller(const struct job *job, int *stop)
+/* Short jobs that follow each other so closely that a worker would not fall asleep between them are worth a wake
+ * together, as one long job is.  The first task of a job is the measure of the rest. */
+static int worth_waking(int64_t took, int64_t left)
 {
-    int64_t start = platform_nanoseconds(), last = start, ran = 0, task;
+    return atomic_load(&pool.sleepers) > 0 && pool.missed + took * left > WAKE_NS;
+}
+
+/* Claims tasks as a worker does.  Returns the number of tasks run. */
+static int64_t run_caller(const struct job *job, int64_t start, int *stop)
+{
+    int64_t last = start, ran = 0, task;
     while (!*stop && (task = claim(0)) >= 0) {
         job->body(job->context, task, 0);
         int64_t left = unclaimed(job->workers);
-        if (++ran == 1 && !job->eager && left > 0 && atomic_load(&pool.sleepers) > 0 &&
-            (platform_nanoseconds() - start) * left > WAKE_NS) {
+        if (++ran == 1 && !job->eager && left > 0 && worth_waking(platform_nanoseconds() - start, left)) {
             wake_for(left, job->workers);
         }
         *stop = left > 0 && poll_says_stop(&last);
@@ -369,11 +381,17 @@ static int run_shared(const struct job *job)
         wake_for(job->tasks - 1, job->workers);
     }
     in_region = 1;
-    int64_t start = platform_nanoseconds(), ran = run_caller(job, &stop), done = platform_nanoseconds();
+    int64_t start = platform_nanoseconds();
+    if (start - pool.ended > SPIN_NS) {
+        pool.missed = 0;
+    }
+    int64_t ran = run_caller(job, start, &stop), done = platform_nanoseconds();
     in_region = 0;
     int64_t skipped = stop ? drop_claims(job->workers) : 0;
     wait_for_reports((uint64_t)(job->tasks - ran - skipped));
     int64_t end = platform_nanoseconds(), mean = ran > 0 ? (done - start) / ran : 0;
+    pool.missed = ran == job->tasks ? pool.missed + (done - start) : 0;
+    pool.ended = end;
     if (end - done > LATE_NS + mean) {
         atomic_store(&pool.alone_until, end + ALONE * (end - done));
     }

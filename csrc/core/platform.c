@@ -462,6 +462,21 @@ int platform_current_cpu(void)
     return sched_getcpu();
 }
 
+void platform_avoid_cpu(int cpu, int before)
+{
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof(set), &set) != 0) {
+        return;
+    }
+    if (before >= 0) {
+        CPU_SET((size_t)before, &set);
+    }
+    CPU_CLR((size_t)cpu, &set);
+    if (CPU_COUNT(&set) > 0) {
+        sched_setaffinity(0, sizeof(set), &set);
+    }
+}
+
 void platform_wait(_Atomic uint32_t *word, uint32_t expected)
 {
     syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, NULL, NULL, 0);
@@ -481,6 +496,12 @@ static void reset_waiters(void)
 int platform_current_cpu(void)
 {
     return -1;
+}
+
+void platform_avoid_cpu(int cpu, int before)
+{
+    (void)cpu;
+    (void)before;
 }
 
 /* All waiters share one queue: a wake is rare enough, and waking too many is allowed. */

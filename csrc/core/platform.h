@@ -75,6 +75,10 @@ void platform_thread_join(PlatformThread thread);
 /* The CPU that runs the calling thread now, -1 where the system does not say. */
 int platform_current_cpu(void);
 
+/* From now on the calling thread runs on another CPU than this one, if it may run on one, and again on the one that it
+ * avoided before (-1: none). */
+void platform_avoid_cpu(int cpu, int before);
+
 /* Sleeps while *word == expected, until a wake; may also return early for no reason. */
 void platform_wait(_Atomic uint32_t *word, uint32_t expected);
 
