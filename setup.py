@@ -97,6 +97,8 @@ def flags_of(source, isa, gcc=False):
     if source.name == "random.c":
         # The same bits on every CPU and compiler: a fused multiply-add only where the source says fma.
         flags += ["-ffp-contract=off"]
+    if source.name == "convert.c" and gcc:
+        flags += ["-fno-tree-loop-distribute-patterns"]     # loops that copy stay loops
     if source.name == "numpy.c":
         flags += ["-isystem", numpy_include(), "-DNPY_NO_DEPRECATED_API=NPY_1_25_API_VERSION",
                   "-DNPY_TARGET_VERSION=NPY_1_25_API_VERSION"]

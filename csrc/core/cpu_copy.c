@@ -1,5 +1,5 @@
 /* Copies, fills and casts on the CPU.  Three forms are more than a loop over elements: dense memory is moved by memcpy,
- * one repeated value is written by doubling, and a transposed matrix goes through tiles, so that both sides of the copy
+ * one repeated value is written by memset or a loop of stores, and a transposed matrix goes through tiles, so that both sides of the copy
  * touch whole cache lines. */
 #include "core/cpu_copy.h"
 #include "core/dtype.h"
@@ -10,7 +10,7 @@
 #include "core/iter.h"
 #include "ctorch.h"
 
-enum { RELEASE_GIL_ABOVE = 1 << 16, GRAIN = 1 << 14, TILE = 16, PATTERN = 4096, SHORT_ROW = 16, LINE_BYTES = 1024, LINES = 64 };
+enum { RELEASE_GIL_ABOVE = 1 << 16, GRAIN = 1 << 14, TILE = 16, CACHED_ROW = 1 << 14, SHORT_ROW = 16, LINE_BYTES = 1024, LINES = 64 };
 
 /* ---------------------------------------------------------------- elements */
 void
@@ -19,7 +19,13 @@ cpu_copy_strided(char *to, int64_t to_stride, const char *from, int64_t from_str
     cpu_kernels->copy_strided(to, to_stride, from, from_stride, n, itemsize);
 }
 
-/* Half types go through float. */
+/* Half types go through float: whether something else is at the other end. */
+static bool
+has_middle(Dtype to, Dtype from)
+{
+    return (dtype_half_compute(from) != from && to != DTYPE_FLOAT) || (dtype_half_compute(to) != to && from != DTYPE_FLOAT);
+}
+
 void
 cpu_cast_dense(char *to, Dtype to_dtype, const char *from, Dtype from_dtype, int64_t n)
 {
@@ -49,16 +55,10 @@ cpu_cast_dense(char *to, Dtype to_dtype, const char *from, Dtype from_dtype, int
 static void
 fill_dense(char *to, const char *value, int64_t n, int64_t itemsize)
 {
-    int64_t bytes = n * itemsize, done = itemsize, pattern = bytes < PATTERN ? bytes : PATTERN;
-    if (memcmp(value, value + 1, (size_t)itemsize - 1) == 0) {
-        memset(to, value[0], (size_t)bytes);
-        return;
-    }
-    memcpy(to, value, (size_t)itemsize);
-    for (; done < pattern; done *= 2)
-        memcpy(to + done, to, (size_t)(done < pattern - done ? done : pattern - done));
-    for (done = pattern; done < bytes; done += PATTERN)
-        memcpy(to + done, to, (size_t)(bytes - done < PATTERN ? bytes - done : PATTERN));
+    if (memcmp(value, value + 1, (size_t)itemsize - 1) == 0)
+        memset(to, value[0], (size_t)(n * itemsize));
+    else
+        cpu_copy_strided(to, itemsize, value, 0, n, itemsize);
 }
 
 /* ---------------------------------------------------------------- threads */
@@ -83,6 +83,7 @@ cpu_run(const Iter *iter, Loop loop, const Param *params, int64_t grain)
 typedef struct Types {
     Param unused;
     Dtype to, from;
+    bool reused;        /* the same row is read again and again */
 } Types;
 
 static void
@@ -91,7 +92,7 @@ copy_row(char *const *ptr, const int64_t *stride, int64_t n, const Param *params
     const Types *types = (const Types *)(const void *)params;
     int64_t to_size = dtype_info[types->to].itemsize, from_size = dtype_info[types->from].itemsize;
     if (types->to == types->from) {
-        if (stride[0] == to_size && stride[1] == to_size)
+        if (stride[0] == to_size && stride[1] == to_size && !types->reused)
             memcpy(ptr[0], ptr[1], (size_t)(n * to_size));
         else if (stride[0] == to_size && stride[1] == 0)
             fill_dense(ptr[0], ptr[1], n, to_size);
@@ -101,6 +102,10 @@ copy_row(char *const *ptr, const int64_t *stride, int64_t n, const Param *params
     }
     char buffer[CPU_BLOCK * ITEMSIZE_MAX];
     uint64_t strided[CPU_BLOCK];
+    if (stride[0] == to_size && stride[1] == from_size && !has_middle(types->to, types->from)) {
+        cpu_cast_dense(ptr[0], types->to, ptr[1], types->from, n);
+        return;
+    }
     for (int64_t i = 0; i < n; i += CPU_BLOCK) {
         int64_t m = n - i < CPU_BLOCK ? n - i : CPU_BLOCK;
         const char *from = ptr[1] + i * stride[1];
@@ -255,8 +260,9 @@ int
 cpu_cast(Dtype to, Dtype from, const Iter *iter)
 {
     Plane plane;
-    Types types = {.to = to, .from = from};
     int64_t itemsize = dtype_info[to].itemsize;
+    Types types = {.to = to, .from = from,
+                   .reused = iter->ndim > 1 && iter->strides[1][1] == 0 && iter->dims[0] * itemsize <= CACHED_ROW};
     if (to == from && plane_of(&plane, iter, itemsize))
         return copy_planes(&plane);
     if (to == from && is_lines(iter, itemsize)) {

@@ -9,7 +9,7 @@ enum { CPU_BLOCK = 512 };         /* elements; 8 operands of doubles fill an L1 
 
 /* Elements of one size, strides in bytes. */
 void cpu_copy_strided(char *to, int64_t to_stride, const char *from, int64_t from_stride, int64_t n, int64_t itemsize);
-/* Dense to dense, any dtype to any, at most CPU_BLOCK elements. */
+/* Dense to dense, any dtype to any, at most CPU_BLOCK elements if a half type goes through float. */
 void cpu_cast_dense(char *to, Dtype to_dtype, const char *from, Dtype from_dtype, int64_t n);
 /* A loop over an iterator, on all threads and without the GIL where it is long.  grain: elements worth about 5 us. */
 int cpu_run(const Iter *iter, Loop loop, const Param *params, int64_t grain);

@@ -15,7 +15,7 @@
 #include "ctorch.h"
 
 /* ROWS: results of a tile whose elements lie row by row: short rows are read across. */
-enum { ROWS = 256, PIECE = 1 << 15, LONG_PIECE = 1 << 17, PIECES_MAX = 64, WIDE_BLOCK = 4096, WIDE_COLUMNS = 128, RELEASE_GIL_ABOVE = 1 << 16 };
+enum { ROWS = 256, PIECE = 1 << 15, LONG_PIECE = 1 << 17, PIECES_MAX = 64, WIDE_BLOCK = 4096, WIDE_COLUMNS = 256, RELEASE_GIL_ABOVE = 1 << 16 };
 
 typedef union Acc {
     double f;

@@ -138,13 +138,20 @@ void ISA_NAME(float_to_bfloat16)(const float *restrict from, uint16_t *restrict 
     }
 }
 
-/* Reversed and every second: the strides that vectors have shuffles for. */
+/* One value, and dense rows: these loops stay loops (see setup.py), which write faster than memcpy does what comes from
+ * the nearest cache.  Reversed and every second: the strides that vectors have shuffles for. */
 #define COPY(type) \
     do { \
         type *restrict y = (type *)to; \
         const type *restrict x = (const type *)from; \
         const int64_t size = sizeof(type); \
-        if (to_stride == size && from_stride == -size) \
+        if (to_stride == size && from_stride == 0) \
+            for (int64_t i = 0; i < n; i++) \
+                y[i] = x[0]; \
+        else if (to_stride == size && from_stride == size) \
+            for (int64_t i = 0; i < n; i++) \
+                y[i] = x[i]; \
+        else if (to_stride == size && from_stride == -size) \
             for (int64_t i = 0; i < n; i++) \
                 y[i] = x[-i]; \
         else if (to_stride == size && from_stride == 2 * size) \

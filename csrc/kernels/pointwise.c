@@ -210,26 +210,27 @@ LOOKS(double, d, uint64_t, bits_d)
         } \
     }
 /* Integers convert by C's rules (modulo); floats to integers through conversions with defined results. */
-#define CASTS_FROM(from, fs, read, TO_INT) \
+#define CASTS_FROM(from, fs, read, TO_INT, to_float) \
     CAST_LOOP(bool, b, from, fs, read, x != 0) \
     CAST_LOOP(uint8_t, u8, from, fs, read, TO_INT(u8)) \
     CAST_LOOP(int8_t, i8, from, fs, read, TO_INT(i8)) \
     CAST_LOOP(int16_t, i16, from, fs, read, TO_INT(i16)) \
     CAST_LOOP(int32_t, i32, from, fs, read, TO_INT(i32)) \
     CAST_LOOP(int64_t, i64, from, fs, read, TO_INT(i64)) \
-    CAST_LOOP(float, f, from, fs, read, x) \
-    CAST_LOOP(double, d, from, fs, read, x)
+    CAST_LOOP(float, f, from, fs, read, to_float) \
+    CAST_LOOP(double, d, from, fs, read, to_float)
 #define FROM_INT(ts) x
 #define FROM_FLOAT(ts) to_##ts##_f(x)
 #define FROM_DOUBLE(ts) to_##ts##_d(x)
-CASTS_FROM(uint8_t, b, TRUTH, FROM_INT)
-CASTS_FROM(uint8_t, u8, , FROM_INT)
-CASTS_FROM(int8_t, i8, , FROM_INT)
-CASTS_FROM(int16_t, i16, , FROM_INT)
-CASTS_FROM(int32_t, i32, , FROM_INT)
-CASTS_FROM(int64_t, i64, , FROM_INT)
-CASTS_FROM(float, f, , FROM_FLOAT)
-CASTS_FROM(double, d, , FROM_DOUBLE)
+/* gcc vectorises the choice of a float, and no conversion of a condition to one. */
+CASTS_FROM(uint8_t, b, TRUTH, FROM_INT, x != 0 ? 1.0f : 0.0f)
+CASTS_FROM(uint8_t, u8, , FROM_INT, x)
+CASTS_FROM(int8_t, i8, , FROM_INT, x)
+CASTS_FROM(int16_t, i16, , FROM_INT, x)
+CASTS_FROM(int32_t, i32, , FROM_INT, x)
+CASTS_FROM(int64_t, i64, , FROM_INT, x)
+CASTS_FROM(float, f, , FROM_FLOAT, x)
+CASTS_FROM(double, d, , FROM_DOUBLE, x)
 
 #define CAST_ROW(ts) \
     {[DTYPE_BOOL] = cast_##ts##_b, [DTYPE_UINT8] = cast_##ts##_u8, [DTYPE_INT8] = cast_##ts##_i8, \

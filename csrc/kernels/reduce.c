@@ -17,11 +17,19 @@
 #define VECTORIZE _Pragma("clang loop vectorize(assume_safety)")
 #define TOGETHER VECTORIZE
 #define PLAIN _Pragma("clang loop vectorize(disable) unroll(disable)")
+#define UNROLL _Pragma("clang loop unroll(full)")
 #else
 #define VECTORIZE _Pragma("GCC ivdep")
 /* Keeps a loop of constant length from being unrolled before it could be vectorised. */
 #define TOGETHER _Pragma("omp simd")
 #define PLAIN _Pragma("GCC unroll 1")
+#define UNROLL _Pragma("GCC unroll 8")
+#endif
+
+#ifdef __AVX512F__
+#define VECTOR_BYTES 64
+#else
+#define VECTOR_BYTES 32
 #endif
 
 /* DEPTH: rows folded in the lane type before they join the accumulator.  SHORT: runs that are not worth LANES lanes;
