@@ -36,21 +36,22 @@ CT_FN double exp_reduce_d(double x, double offset, uint64_t *scale)
     return (x - n * LN2_HI_D) - n * LN2_LO_D;
 }
 
-/* e^r: with fused multiply-adds a minimax fit as in formula_float.h, off by at most 2^-55.9 of it. */
+/* e^r: with fused multiply-adds a minimax fit as in formula_float.h, off by at most 2^-55.9 of it; even and odd powers
+ * apart, as in log_tail_d. */
 CT_FN double exp_fit_d(double r)
 {
 #ifdef CT_FMA
-    double p = 2.4212129748570817e-08;
-    p = p * r + 2.7627893891658123e-07;
-    p = p * r + 2.755988542174992e-06;
-    p = p * r + 2.4801499683324108e-05;
-    p = p * r + 0.00019841267217892631;
-    p = p * r + 0.0013888888937608718;
-    p = p * r + 0.0083333333343675025;
-    p = p * r + 0.041666666666548752;
-    p = p * r + 0.16666666666665475;
-    p = p * r + 0.500000000000001;
-    p = p * r + 1;
+    const double z = r * r;
+    double even = 2.7627893891658123e-07, odd = 2.4212129748570817e-08;
+    even = even * z + 2.4801499683324108e-05;
+    odd = odd * z + 2.755988542174992e-06;
+    even = even * z + 0.0013888888937608718;
+    odd = odd * z + 0.00019841267217892631;
+    even = even * z + 0.041666666666548752;
+    odd = odd * z + 0.0083333333343675025;
+    even = even * z + 0.500000000000001;
+    odd = odd * z + 0.16666666666665475;
+    const double p = (odd * r + even) * r + 1;
     return p * r + 1;
 #else
     return 1 + exp_core_d(r);
