@@ -87,6 +87,10 @@ static const int64_t lane_mask_64[8] = {-1, -1, -1, -1};
 #define DOT_FEW_ROWS 6
 #define DOT_LEAST_K 48
 #define DOT_MOST_COPIED 65536
+/* A row times a B so wide takes rows of B together, in strips of columns whose part of C stays in the nearest cache. */
+#define STREAM_LEAST_N 128
+#define STREAM_ROWS 4
+#define STREAM_COLS 4096
 
 typedef struct GemmRectangle { int64_t row, row_end, col, col_end, next; } GemmRectangle;
 
