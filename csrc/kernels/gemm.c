@@ -173,10 +173,18 @@ int64_t ISA_NAME(gemm_workspace)(const Gemm *g, size_t size)
     return size == sizeof(float) ? workspace_f32(g) : workspace_f64(g);
 }
 
+/* Products of words whose upper halves are signs alone: most integers are so small, and AVX2, which has no product of
+ * whole words, takes three such products and more for each. */
+#if VECTOR_BYTES == 32
+#define SMALL_PRODUCT(x, y) ((WV)_mm256_mul_epi32((__m256i)(x), (__m256i)(y)))
+#define SMALL_LIMIT ((uint64_t)1 << 31)
+#endif
 #define SUM uint64_t
 #define T int64_t
 #define NAME(x) x##_i64
 #include "gemm_integer.inc"
+#undef SMALL_PRODUCT
+#undef SMALL_LIMIT
 #undef SUM
 #undef T
 #undef NAME

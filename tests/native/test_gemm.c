@@ -71,12 +71,16 @@ static void *new_bytes(size_t size)
     return p;
 }
 
+/* Between neighbours among int64 elements, which fill a word, or half a word but for what is put for 128, or half a word. */
+static const int64_t spreads[] = {0x123456789abcdef, 1 << 24, 0xffffff};
+static int64_t spread = 1;
+
 static void put(enum Type type, void *at, int64_t i, int64_t value)
 {
     switch (type) {
     case F32: ((float *)at)[i] = (float)value * 0.0078125f; break;
     case F64: ((double *)at)[i] = (double)value * 0.0078125; break;
-    case I64: ((int64_t *)at)[i] = value * 0x123456789abcdef; break;
+    case I64: ((int64_t *)at)[i] = value * spread; break;
     case I32: ((int32_t *)at)[i] = (int32_t)(value * 0x1234567); break;
     case I16: ((int16_t *)at)[i] = (int16_t)(value * 0x123); break;
     default: ((int8_t *)at)[i] = (int8_t)value; break;
@@ -123,6 +127,7 @@ static Matrix new_matrix(enum Type type, enum Layout layout, int64_t rows, int64
     int64_t count = rows && cols ? high - low : 0;
     m.memory = new_bytes((size_t)count * type_size[type]);
     m.at = (char *)m.memory - low * (int64_t)type_size[type];
+    spread = spreads[random_below(3)];
     for (int64_t i = 0; i < count; i++) {
         put(type, m.memory, i, random_below(257) - 128);
     }
