@@ -96,6 +96,40 @@ def test_sorts_stably(n, dtype, descending):
     assert np.array_equal(values.numpy(), a[order])
 
 
+# around where rows are cut into parts (2 * 2**14), where digits become wider (2**16), and of part lengths that differ
+LENGTHS = (2**15 - 1, 2**15, 2**15 + 1, 2**16 - 1, 2**16, 100_003)
+
+
+@pytest.fixture(params=[1, 2, 3])
+def threads(request):
+    before = ctorch.get_num_threads()
+    ctorch.set_num_threads(request.param)
+    yield
+    ctorch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("n", LENGTHS)
+def test_threads_sort_stably(threads, n):
+    rng = np.random.default_rng(n)
+    rows = {
+        "few": rng.integers(-500, 500, n), "equal": np.full(n, -7), "apart": rng.integers(0, 3, n) << 62 >> 1,
+        "wide": rng.integers(-2**63, 2**63 - 1, n), "gap": rng.integers(0, 4, n) * (2**40 + 1) - 3,
+        "48 bits": rng.integers(-2**47, 2**47, n), "int32": rng.integers(-2**31, 2**31, n).astype("int32"),
+        "float32": rng.standard_normal(n).astype("float32").round(1), "float64": rng.standard_normal(n).round(2),
+        "int8": rng.integers(-128, 128, n).astype("int8"), "bool": rng.integers(0, 2, n) > 0,
+    }
+    for name, a in rows.items():
+        x, order = ctorch.from_numpy(a), np.argsort(a, kind="stable")
+        values, indices = x.sort(stable=True)
+        assert np.array_equal(indices.numpy(), order) and np.array_equal(values.numpy(), a[order]), name
+        down = n - 1 - np.argsort(a[::-1], kind="stable")[::-1]
+        assert np.array_equal(x.sort(stable=True, descending=True).indices.numpy(), down), name
+        assert np.array_equal(x.unique().numpy(), np.unique(a)), name
+        if a.dtype != bool:
+            assert np.array_equal(x.topk(n // 5, largest=False).indices.numpy(), order[:n // 5]), name
+            assert np.array_equal(x.topk(n // 2).indices.numpy(), down[:n // 2]), name
+
+
 def test_extreme_values_sort():
     a = np.array([0.0, -0.0, math.inf, -math.inf, math.nan, 1e-45, -1e-45, 3.4e38, -3.4e38, -math.nan], np.float32)
     values, indices = ctorch.from_numpy(a).sort(stable=True)

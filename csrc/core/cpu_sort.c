@@ -1,5 +1,5 @@
 /* Sorting on the CPU.  Elements of every dtype become unsigned keys of the same order, so there is one sort:
- * merging for short rows, a radix sort by bytes for long ones.  Where few are asked for, the last of them is
+ * merging for short rows, a radix sort for long ones, which threads share if there is one row.  Where few are asked for, the last of them is
  * selected first, digit by digit, and only what stands before it is sorted.  All are stable; descending order is
  * ascending order of the complemented keys. */
 #include <string.h>
@@ -15,14 +15,16 @@
  * element's place is counted. */
 enum { KEY_BLOCK = 256, ROOM = 4, RUN = 16, RADIX_ABOVE = 512, INSERT_MAX = 32, COMPARE_ALL = 128 };
 enum { RELEASE_GIL_ABOVE = 1 << 13, DIGIT = 8, DIGITS = 1 << DIGIT };
+/* A long row is sorted in parts, which threads share, by wider digits. */
+enum { PART = 1 << 14, PARTS_PER_WORKER = 4, LONG_ROW = 1 << 16, LONG_DIGIT = 10, BUCKETS = 1 << LONG_DIGIT };
 
 typedef struct Item {
     uint64_t key;
     int64_t index;
 } Item;
 
-/* A worker's space: n items, as many to spare, and n keys. */
-#define WORKER_ITEMS(n) (2 * (n) + ((n) + 1) / 2)
+/* A worker's space: n items, as many to spare, n keys, and so many parts' counts. */
+#define WORKER_ITEMS(n, parts) (2 * (n) + ((n) + 1) / 2 + (parts) * (int64_t)(BUCKETS * sizeof(int64_t) / sizeof(Item)))
 
 /* ---------------------------------------------------------------- keys */
 static bool
@@ -65,34 +67,6 @@ merge_sort(Item *items, Item *spare, int64_t n)
                 spare[to] =
                     b >= end || (a < middle && items[a].key <= items[b].key) ? items[a++] : items[b++];
         }
-        Item *sorted = spare;
-        spare = items;
-        items = sorted;
-    }
-    return items;
-}
-
-/* top: the shift of the keys' highest digit. */
-static Item *
-radix_sort(Item *items, Item *spare, int64_t n, int top)
-{
-    int64_t counts[8][256];
-    const int bytes = top / 8 + 1;
-    memset(counts, 0, (size_t)bytes * sizeof counts[0]);
-    for (int64_t i = 0; i < n; i++)
-        for (int byte = 0; byte < bytes; byte++)
-            counts[byte][items[i].key >> 8 * byte & 0xff]++;
-    for (int byte = 0; byte < bytes; byte++) {
-        int64_t *count = counts[byte], start = 0;
-        if (count[items[0].key >> 8 * byte & 0xff] == n)
-            continue;
-        for (int digit = 0; digit < 256; digit++) {
-            int64_t here = count[digit];
-            count[digit] = start;
-            start += here;
-        }
-        for (int64_t i = 0; i < n; i++)
-            spare[count[items[i].key >> 8 * byte & 0xff]++] = items[i];
         Item *sorted = spare;
         spare = items;
         items = sorted;
@@ -232,22 +206,23 @@ insert_best(Item *best, const Sort *s, const char *row, int64_t k)
 typedef struct SortJob {
     const Sort *s;
     Item *space;
+    int64_t parts;
+    bool stopped;
 } SortJob;
 
+/* Of the elements begin ... end - 1 of what is asked for, whose indices are there. */
 static void
-store_row(const Sort *s, int64_t row, const Item *items)
+store_values(const Sort *s, int64_t row, int64_t begin, int64_t end)
 {
-    int64_t size = dtype_info[s->dtype].itemsize, *indices = s->indices + row * s->k;
+    const int64_t size = dtype_info[s->dtype].itemsize, *indices = s->indices + row * s->k;
     const char *in = s->in + row * s->n * size;
-    for (int64_t i = 0; i < s->k; i++)
-        indices[i] = items[i].index;
     if (s->values == NULL)
         return;
     char *values = s->values + row * s->k * size;
     switch (size) {
 #define VALUES(type) \
-    for (int64_t i = 0; i < s->k; i++) \
-        ((type *)(void *)values)[i] = ((const type *)(const void *)in)[items[i].index]; \
+    for (int64_t i = begin; i < end; i++) \
+        ((type *)(void *)values)[i] = ((const type *)(const void *)in)[indices[i]]; \
     break
     case 1: VALUES(uint8_t);
     case 2: VALUES(uint16_t);
@@ -256,10 +231,19 @@ store_row(const Sort *s, int64_t row, const Item *items)
     }
 }
 
-/* A worker's arrays: of n items, n items, and n keys. */
+static void
+store_items(const Sort *s, int64_t row, const Item *items)
+{
+    for (int64_t i = 0; i < s->k; i++)
+        s->indices[row * s->k + i] = items[i].index;
+    store_values(s, row, 0, s->k);
+}
+
+/* A worker's arrays: of n items, n items, n keys, and the counts of each part. */
 typedef struct Space {
     Item *items, *spare;
     uint64_t *keys;
+    int64_t (*counts)[BUCKETS];
 } Space;
 
 /* The element at `place` of the sorted row; it is sought among the first where these are few. */
@@ -286,42 +270,222 @@ find_place(const Sort *s, const char *row, const Space *w, int64_t place)
     return find_key(w->keys, key, place - before);
 }
 
-/* The first k items, or all of them, in the order they stand in; returns their number. */
+/* ---------------------------------------------------------------- a radix sort in parts */
+/* Of words that hold the differing bits of a key above its place, or of two words, key and place, where these are too
+ * many.  The order is the same in however many parts: the elements of one bucket lie part by part. */
+typedef struct Radix {
+    const Sort *s;
+    int64_t row, n, parts;
+    uint64_t *keys;
+    const int64_t *places;             /* of the keys; NULL: theirs are not loaded yet, and each has its own place */
+    uint64_t any, all;                 /* bits that some key has, and that all have */
+    int low, place_bits;               /* the lowest differing bit; a word's lowest bits, 0 where there are two */
+    uint64_t *from, *to;
+    int shift, bits;                   /* the digit */
+    int64_t (*counts)[BUCKETS];
+} Radix;
+
 static int64_t
-load_items(const Sort *s, const char *row, const Space *w)
+part_begin(int64_t n, int64_t parts, int64_t part)
 {
-    uint64_t *rest = (uint64_t *)(void *)w->spare;
-    if (s->k > s->n / 4) {
-        load_keys(w->keys, row, s->dtype, 0, s->n, s->descending);
-        for (int64_t i = 0; i < s->n; i++)
-            w->items[i] = (Item){w->keys[i], i};
-        return s->n;
-    }
-    Held h = {w->keys, rest, (int64_t *)(void *)rest + s->n, 0};
-    hold_first(&h, s, row, s->k);
-    for (int64_t i = 0; i < s->k; i++)
-        w->items[i] = (Item){h.keys[i], h.places[i]};
-    return s->k;
+    return n / parts * part + (part < n % parts ? part : n % parts);
+}
+
+static const char *
+row_of(const Sort *s, int64_t row)
+{
+    return s->in + row * s->n * dtype_info[s->dtype].itemsize;
 }
 
 static void
-sort_row(void *context, int64_t index, int worker)
+load_part(void *context, int64_t part, int worker)
 {
-    const SortJob *job = context;
-    const Sort *s = job->s;
-    Item *items = job->space + worker * WORKER_ITEMS(s->n);
-    Space w = {items, items + s->n, (uint64_t *)(void *)(items + 2 * s->n)};
-    const char *row = s->in + index * s->n * dtype_info[s->dtype].itemsize;
-    int top = has_short_keys(s->dtype) ? 24 : 56;
-    if (s->places != NULL)
-        items[0].index = find_place(s, row, &w, s->places[index]);
-    else if (s->k <= INSERT_MAX && s->k <= s->n / 4)
-        insert_best(items, s, row, s->k);
-    else {
-        int64_t m = load_items(s, row, &w);
-        items = m > RADIX_ABOVE ? radix_sort(items, w.spare, m, top) : merge_sort(items, w.spare, m);
+    Radix *r = context;
+    const int64_t begin = part_begin(r->n, r->parts, part), end = part_begin(r->n, r->parts, part + 1);
+    uint64_t any = 0, all = UINT64_MAX;
+    (void)worker;
+    if (r->places == NULL)
+        load_keys(r->keys + begin, row_of(r->s, r->row), r->s->dtype, begin, end - begin, r->s->descending);
+    for (int64_t i = begin; i < end; i++) {
+        any |= r->keys[i];
+        all &= r->keys[i];
     }
-    store_row(s, index, items);
+    __atomic_fetch_or(&r->any, any, __ATOMIC_RELAXED);
+    __atomic_fetch_and(&r->all, all, __ATOMIC_RELAXED);
+}
+
+static void
+make_part(void *context, int64_t part, int worker)
+{
+    const Radix *r = context;
+    const int64_t begin = part_begin(r->n, r->parts, part), end = part_begin(r->n, r->parts, part + 1);
+    const uint64_t common = r->all;
+    (void)worker;
+    for (int64_t i = begin; i < end; i++) {
+        const uint64_t place = (uint64_t)(r->places ? r->places[i] : i);
+        if (r->place_bits > 0)
+            r->from[i] = (r->keys[i] ^ common) >> r->low << r->place_bits | place;
+        else {
+            r->from[2 * i] = r->keys[i];
+            r->from[2 * i + 1] = place;
+        }
+    }
+}
+
+static void
+count_part(void *context, int64_t part, int worker)
+{
+    const Radix *r = context;
+    const int64_t begin = part_begin(r->n, r->parts, part), end = part_begin(r->n, r->parts, part + 1);
+    const int64_t step = r->place_bits > 0 ? 1 : 2;
+    const uint64_t mask = ((uint64_t)1 << r->bits) - 1, *from = r->from;
+    int64_t *count = r->counts[part];
+    (void)worker;
+    memset(count, 0, sizeof *count << r->bits);
+    for (int64_t i = step * begin; i < step * end; i += step)
+        count[from[i] >> r->shift & mask]++;
+}
+
+/* Counts become the place of each part's first element in each bucket. */
+static void
+place_buckets(const Radix *r)
+{
+    int64_t start = 0;
+    for (int64_t digit = 0; digit < (int64_t)1 << r->bits; digit++)
+        for (int64_t part = 0; part < r->parts; part++) {
+            int64_t here = r->counts[part][digit];
+            r->counts[part][digit] = start;
+            start += here;
+        }
+}
+
+static void
+move_part(void *context, int64_t part, int worker)
+{
+    const Radix *r = context;
+    const int64_t begin = part_begin(r->n, r->parts, part), end = part_begin(r->n, r->parts, part + 1);
+    const uint64_t mask = ((uint64_t)1 << r->bits) - 1, *from = r->from;
+    const int shift = r->shift;
+    uint64_t *to = r->to;
+    int64_t *at = r->counts[part];
+    (void)worker;
+    if (r->place_bits > 0)
+        for (int64_t i = begin; i < end; i++)
+            to[at[from[i] >> shift & mask]++] = from[i];
+    else
+        for (int64_t i = begin; i < end; i++) {
+            const int64_t place = at[from[2 * i] >> shift & mask]++;
+            to[2 * place] = from[2 * i];
+            to[2 * place + 1] = from[2 * i + 1];
+        }
+}
+
+static void
+store_part(void *context, int64_t part, int worker)
+{
+    const Radix *r = context;
+    const Sort *s = r->s;
+    const int64_t begin = part_begin(s->k, r->parts, part), end = part_begin(s->k, r->parts, part + 1);
+    const uint64_t mask = ((uint64_t)1 << r->place_bits) - 1;
+    int64_t *indices = s->indices + r->row * s->k;
+    (void)worker;
+    for (int64_t i = begin; i < end; i++)
+        indices[i] = (int64_t)(r->place_bits > 0 ? r->from[i] & mask : r->from[2 * i + 1]);
+    store_values(s, r->row, begin, end);
+}
+
+static int
+for_parts(Radix *r, ParallelTask body)
+{
+    if (r->parts > 1)
+        return parallel_run(r->parts, parallel_threads_now(), body, r);
+    body(r, 0, 0);
+    return 0;
+}
+
+/* Sorts what the keys stand for and stores it; -1: it was told to stop. */
+static int
+radix_sort(Radix *r, const Space *w)
+{
+    uint64_t *items = (uint64_t *)(void *)w->items, *spare = (uint64_t *)(void *)w->spare;
+    if (for_parts(r, load_part) < 0)
+        return -1;
+    const uint64_t differ = r->any & ~r->all;
+    const int width = differ ? 64 - __builtin_clzll(differ) - __builtin_ctzll(differ) : 1;
+    const int place_bits = 64 - __builtin_clzll((uint64_t)r->s->n);
+    const int most = r->n < LONG_ROW ? DIGIT : LONG_DIGIT, passes = (width + most - 1) / most;
+    r->low = differ ? __builtin_ctzll(differ) : 0;
+    r->place_bits = width + place_bits <= 64 ? place_bits : 0;
+    r->bits = (width + passes - 1) / passes;
+    r->from = r->place_bits > 0 ? w->keys : items;
+    r->to = r->place_bits > 0 ? items : spare;
+    if (for_parts(r, make_part) < 0)
+        return -1;
+    for (int pass = 0; pass < passes; pass++) {
+        if ((differ >> r->low >> pass * r->bits & (((uint64_t)1 << r->bits) - 1)) == 0)
+            continue;
+        r->shift = pass * r->bits + (r->place_bits > 0 ? r->place_bits : r->low);
+        if (for_parts(r, count_part) < 0)
+            return -1;
+        place_buckets(r);
+        if (for_parts(r, move_part) < 0)
+            return -1;
+        r->from = r->to;
+        r->to = r->from == items ? spare : items;
+    }
+    return for_parts(r, store_part);
+}
+
+/* The first k, or all of a row, sorted and stored. */
+static int
+sort_items(const SortJob *job, int64_t row, const Space *w)
+{
+    const Sort *s = job->s;
+    uint64_t *rest = (uint64_t *)(void *)w->spare;
+    const bool all = s->k > s->n / 4;
+    Held h = {w->keys, rest, (int64_t *)(void *)rest + s->n, 0};
+    if (!all)
+        hold_first(&h, s, row_of(s, row), s->k);
+    const int64_t m = all ? s->n : s->k;
+    if (m > RADIX_ABOVE) {
+        Radix r = {.s = s, .row = row, .n = m, .parts = m < 2 * PART ? 1 : job->parts, .keys = w->keys,
+                   .places = all ? NULL : h.places, .all = UINT64_MAX, .counts = w->counts};
+        return radix_sort(&r, w);
+    }
+    if (all)
+        load_keys(w->keys, row_of(s, row), s->dtype, 0, m, s->descending);
+    for (int64_t i = 0; i < m; i++)
+        w->items[i] = (Item){w->keys[i], all ? i : h.places[i]};
+    store_items(s, row, merge_sort(w->items, w->spare, m));
+    return 0;
+}
+
+static void
+sort_row(void *context, int64_t row, int worker)
+{
+    SortJob *job = context;
+    const Sort *s = job->s;
+    Item *items = job->space + worker * WORKER_ITEMS(s->n, job->parts);
+    uint64_t *keys = (uint64_t *)(void *)(items + 2 * s->n);
+    Space w = {items, items + s->n, keys, (int64_t (*)[BUCKETS])(void *)(items + WORKER_ITEMS(s->n, 0))};
+    if (s->places == NULL && (s->k > INSERT_MAX || s->k > s->n / 4)) {
+        if (sort_items(job, row, &w) < 0)
+            job->stopped = true;
+        return;
+    }
+    if (s->places != NULL)
+        items[0].index = find_place(s, row_of(s, row), &w, s->places[row]);
+    else
+        insert_best(items, s, row_of(s, row), s->k);
+    store_items(s, row, items);
+}
+
+/* Of a row, if it is the only one and so long: its sort's threads share them. */
+static int64_t
+parts_of(const Sort *s)
+{
+    int64_t most = (int64_t)PARTS_PER_WORKER * parallel_threads_now(), parts = s->n / PART;
+    return s->rows > 1 || parts < 2 ? 1 : parts < most ? parts : most;
 }
 
 int
@@ -331,12 +495,13 @@ cpu_sort(const Sort *s)
         return 0;
     bool small = s->rows * s->n < RELEASE_GIL_ABOVE;
     int workers = small || s->rows == 1 ? 1 : parallel_threads_now(), result = 0;
+    const int64_t parts = parts_of(s);
     size_t bytes;
-    if (s->n > INT64_MAX / 4 || __builtin_mul_overflow((size_t)WORKER_ITEMS(s->n), sizeof(Item) * (size_t)workers, &bytes)) {
+    if (s->n > INT64_MAX / 4 || __builtin_mul_overflow((size_t)WORKER_ITEMS(s->n, parts), sizeof(Item) * (size_t)workers, &bytes)) {
         no_memory(INT64_MAX);
         return -1;
     }
-    SortJob job = {s, allocator_alloc(bytes)};        /* long rows: fresh pages would take as long as the sort */
+    SortJob job = {s, allocator_alloc(bytes), parts, false}; /* long rows: fresh pages would take as long as the sort */
     if (job.space == NULL) {
         no_memory((int64_t)bytes);
         return -1;
@@ -345,8 +510,13 @@ cpu_sort(const Sort *s)
         for (int64_t row = 0; row < s->rows; row++)
             sort_row(&job, row, 0);
     else {
-        Py_BEGIN_ALLOW_THREADS result = parallel_run(s->rows, workers, sort_row, &job);
+        Py_BEGIN_ALLOW_THREADS
+        if (parts == 1)
+            result = parallel_run(s->rows, workers, sort_row, &job);
+        else
+            sort_row(&job, 0, 0);
         Py_END_ALLOW_THREADS
+        result = job.stopped ? -1 : result;
     }
     allocator_free(job.space, bytes);
     if (result < 0 && !PyErr_Occurred())
