@@ -269,7 +269,7 @@ run_split(void *context, int64_t begin, int64_t end)
 }
 
 /* Threads that write must not meet: they split a dimension that no index moves in, the longest one, in at most
- * CHUNKS, for each walks all the others. */
+ * CHUNKS, for each walks all the others.  The innermost is split once for each thread: more chunks are shorter runs. */
 static int
 write_parallel(const PickArgs *args, const Iter *iter, Loop loop)
 {
@@ -277,11 +277,13 @@ write_parallel(const PickArgs *args, const Iter *iter, Loop loop)
     for (int d = 0; d < iter->ndim; d++)
         if (iter->strides[d][1] != 0 && iter->dims[d] > 1 && (s.dim < 0 || iter->dims[d] > iter->dims[s.dim]))
             s.dim = d;
-    if (s.dim < 0 || args->data_overlaps || parallel_threads_now() == 1) {
+    const int threads = parallel_threads_now();
+    if (s.dim < 0 || args->data_overlaps || threads == 1) {
         iter_run(iter, loop, (const Param *)(const void *)args);
         return 0;
     }
-    int64_t each = iter->numel / iter->dims[s.dim], grain = GRAIN / each, least = iter->dims[s.dim] / CHUNKS + 1;
+    int64_t each = iter->numel / iter->dims[s.dim], grain = GRAIN / each, chunks = s.dim == 0 ? threads : CHUNKS;
+    int64_t least = (iter->dims[s.dim] - 1) / chunks + 1;
     return parallel_for(iter->dims[s.dim], grain > least ? grain : least, run_split, &s);
 }
 

@@ -1,7 +1,7 @@
 /* Sorting on the CPU.  Elements of every dtype become unsigned keys of the same order, so there is one sort:
- * merging for short rows, a radix sort for long ones, which threads share if there is one row.  Where few are asked for, the last of them is
- * selected first, digit by digit, and only what stands before it is sorted.  All are stable; descending order is
- * ascending order of the complemented keys. */
+ * merging for short rows, a radix sort for long ones, which threads share if there is one row.  Where few are
+ * asked for, the last of them is selected first, digit by digit, and only what stands before it is sorted.
+ * All are stable; descending order is ascending order of the complemented keys. */
 #include <string.h>
 
 #include "abi/sort.h"
