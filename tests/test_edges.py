@@ -374,8 +374,12 @@ def test_results_that_follow_from_values_need_them(call):
 @pytest.mark.parametrize("expression, expected", {
     "x.sum()": 4, "x.count_nonzero()": 4, "x.nonzero().flatten()": [0, 2, 3, 4], "f[x]": [0, 2, 3, 4], "x.float()": [1, 0, 1, 1, 1],
     "x.long()": [1, 0, 1, 1, 1], "x.cumsum(0)": [1, 1, 2, 3, 4], "x.unique(return_counts=True)[1]": [1, 4], "x + f": [1, 1, 3, 4, 5],
-    "f.masked_scatter(x, f)": [0, 1, 1, 2, 3], "~x": [False, True, False, False, False],
+    "f.masked_scatter(x, f)": [0, 1, 1, 2, 3], "~x": [False, True, False, False, False], "x == True": [True, False, True, True, True],
+    "x == y": [True] * 5, "x < y": [False] * 5, "x & y": [True, False, True, True, True], "x ^ y": [False] * 5,
+    "x * y": [True, False, True, True, True], "ctorch.minimum(x, y)": [True, False, True, True, True],
+    "ctorch.where(y, x, ~y)": [True] * 5, "ctorch.where(x, y, ~y)": [True] * 5, "y.masked_fill(x, False)": [False] * 5,
 }.items())
 def test_bools_that_are_views_of_other_bytes_are_true(expression, expected):
     x = ctorch.tensor([2, 0, 3, 255, 1], dtype=ctorch.uint8).view(ctorch.bool)
-    assert eval(expression, {"x": x, "f": ctorch.arange(5.0)}).tolist() == expected
+    y = ctorch.tensor([True, False, True, True, True])
+    assert eval(expression, {"ctorch": ctorch, "x": x, "y": y, "f": ctorch.arange(5.0)}).tolist() == expected

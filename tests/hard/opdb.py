@@ -205,7 +205,7 @@ def leads_to_equal(call, ours, theirs):
     source = call.input.detach()
     if ours.dtype != torch.int64 or ours.shape != theirs.shape or source.dim() == 0:
         return False
-    if ours.numel() and (int(ours.min()) < 0 or int(ours.max()) >= max(source.numel(), 1)):
+    if any(i.numel() and (int(i.min()) < 0 or int(i.max()) >= max(source.numel(), 1)) for i in (ours, theirs)):
         return False
     flat = source.reshape(-1)
     if ours.dim() == 0:
