@@ -4,7 +4,7 @@ import math
 import random
 import statistics
 
-from benchmarks.targets import TARGETS
+from benchmarks.targets import TARGETS, reason_of
 
 BAR = 0.95
 GROWTH = 1.1  # a time with more threads over that with one, above which they cost
@@ -108,7 +108,7 @@ def slow_lines(results):
     below = sorted((interval, result.row.name, result.threads) for interval,
                    result in measured if interval[0] < 1)
     for (ratio, low, high), name, threads in below:
-        mark = f", **below {BAR}**" if high < BAR else ""
+        mark = f", **below {BAR}**: {reason_of(name)}".removesuffix(": ") if high < BAR else ""
         plural = "s" if threads > 1 else ""
         yield f"- {ratio:.2f}x [{low:.2f}, {high:.2f}] {name}, {threads} thread{plural}{mark}"
 

@@ -8,7 +8,7 @@ import ctorch
 from benchmarks.__main__ import same
 from benchmarks.report import Result, mean_line, report, slow_lines, threads_lines, verdict
 from benchmarks.row import Row, all_rows
-from benchmarks.targets import TARGETS, Target
+from benchmarks.targets import REASONS, TARGETS, Target, reason_of
 from benchmarks.worker import Server, numbers
 
 pytestmark = pytest.mark.cpu
@@ -84,6 +84,15 @@ def test_targets_are_about_rows_and_their_verdicts_about_figures():
     ratio_only = target._replace(most=math.inf)
     assert "1.00x (least: 1.00x, other) | short by 100%" in verdict(ratio_only, [slow, other], NoLimits())
     assert "2.25x (least: 1.00x, other) | yes" in verdict(ratio_only._replace(mean=True), [slow, other], NoLimits())
+
+
+def test_rows_surely_below_the_bar_say_what_is_in_the_way():
+    assert all(any(pattern.search(row) for row in ROWS) for pattern, _ in REASONS)
+    rows = [result([2.0] * 3, [1.0] * 3, "t.roll(5, 1)"), result([2.0] * 3, [1.0] * 3, "nobody knows"), result([1.02] * 3, [1.0] * 3, "x.half()")]
+    assert list(slow_lines(rows)) == [
+        "- 0.50x [0.50, 0.50] nobody knows, 1 thread, **below 0.95**",
+        f"- 0.50x [0.50, 0.50] t.roll(5, 1), 1 thread, **below 0.95**: {reason_of('t.roll(5, 1)')}",
+        "- 0.98x [0.98, 0.98] x.half(), 1 thread"]
 
 
 def test_wrong_result_has_no_ratio():
