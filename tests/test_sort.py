@@ -108,6 +108,7 @@ def threads(request):
     ctorch.set_num_threads(before)
 
 
+@pytest.mark.cpu
 @pytest.mark.parametrize("n", LENGTHS)
 def test_threads_sort_stably(threads, n):
     rng = np.random.default_rng(n)

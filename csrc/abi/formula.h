@@ -173,21 +173,21 @@ CT_FN double choose_d(bool c, double a, double b)
 #undef VIA
 #define T int16_t
 #define S i16
-#define VIA VIA_INTEGER
+#define VIA VIA_OF(VIA_DOUBLE)
 #include "abi/formula_int.inc"
 #undef T
 #undef S
 #undef VIA
 #define T int8_t
 #define S i8
-#define VIA VIA_INTEGER
+#define VIA VIA_OF(VIA_DOUBLE)
 #include "abi/formula_int.inc"
 #undef T
 #undef S
 #undef VIA
 #define T uint8_t
 #define S u8
-#define VIA VIA_INTEGER
+#define VIA VIA_OF(VIA_DOUBLE)
 #include "abi/formula_int.inc"
 #undef T
 #undef S

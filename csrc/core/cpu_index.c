@@ -1,6 +1,7 @@
 /* Index and mask kernels of the CPU backend.  They are bound by memory, not by arithmetic, so they are plain
  * C and switch on the element's size or type once per inner loop.  Ranges were checked by the ops; what is
  * picked and why is not known here. */
+#include "core/cpu_copy.h"
 #include "core/cpu_index.h"
 
 #include <string.h>
@@ -81,6 +82,10 @@ pick_row(const PickArgs *a, char *values, const int64_t *stride, char *data, int
 {
     int64_t itemsize = dtype_info[a->dtype].itemsize, dense[3] = {itemsize, itemsize, itemsize};
     Loop add = cpu_loops[OP_add][PART_FORWARD][a->dtype];
+    if (a->mode == PICK_SET && stride[0] == 0 && stride[1] == itemsize) {
+        cpu_copy_strided(data, itemsize, values, 0, n, itemsize);
+        return true;
+    }
     if (stride[0] != itemsize || stride[1] != itemsize)
         return false;
     if (a->mode == PICK_GET)

@@ -516,7 +516,8 @@ cpu_sort(const Sort *s)
         else
             sort_row(&job, 0, 0);
         Py_END_ALLOW_THREADS
-        result = job.stopped ? -1 : result;
+        if (job.stopped)
+            result = -1;
     }
     allocator_free(job.space, bytes);
     if (result < 0 && !PyErr_Occurred())
