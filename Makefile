@@ -119,7 +119,7 @@ test-valgrind:
 
 coverage:
 	$(ENV) test
-	CC=gcc CTORCH_COVERAGE=1 CTORCH_BUILD_CUDA=0 $(PY) setup.py --quiet build --build-lib build/coverage
+	CC=gcc CTORCH_COVERAGE=1 CTORCH_BUILD_CUDA=0 CTORCH_BUILD_SIM=1 $(PY) setup.py --quiet build --build-lib build/coverage
 	$(PY) tools/coverage.py build/coverage $(ARGS)
 
 lint:
