@@ -311,18 +311,22 @@ typedef struct Count {
     char *out;
 } Count;
 
-/* Begins with element `first`, or goes on behind the block before. */
-static void
-count_integers(int64_t *block, const Sequence *s, bool begins, int64_t first)
-{
-    uint64_t step = (uint64_t)s->int_step, x = (uint64_t)s->first + (uint64_t)first * step;
-    if (begins)
-        for (int i = 0; i < COUNTED; i++, x += step)
-            block[i] = (int64_t)x;
-    else
-        for (int i = 0; i < COUNTED; i++)
-            block[i] = (int64_t)((uint64_t)block[i] + COUNTED * step);
-}
+/* n integers from x on: the first block one after another, each other from the block before it. */
+#define COUNT_INTEGERS(name, type, unsigned_type) \
+    static void \
+    name(type *out, int64_t n, unsigned_type x, unsigned_type step) \
+    { \
+        int64_t i = 0; \
+        for (; i < n && i < COUNTED; i++, x += step) \
+            out[i] = (type)x; \
+        for (; i + COUNTED <= n; i += COUNTED) \
+            for (int j = 0; j < COUNTED; j++) \
+                out[i + j] = (type)((unsigned_type)out[i + j - COUNTED] + COUNTED * step); \
+        for (; i < n; i++) \
+            out[i] = (type)((unsigned_type)out[i - COUNTED] + COUNTED * step); \
+    }
+COUNT_INTEGERS(count_words, int64_t, uint64_t)
+COUNT_INTEGERS(count_halves, int32_t, uint32_t)
 
 static void
 count_doubles(double *block, const Sequence *s, int64_t first)
@@ -340,14 +344,23 @@ count_blocks(void *context, int64_t begin, int64_t end)
         int64_t integers[COUNTED];
         double doubles[COUNTED];
     } block;
+    const bool is_int = c->s.kind == COUNT_INT;
+    const uint64_t step = (uint64_t)c->s.int_step, first = (uint64_t)c->s.first + (uint64_t)begin * step;
+    if (is_int && c->dtype == DTYPE_INT64) {
+        count_words((int64_t *)(void *)c->out + begin, end - begin, first, step);
+        return;
+    }
+    if (is_int && c->dtype == DTYPE_INT32) {
+        count_halves((int32_t *)(void *)c->out + begin, end - begin, (uint32_t)first, (uint32_t)step);
+        return;
+    }
     for (int64_t i = begin; i < end; i += COUNTED) {
         int64_t n = end - i < COUNTED ? end - i : COUNTED;
-        if (c->s.kind == COUNT_INT)
-            count_integers(block.integers, &c->s, i == begin, i);
+        if (is_int)
+            count_words(block.integers, COUNTED, first + (uint64_t)(i - begin) * step, step);
         else
             count_doubles(block.doubles, &c->s, i);
-        cpu_cast_dense(c->out + i * c->itemsize, c->dtype, (const char *)&block,
-                       c->s.kind == COUNT_INT ? DTYPE_INT64 : DTYPE_DOUBLE, n);
+        cpu_cast_dense(c->out + i * c->itemsize, c->dtype, (const char *)&block, is_int ? DTYPE_INT64 : DTYPE_DOUBLE, n);
     }
 }
 
