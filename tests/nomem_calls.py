@@ -42,6 +42,7 @@ torch.tensor([x.detach()[0, 0], 2.0]) ; torch.tensor(2.5, dtype=torch.half) ; to
 torch.tensor(range(3)) ; x.tensor_split(2, 1) ; x.tensor_split((1, 2), 1) ; x.tile((2, 2)) ; w.trace()
 torch.tril_indices(3, 3) ; torch.triu_indices(3, 3, 1) ; n.unique() ; x.unique(dim=0, return_inverse=True)
 n.view(6).unique_consecutive(return_counts=True) ; torch.var_mean(x, 0) ; v.vdot(v) ; torch.zeros(2, 3, requires_grad=True)
+torch.zeros((1,) * 9)
 torch.zeros_like(x, dtype=torch.int8) ; x.data ; x.bfloat16() * 2 ; x.byte() ; x.char() ; x.cov() ; x.corrcoef() ; x.diff()
 x.kron(y) ; x.hsplit(3) ; x.vsplit(2) ; c.dsplit(2) ; x.is_contiguous() ; s.item() ; x.tolist() ; x.isneginf()
 x.new_zeros(3) ; x.new_full((2,), 1) ; x.new_tensor([1, 2]) ; x.new_empty(2) ; x.new_empty_strided((2,), (1,))

@@ -79,17 +79,15 @@ op_equal(Tensor *a, Tensor *b)
     bool itself = a->data == b->data && a->dtype == b->dtype && memcmp(a->strides, b->strides, a->ndim * sizeof a->dims[0]) == 0;
     if (itself && !dtype_is_float((Dtype)a->dtype))     /* a NaN is not equal to itself */
         Py_RETURN_TRUE;
-    a = op_detach(a), b = op_detach(b);
-    if (a == NULL || b == NULL)
-        return NULL;
     /* Most tensors that differ do so at once: a beginning is compared before the whole. */
     enum { BEGINNING = 2048 };
+    Tensor *x = op_detach(a), *y = op_detach(b);
     if (a->device.type == DEVICE_CPU && a->numel > 4 * BEGINNING && a->dims[0] > 1) {
-        int64_t rows = a->dims[0] * BEGINNING / a->numel;
-        PyObject *same = truth(op_eq(op_narrow(a, 0, 0, rows > 0 ? rows : 1), op_narrow(b, 0, 0, rows > 0 ? rows : 1)));
+        int64_t length = a->numel / a->dims[0], rows = length < BEGINNING ? BEGINNING / length : 1;
+        PyObject *same = truth(op_eq(op_narrow(x, 0, 0, rows), op_narrow(y, 0, 0, rows)));
         if (same != Py_True)
             return same;
         Py_DECREF(same);
     }
-    return truth(op_eq(a, b));
+    return truth(op_eq(x, y));
 }
