@@ -70,3 +70,27 @@ def test_every_half_survives_float():
         number = ~half.isnan()
         assert ctorch.equal(back.view(ctorch.int16)[number], bits[number])
         assert back[~number].isnan().all()
+
+
+# ---------------------------------------------------------------- parts of short rows
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "float32", "float64"])
+@pytest.mark.parametrize("widths", [(1, 1), (1, 1, 1), (2, 1), (1, 30), (5, 1019), (0, 3), (300, 400)])
+def test_parts_of_short_rows_join(widths, dtype):
+    rng = np.random.default_rng(sum(widths))
+    arrays = [rng.integers(0, 200, (70, 64, width)).astype(dtype) for width in widths]
+    parts = [ctorch.from_numpy(a) for a in arrays]
+    assert np.array_equal(ctorch.cat(parts, 2).numpy(), np.concatenate(arrays, 2))
+    inner = [a[:, :, a.shape[2] // 3:] for a in arrays]         # rows at a stride of their own
+    assert np.array_equal(ctorch.cat([p[:, :, p.shape[2] // 3:] for p in parts], 2).numpy(), np.concatenate(inner, 2))
+    outer = [a[::2] for a in arrays]                            # no one stride from row to row
+    assert np.array_equal(ctorch.cat([p[::2] for p in parts], 2).numpy(), np.concatenate(outer, 2))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "float32", "float64"])
+@pytest.mark.parametrize("dim", [0, 1, 2])
+@pytest.mark.parametrize("n", [2, 3, 17])
+def test_stacks_interleave(n, dim, dtype):
+    arrays = [np.random.default_rng(k).integers(0, 200, (70, 64)).astype(dtype) for k in range(n)]
+    parts = [ctorch.from_numpy(a) for a in arrays]
+    assert np.array_equal(ctorch.stack(parts, dim).numpy(), np.stack(arrays, dim))
+    assert np.array_equal(ctorch.stack([p.t() for p in parts], dim).numpy(), np.stack([a.T for a in arrays], dim))

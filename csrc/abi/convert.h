@@ -16,5 +16,7 @@ void ISA_NAME(float_to_bfloat16)(const float *from, uint16_t *to, int64_t n);
 /* n elements that do not overlap, from one stride to another; both in bytes. */
 void ISA_NAME(copy_strided)(char *to, int64_t to_stride, const char *from, int64_t from_stride, int64_t n,
                             int64_t itemsize);
+/* a[0] b[0] a[1] b[1] ... */
+void ISA_NAME(interleave)(char *to, const char *a, const char *b, int64_t n, int64_t itemsize);
 
 #endif

@@ -40,6 +40,7 @@ typedef struct Kernels {
                          int64_t itemsize);                                                     /* abi/convert.h */
     bool (*indices_inside)(const int64_t *at, int64_t n, int64_t size);                         /* abi/index.h */
     void (*index_extremes)(const int64_t *at, int64_t n, int64_t *low, int64_t *high);
+    void (*interleave)(char *to, const char *a, const char *b, int64_t n, int64_t itemsize);
     const struct GemmKernels *gemm;
     const struct RandomKernels *random;
     const struct ReduceKernels *reduce;

@@ -256,6 +256,48 @@ is_lines(const Iter *it, int64_t itemsize)
            && (it->dims[0] < SHORT_ROW || (dense && it->dims[0] * itemsize <= LINE_BYTES));
 }
 
+/* ---------------------------------------------------------------- rows of parts */
+typedef struct Join {
+    char *out;
+    int64_t width, itemsize;
+    int n;
+    const RowPart *parts;
+} Join;
+
+/* As many rows at a time as stay in the nearest cache: the parts meet in its lines. */
+static void
+join_rows(void *context, int64_t begin, int64_t end)
+{
+    const Join *j = context;
+    const int64_t size = j->itemsize, some = CACHED_ROW / j->width + 1;
+    const RowPart *a = &j->parts[0], *b = &j->parts[1];
+    if (j->n == 2 && a->bytes == size && b->bytes == size && a->stride == size && b->stride == size) {
+        cpu_kernels->interleave(j->out + begin * j->width, a->data + begin * size, b->data + begin * size, end - begin, size);
+        return;
+    }
+    for (int64_t row = begin; row < end; row += some) {
+        const int64_t m = end - row < some ? end - row : some;
+        char *to = j->out + row * j->width;
+        for (int k = 0; k < j->n; to += j->parts[k++].bytes) {
+            const RowPart *p = &j->parts[k];
+            const char *from = p->data + row * p->stride;
+            if (p->bytes < SHORT_ROW)
+                for (int64_t at = 0; at < p->bytes; at += size)
+                    cpu_copy_strided(to + at, j->width, from + at, p->stride, m, size);
+            else
+                for (int64_t i = 0; i < m; i++)
+                    memcpy(to + i * j->width, from + i * p->stride, (size_t)p->bytes);
+        }
+    }
+}
+
+int
+cpu_join_rows(char *out, int64_t width, int64_t rows, int n, const RowPart parts[], int64_t itemsize)
+{
+    Join join = {out, width, itemsize, n, parts};
+    return cpu_parallel_for(rows * width >= RELEASE_GIL_ABOVE * itemsize, rows, GRAIN * itemsize / width, join_rows, &join);
+}
+
 int
 cpu_cast(Dtype to, Dtype from, const Iter *iter)
 {

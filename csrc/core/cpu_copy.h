@@ -16,4 +16,13 @@ int cpu_run(const Iter *iter, Loop loop, const Param *params, int64_t grain);
 /* Operand 1 into operand 0: the backend's `cast` slot. */
 int cpu_cast(Dtype to, Dtype from, const Iter *iter);
 
+/* What stands in each row of a result: `bytes` adjacent ones, at a stride from row to row. */
+typedef struct RowPart {
+    const char *data;
+    int64_t stride, bytes;
+} RowPart;
+
+/* Row i of out, `width` bytes, is row i of each of the n parts, one after another. */
+int cpu_join_rows(char *out, int64_t width, int64_t rows, int n, const RowPart parts[], int64_t itemsize);
+
 #endif

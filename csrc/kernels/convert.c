@@ -172,3 +172,23 @@ void ISA_NAME(copy_strided)(char *to, int64_t to_stride, const char *from, int64
     default: COPY(uint64_t); break;
     }
 }
+
+#define INTERLEAVE(type) \
+    do { \
+        type *restrict y = (type *)to; \
+        const type *restrict even = (const type *)a, *restrict odd = (const type *)b; \
+        for (int64_t i = 0; i < n; i++) { \
+            y[2 * i] = even[i]; \
+            y[2 * i + 1] = odd[i]; \
+        } \
+    } while (0)
+
+void ISA_NAME(interleave)(char *to, const char *a, const char *b, int64_t n, int64_t itemsize)
+{
+    switch (itemsize) {
+    case 1: INTERLEAVE(uint8_t); break;
+    case 2: INTERLEAVE(uint16_t); break;
+    case 4: INTERLEAVE(uint32_t); break;
+    default: INTERLEAVE(uint64_t); break;
+    }
+}

@@ -294,6 +294,7 @@ const Kernels ISA_NAME(kernels) = {
     .sort_keys = ISA_NAME(sort_keys),
     .key_at_place = ISA_NAME(key_at_place),
     .copy_strided = ISA_NAME(copy_strided),
+    .interleave = ISA_NAME(interleave),
     .indices_inside = ISA_NAME(indices_inside),
     .index_extremes = ISA_NAME(index_extremes),
     .gemm = &ISA_NAME(gemm_kernels),

@@ -1,6 +1,7 @@
 /* Joining and splitting: cat, stack and their kin copy; unbind, split, chunk give views. */
 #include <string.h>
 
+#include "core/cpu_copy.h"
 #include "ops/ops.h"
 
 /* ---------------------------------------------------------------- cat */
@@ -57,10 +58,54 @@ part_of(Tensor *out, int dim, int64_t start, int64_t length)
     return scope_keep(tensor_strided(out->storage, data, out->ndim, dims, out->strides, (Dtype)out->dtype));
 }
 
+/* The dims before d as rows at one stride, of adjacent elements; false if they are not. */
+static bool
+row_part(RowPart *part, const Tensor *t, int d)
+{
+    int64_t inner = 1, stride = 0, next = -1, size = tensor_itemsize(t);
+    for (int i = t->ndim - 1; i >= d; inner *= t->dims[i--])
+        if (t->dims[i] != 1 && t->strides[i] != inner)
+            return false;
+    for (int i = d - 1; i >= 0; i--) {
+        if (t->dims[i] == 1)
+            continue;
+        if (next >= 0 && t->strides[i] != next)
+            return false;
+        stride = next < 0 ? t->strides[i] : stride;
+        next = t->strides[i] * t->dims[i];
+    }
+    *part = (RowPart){t->data, stride * size, inner * size};
+    return true;
+}
+
+/* Parts so short that they share lines of the cache are copied together, row by row.  1: they were, 0: another way must, -1. */
+static int
+join_short_rows(Tensor *out, int64_t n, Tensor *const *tensors, int d)
+{
+    enum { PARTS = 16, SHORT = 256, NUMEL = 1 << 12 };
+    RowPart parts[PARTS];
+    int64_t width = 0, least = SHORT;
+    if (n > PARTS || d == 0 || out->numel < NUMEL || out->device.type != DEVICE_CPU)
+        return 0;
+    for (int64_t k = 0; k < n; k++) {
+        if (tensors[k]->dtype != out->dtype || tensors[k]->numel == 0 || !row_part(&parts[k], tensors[k], d))
+            return 0;
+        width += parts[k].bytes;
+        least = parts[k].bytes < least ? parts[k].bytes : least;
+    }
+    if (least == SHORT)
+        return 0;
+    int64_t size = tensor_itemsize(out);
+    return cpu_join_rows(out->data, width, out->numel * size / width, (int)n, parts, size) < 0 ? -1 : 1;
+}
+
 static int
 copy_parts(Tensor *out, int64_t n, Tensor *const *tensors, int dim)
 {
     int64_t start = 0;
+    int joined = join_short_rows(out, n, tensors, dim);
+    if (joined != 0)
+        return joined < 0 ? -1 : 0;
     for (int64_t k = 0; k < n; k++) {
         if (is_legacy_empty(tensors[k]) && out->ndim != 1)
             continue;
@@ -160,7 +205,8 @@ op_stack(int64_t n, Tensor *const *tensors, int64_t dim)
     dims[d] = n;
     memcpy(dims + d + 1, first->dims + d, (size_t)(first->ndim - d) * sizeof dims[0]);
     Tensor *out = scope_keep(tensor_empty(first->ndim + 1, dims, dtype, first->device));
-    for (int64_t k = 0; out != NULL && !tensor_is_meta(out) && k < n; k++) {
+    int joined = out == NULL || tensor_is_meta(out) ? 1 : join_short_rows(out, n, tensors, d);
+    for (int64_t k = 0; joined == 0 && k < n; k++) {
         size_t mark = scope_begin();
         int64_t strides[NDIM_MAX];
         memcpy(strides, out->strides, (size_t)d * sizeof dims[0]);
@@ -172,7 +218,7 @@ op_stack(int64_t n, Tensor *const *tensors, int64_t dim)
         if (failed)
             return NULL;
     }
-    Node *node = out ? node_record(OP_stack, out, (int)n, tensors) : NULL;
+    Node *node = out && joined >= 0 ? node_record(OP_stack, out, (int)n, tensors) : NULL;
     node_save_ints(node, 1, (int64_t[]){d});
     return PyErr_Occurred() ? NULL : out;
 }
