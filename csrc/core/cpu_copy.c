@@ -1,6 +1,6 @@
-/* Copies, fills and casts on the CPU.  Three forms are more than a loop over elements: dense memory is moved by memcpy,
- * one repeated value is written by memset or a loop of stores, and a transposed matrix goes through tiles, so that both sides of the copy
- * touch whole cache lines. */
+/* Copies, fills and casts on the CPU.  What is more than a loop over elements: dense memory is moved by memcpy, one
+ * repeated value is written by memset or a loop of stores, a transposed matrix goes through tiles, so that both sides of
+ * the copy touch whole cache lines, and so do short rows of several sources, which are copied together. */
 #include "core/cpu_copy.h"
 #include "core/dtype.h"
 
