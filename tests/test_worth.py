@@ -437,6 +437,12 @@ torch.randperm(256, dtype=torch.uint8).sort()[0], torch.randperm(2049, dtype=tor
 torch.normal(torch.zeros(3), torch.zeros(3)), torch.normal(torch.zeros(0), torch.zeros(0)) | ([0, 0, 0], [])
 torch.tensor([True]).cumsum(0).dtype, torch.tensor(True).cumsum(0, dtype=torch.bool) | (torch.int64, True)
 math.isnan(nn.Dropout(math.nan).p) | True
+torch.tensor(5.).index_select(0, torch.tensor([0])) | 5.0
+nn.functional.nll_loss(torch.zeros(3, 0), torch.full((3,), -100), reduction='sum') | 0.0
+[torch.tensor([7, -7, 7, -7]).to(t).div(torch.tensor([2, 2, -2, -2]).to(t), rounding_mode='trunc') for t in (torch.int8, torch.int16, torch.int32, torch.int64)] | [[3, -3, -3, 3]] * 4
+[torch.tensor([7, -8, 8, -7]).to(t) // torch.tensor([2, 3, -3, -2]).to(t) for t in (torch.int8, torch.int16, torch.int32, torch.int64)] | [[3, -3, -3, 3]] * 4
+[torch.tensor([7, -8, 8, -7]).to(t) % torch.tensor([2, 3, -3, -2]).to(t) for t in (torch.int8, torch.int16, torch.int32, torch.int64)] | [[1, 1, -1, -1]] * 4
+torch.arange(256).byte() // 7 * 7 + torch.arange(256).byte() % 7 == torch.arange(256) | [True] * 256
 """
 CASES = [tuple(part.strip() for part in line.split(" | ", 1)) for line in WORTH.strip().split("\n")]
 
