@@ -6,7 +6,8 @@ of a call; a ratio is PyTorch's time over ctorch's, the median over the pairs of
 brackets its bootstrap 95 % interval.  A bar in time is met by the median over the processes of the least time in each.
 Without PyTorch only ctorch's column is printed.  The figures go to build/bench.json.  BENCHMARKS.md has the
 instruction set of the machine and one thread, benchmarks/avx2.md the instruction set of most others, benchmarks/threads.md
-one thread and two, benchmarks/busy.md what is left of these beside a busy core.
+one thread and two, benchmarks/busy.md what is left of these beside a busy core.  benchmarks/xeon.md is an earlier state on
+another CPU.
 """
 
 import argparse

@@ -81,7 +81,7 @@ REASONS = [(re.compile(pattern), reason) for pattern, reason in (
     (r"^float64 (exp|log|pow|sin|cos|tan|asin|acos|atan|sigmoid|erf)", "as many operations as PyTorch's library takes, "
      "which its authors tuned for this instruction set"),
     (r"^(add|mul|relu|clamp|lerp|x |mse_loss|t\.(sum|mean)\(|g\.(copy|fill)_|torch\.(cat|stack))",
-     "both wait for the cache or the memory, whose speed other guests of the host share"),
+     "both wait for the cache or the memory, whose speed differs between two processes by where the arrays lie"),
 )]
 
 
