@@ -84,8 +84,9 @@ def flags_of(source, isa, gcc=False):
         made_from_tables = source.name in ("pointwise.c", "reduce.c", "scan.c", "softmax.c")
         flags += ["-O2", "-ftree-vectorize", "-fopenmp-simd"] if made_from_tables else ["-O3"]
         if isa == "baseline" and len(ISAS) > 1:
-            # For x86 machines before AVX2: the wheel matters more.
-            flags += ["-Os"] if made_from_tables else ["-O2", "-ftree-vectorize"]
+            # For x86 machines before AVX2: the wheel matters more, above all where vectors of SSE2 are long-winded.
+            vectors = [] if source.name == "random.c" else ["-ftree-vectorize"]
+            flags += ["-Os"] if made_from_tables else ["-O2", *vectors]
         # C code never unwinds: without the tables for it the wheel is smaller.
         flags += ["-fno-asynchronous-unwind-tables", f"-DISA={isa}"] + ISAS[isa]
         # One formula serves every dtype and compiler: x < 0 of an unsigned, a * b of two bools and a loop
