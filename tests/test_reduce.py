@@ -309,3 +309,21 @@ def test_extremes_of_long_rows_and_columns(dtype, length):
             np.testing.assert_array_equal(found.values.numpy(), values(x, 1))
             np.testing.assert_array_equal(getattr(layout, "a" + largest)(dim).numpy(), values(x, 1))
             assert getattr(layout, "arg" + largest)(dim).tolist() == places(x, 1).tolist()
+
+
+# ---------------------------------------------------------------- halves, whose rows are added while they are widened
+@pytest.mark.kernels
+@pytest.mark.parametrize("dtype", [ctorch.half, ctorch.bfloat16])
+@pytest.mark.parametrize("shape", [(70, 100), (33, 37), (5, 1000), (3, 129), (200, 32), (1, 64), (2, 67, 33), (4099,), (130, 1030)])
+def test_sums_of_halves(shape, dtype):
+    exact = np.random.default_rng(len(shape)).integers(-8, 9, shape).astype("float32")
+    x = ctorch.from_numpy(exact).to(dtype)
+    spacing = 2.0 ** (-10 if dtype is ctorch.half else -7)
+    for layout in (x, x.t().contiguous().t() if x.ndim == 2 else x):
+        for dim in (None, *range(x.ndim)):
+            got, expected = layout.sum() if dim is None else layout.sum(dim), exact.sum(dim, dtype="float64")
+            assert np.abs(got.double().numpy() - expected).max() <= spacing * max(1, np.abs(expected).max())
+    x.view(-1)[-1] = math.inf
+    assert x.sum().item() == math.inf and x.sum(0).flatten()[-1].item() == math.inf
+    x.view(-1)[-1] = math.nan
+    assert math.isnan(x.sum()) and math.isnan(x.sum(-1).flatten()[-1])

@@ -54,6 +54,9 @@ typedef void (*FoldLoop)(void *acc, const char *x, int64_t n, int64_t n_stride, 
 /* n elements of a dtype without loops, at a stride in bytes, as dense int64 or float. */
 typedef void (*WidenLoop)(void *to, const char *from, int64_t n, int64_t stride);
 
+/* sums[j] = the sum of element j of n dense rows of m elements, in float: abi/convert.h. */
+typedef void (*AddRows)(float *sums, const char *x, int64_t n, int64_t stride, int64_t m);
+
 /* best[j] becomes the extreme of itself and the n elements of result j; index[j] their number, counted from
  * first, if it is one of them.  NaN is extreme; of equals the first stays.  ArgColumns: the m results lie
  * side by side. */
@@ -65,6 +68,7 @@ typedef void (*ArgRows)(void *best, int64_t *index, const char *x, int64_t n, in
 typedef struct ReduceKernels {
     FoldLoop fold[FOLD_COUNT][DTYPE_COUNT]; /* int64, float and double only */
     WidenLoop widen[DTYPE_COUNT];           /* the others: narrow integers and bool, half types */
+    AddRows add_rows[DTYPE_COUNT];          /* half types */
     ArgColumns arg_columns[2][DTYPE_COUNT]; /* [largest], for the dtypes that fold has */
     ArgRows arg_rows[2][DTYPE_COUNT];
 } ReduceKernels;

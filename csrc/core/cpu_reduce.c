@@ -31,6 +31,7 @@ typedef struct Plan {
     const Reduce *r;
     FoldLoop loop;
     WidenLoop widen;  /* NULL: loop reads the elements as they are */
+    AddRows add_rows; /* NULL, or sums of halves */
     Dtype computed;   /* what loop reads */
     int64_t itemsize; /* of computed */
     bool is_float;
@@ -229,6 +230,37 @@ fold_widened(const Plan *p, Acc *acc, const char *x, int64_t n, int64_t n_stride
         }
 }
 
+/* Sums of halves: dense rows of columns, or those that a dense run is cut into, are added while they are widened, as many
+ * as a loop adds in float.  False: neither is dense. */
+static bool
+add_halves(const Plan *p, Acc *acc, const char *x, int64_t n, int64_t n_stride, int64_t m, const double *shift)
+{
+    enum { DEPTH = 32, LINE = 64, SIZE = 2 };
+    float sums[REDUCE_TILE];
+    const int64_t m_stride = p->tiled.stride;
+    if (m >= LINE / 2 && m_stride == SIZE) {
+        for (int64_t i = 0; i < n; i += DEPTH) {
+            p->add_rows(sums, x + i * n_stride, n - i < DEPTH ? n - i : DEPTH, n_stride, m);
+            p->loop(acc, (const char *)sums, 1, m * (int64_t)sizeof(float), m, sizeof(float), shift);
+        }
+        return true;
+    }
+    if (n_stride != SIZE || n < 2 * LINE)
+        return false;
+    for (int64_t j = 0; j < m; j++, x += m_stride) {
+        const int64_t rows = n / LINE, rest = n % LINE;
+        for (int64_t i = 0; i < rows; i += DEPTH) {
+            p->add_rows(sums, x + i * LINE * SIZE, rows - i < DEPTH ? rows - i : DEPTH, LINE * SIZE, LINE);
+            p->loop(acc + j, (const char *)sums, LINE, sizeof(float), 1, 0, shift + j);
+        }
+        if (rest > 0) {
+            p->widen(sums, x + rows * LINE * SIZE, rest, SIZE);
+            p->loop(acc + j, (const char *)sums, rest, sizeof(float), 1, 0, shift + j);
+        }
+    }
+    return true;
+}
+
 /* Folds the reduced elements [begin, end) of m results at x into acc, run by run of the innermost reduced
  * dim. */
 static void
@@ -244,10 +276,10 @@ fold_range(const Plan *p, Acc *acc, const char *x, int64_t begin, int64_t end, i
         }
         if (n > end - begin)
             n = end - begin;
-        if (p->widen != NULL)
-            fold_widened(p, acc, from, n, inner->stride, m, shift);
-        else
+        if (p->widen == NULL)
             p->loop(acc, from, n, inner->stride, m, p->tiled.stride, shift);
+        else if (p->add_rows == NULL || !add_halves(p, acc, from, n, inner->stride, m, shift))
+            fold_widened(p, acc, from, n, inner->stride, m, shift);
         begin += n;
     }
 }
@@ -394,6 +426,7 @@ plan_make(Plan *p, const Reduce *r)
     p->r = r;
     p->partial = NULL;
     p->widen = kernels->widen[r->dtype];
+    p->add_rows = r->fold == FOLD_sum ? kernels->add_rows[r->dtype] : NULL;
     p->is_float = dtype_is_float(r->dtype);
     p->computed = p->widen == NULL ? r->dtype : p->is_float ? DTYPE_FLOAT : DTYPE_INT64;
     p->loop = kernels->fold[r->fold][p->computed];

@@ -138,6 +138,65 @@ void ISA_NAME(float_to_bfloat16)(const float *restrict from, uint16_t *restrict 
     }
 }
 
+/* ---- sums of rows, whose elements stay in registers between conversion and addition */
+#if defined(__AVX512F__)
+#define WIDE 16
+typedef __m512 Wide;
+#define ADD_WIDE _mm512_add_ps
+#define LOAD_WIDE _mm512_loadu_ps
+#define STORE_WIDE _mm512_storeu_ps
+#define WIDE_HALF(p) _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(p)))
+#define WIDE_BFLOAT16(p) \
+    _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(p))), 16))
+#elif defined(__AVX2__) && defined(__F16C__)
+#define WIDE 8
+typedef __m256 Wide;
+#define ADD_WIDE _mm256_add_ps
+#define LOAD_WIDE _mm256_loadu_ps
+#define STORE_WIDE _mm256_storeu_ps
+#define WIDE_HALF(p) _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(p)))
+#define WIDE_BFLOAT16(p) _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(p))), 16))
+#endif
+
+static inline float bfloat16_to_float_one(uint16_t b)
+{
+    return bits_float((uint32_t)b << 16);
+}
+
+#ifdef WIDE
+#define ADD_VECTORS(convert) \
+    for (; j + WIDE <= m; j += WIDE) { \
+        Wide v = LOAD_WIDE(sums + j); \
+        for (int i = 0; i < rows; i++) \
+            v = ADD_WIDE(v, convert(x + i * stride + 2 * j)); \
+        STORE_WIDE(sums + j, v); \
+    }
+#else
+#define ADD_VECTORS(convert)
+#endif
+
+/* Four rows at a time: sums lives in memory. */
+#define ADD_ROWS(name, convert, convert_one) \
+    static inline __attribute__((always_inline)) void name##_some(float *sums, const char *x, int64_t stride, int64_t m, \
+                                                                  const int rows) \
+    { \
+        int64_t j = 0; \
+        ADD_VECTORS(convert) \
+        for (; j < m; j++) \
+            for (int i = 0; i < rows; i++) \
+                sums[j] += convert_one(((const uint16_t *)(x + i * stride))[j]); \
+    } \
+    void ISA_NAME(name)(float *sums, const char *x, int64_t n, int64_t stride, int64_t m) \
+    { \
+        memset(sums, 0, (size_t)m * sizeof(float)); \
+        for (; n >= 4; n -= 4, x += 4 * stride) \
+            name##_some(sums, x, stride, m, 4); \
+        for (; n > 0; n--, x += stride) \
+            name##_some(sums, x, stride, m, 1); \
+    }
+ADD_ROWS(half_add_rows, WIDE_HALF, half_to_float_one)
+ADD_ROWS(bfloat16_add_rows, WIDE_BFLOAT16, bfloat16_to_float_one)
+
 /* One value, and dense rows: these loops stay loops (see setup.py), which write faster than memcpy does what comes from
  * the nearest cache.  Reversed and every second: the strides that vectors have shuffles for. */
 #define COPY(type) \

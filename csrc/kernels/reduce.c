@@ -199,6 +199,7 @@ const ReduceKernels ISA_NAME(reduce_kernels) = {
     },
     .widen = {[DTYPE_BOOL] = widen_b, [DTYPE_UINT8] = widen_u8, [DTYPE_INT8] = widen_i8, [DTYPE_INT16] = widen_i16,
               [DTYPE_INT32] = widen_i32, [DTYPE_HALF] = widen_f16, [DTYPE_BF16] = widen_bf16},
+    .add_rows = {[DTYPE_HALF] = ISA_NAME(half_add_rows), [DTYPE_BF16] = ISA_NAME(bfloat16_add_rows)},
     .arg_columns = {ARG_ENTRIES(argmin, columns), ARG_ENTRIES(argmax, columns)},
     .arg_rows = {ARG_ENTRIES(argmin, rows), ARG_ENTRIES(argmax, rows)},
 };
