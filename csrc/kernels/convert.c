@@ -177,14 +177,18 @@ static inline float bfloat16_to_float_one(uint16_t b)
 
 /* Four rows at a time: sums lives in memory. */
 #define ADD_ROWS(name, convert, convert_one) \
+    static __attribute__((noinline)) void name##_rest(float *sums, const char *x, int64_t stride, int64_t j, int64_t m, int rows) \
+    { \
+        for (; j < m; j++) \
+            for (int i = 0; i < rows; i++) \
+                sums[j] += convert_one(((const uint16_t *)(x + i * stride))[j]); \
+    } \
     static inline __attribute__((always_inline)) void name##_some(float *sums, const char *x, int64_t stride, int64_t m, \
                                                                   const int rows) \
     { \
         int64_t j = 0; \
         ADD_VECTORS(convert) \
-        for (; j < m; j++) \
-            for (int i = 0; i < rows; i++) \
-                sums[j] += convert_one(((const uint16_t *)(x + i * stride))[j]); \
+        name##_rest(sums, x, stride, j, m, rows); \
     } \
     void ISA_NAME(name)(float *sums, const char *x, int64_t n, int64_t stride, int64_t m) \
     { \
