@@ -78,7 +78,7 @@ REASONS = [(re.compile(pattern), reason) for pattern, reason in (
     (r"prod\(", "floats are multiplied as doubles, which do not overflow between"),
     (r"@.*int64", "PyTorch's library uses AVX-512 whatever is forced; AVX2 has no product of 64 bits"),
     (r"@|^linear|^batch|MLP", "the packing of B and the ends of tiles: tiles whose operands were packed before run at the peak"),
-    (r"^float64 (exp|log|pow|sin|cos|tan|asin|acos|atan|sigmoid|erf)", "as many operations as PyTorch's library takes, "
+    (r"^(sigmoid|float64 (exp|log|pow|sin|cos|tan|asin|acos|atan|sigmoid|erf))", "as many operations as PyTorch's library takes, "
      "which its authors tuned for this instruction set"),
     (r"^(add|mul|relu|clamp|lerp|x |mse_loss|t\.(sum|mean)\(|g\.(copy|fill)_|torch\.(cat|stack))",
      "both wait for the cache or the memory, whose speed differs between two processes by where the arrays lie"),
