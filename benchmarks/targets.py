@@ -1,8 +1,9 @@
 """What ctorch means to reach, and how far the figures are from it.
 
-REASONS says what is in the way of rows that are slower than PyTorch's.  A target holds for some rows.  `ratio` is PyTorch's figure over ctorch's: the geometric mean over the rows where the
-target is `mean`, else that of the worst row; `most` bounds ctorch's own figure, `share` asks for a part of the machine's
-limit.  `limit` says what is in the way where a target was missed.
+REASONS says what is in the way of rows that are slower than PyTorch's.  A target holds for some rows.  `ratio` is
+PyTorch's figure over ctorch's: the geometric mean over the rows where the target is `mean`, else that of the worst row;
+`most` bounds ctorch's own figure, `share` asks for a part of the machine's limit.  `limit` says what is in the way where
+a target was missed.
 """
 
 import math
@@ -73,7 +74,8 @@ TARGETS = [
 
 # Of rows surely below the bar, by their names; the first that fits.
 REASONS = [(re.compile(pattern), reason) for pattern, reason in (
-    (r"float16|half\(\)", "halves become floats and halves again in blocks, where PyTorch keeps them in registers"),
+    (r"float16|half\(\)", "halves become floats and halves again in blocks, where PyTorch keeps them in registers; "
+     "loops of their own would not fit in the wheel's 1.5 MB"),
     (r"roll\(", "the two parts of a row are copied one after the other, so the lines where they meet are fetched twice"),
     (r"prod\(", "floats are multiplied as doubles, which do not overflow between"),
     (r"@.*int64", "PyTorch's library uses AVX-512 whatever is forced; AVX2 has no product of 64 bits"),
