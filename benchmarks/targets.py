@@ -76,7 +76,7 @@ TARGETS = [
 REASONS = [(re.compile(pattern), reason) for pattern, reason in (
     (r"float16|half\(\)", "halves become floats and halves again in blocks, where PyTorch keeps them in registers; "
      "loops of their own would not fit in the wheel's 1.5 MB"),
-    (r"roll\(", "the two parts of a row are copied one after the other, so the lines where they meet are fetched twice"),
+    (r"roll\(", "two copies for each row, one of them of a few bytes, neither of whole lines"),
     (r"prod\(", "floats are multiplied as doubles, which do not overflow between"),
     (r"@.*int64", "PyTorch's library uses AVX-512 whatever is forced; AVX2 has no product of 64 bits"),
     (r"@|^linear|^batch|MLP", "the packing of B and the ends of tiles: tiles whose operands were packed before run at the peak"),

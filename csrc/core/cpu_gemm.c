@@ -44,8 +44,6 @@ function_for(Dtype dtype)
 }
 
 enum { PARALLEL_FLOPS = 1000000, RELEASE_FLOPS = 4000000, STACK_WORKSPACE = 1 << 14 };
-/* What a product with a vector reads takes longer than its operations: so many of them per byte. */
-#define FLOPS_PER_BYTE 2.0
 /* The caller looks for Ctrl-C between ranges of tiles: some 0.1 s of work. */
 #define RANGE_FLOPS 1e10
 #define STEAL_FLOPS 1.5e8
@@ -53,13 +51,22 @@ enum { PARALLEL_FLOPS = 1000000, RELEASE_FLOPS = 4000000, STACK_WORKSPACE = 1 <<
 /* Each range of tiles packs for itself, so they are few; where the product takes a millisecond, several per thread let
  * a thread that is held up leave some to the others. */
 static int64_t
-ranges_of(int64_t batch, int64_t tiles, int workers, double flops)
+ranges_of(int64_t batch, int64_t tiles, int workers, double work)
 {
-    int64_t ranges = workers == 1 ? 1 : ((flops < STEAL_FLOPS ? 1 : 4) * (int64_t)workers + batch - 1) / batch;
-    double least = flops / (double)batch / RANGE_FLOPS;
+    int64_t ranges = workers == 1 ? 1 : ((work < STEAL_FLOPS ? 1 : 4) * (int64_t)workers + batch - 1) / batch;
+    double least = work / (double)batch / RANGE_FLOPS;
     if (least > (double)ranges)
         ranges = least < (double)tiles ? (int64_t)least : tiles;
     return ranges < tiles ? ranges : tiles;
+}
+
+/* What a product with a vector reads takes longer than its operations: so many of them per byte. */
+#define FLOPS_PER_BYTE 2.0
+static double
+work_of(const Gemm *g, int64_t batch, int64_t size)
+{
+    double m = (double)g->m, n = (double)g->n, k = (double)g->k;
+    return (double)batch * fmax(2 * m * n * k, (m * k + k * n) * (double)size * FLOPS_PER_BYTE);
 }
 
 /* ---------------------------------------------------------------- a long inner product */
@@ -91,13 +98,6 @@ is_long_dot(Dtype dtype, const Gemm *g, int64_t batch)
     enum { LONG = 1 << 17 };
     return dtype_is_float(dtype) && batch == 1 && g->m == 1 && g->n == 1 && g->k >= LONG && !g->accumulate && g->bias == NULL &&
            !g->relu;
-}
-
-static double
-work_of(const Gemm *g, int64_t batch, int64_t size)
-{
-    double m = (double)g->m, n = (double)g->n, k = (double)g->k;
-    return (double)batch * fmax(2 * m * n * k, (m * k + k * n) * (double)size * FLOPS_PER_BYTE);
 }
 
 static int
