@@ -702,33 +702,37 @@ CT_FN float hypot_f(float a, float b)
     return abs_f(a) == INFINITY || abs_f(b) == INFINITY ? INFINITY : z;
 }
 
-/* x P(w), w = -log(1 - x^2), and x Q(sqrt(w)) from w = 5, off by at most 2^-31 and 2^-29.3 of it. */
+CT_FN double log_mid_d(double x);
+
+/* x P(w), w = -log(1 - x^2), and x Q(sqrt(w)) from w = 5, off by at most 2^-31 and 2^-29.3 of it; in double, for floats
+ * would add three roundings. */
 CT_VECTOR_FN float erfinv_f(float x)
 {
-    const float w = -log_f((1 - x) * (1 + x)), u = w - 2.5f, v = sqrtf(w) - 3;
-    float p = 1.32859349e-10f, q = -2.95155478e-05f;
-    p = p * u + 4.37030828e-10f;
-    q = q * v + 0.000160553478f;
-    p = p * u - 1.10232197e-08f;
-    q = q * v - 0.000277493091f;
-    p = p * u + 1.64572356e-08f;
-    q = q * v - 0.00012004497f;
-    p = p * u + 4.79698883e-07f;
-    q = q * v + 0.00147511146f;
-    p = p * u - 3.4260122e-06f;
-    q = q * v - 0.00356709142f;
-    p = p * u - 4.99875978e-06f;
-    q = q * v + 0.00568769872f;
-    p = p * u + 0.000218263551f;
-    q = q * v - 0.00764276413f;
-    p = p * u - 0.00125270488f;
-    q = q * v + 0.00944530312f;
-    p = p * u - 0.00417732447f;
-    q = q * v + 1.00167525f;
-    p = p * u + 0.24664028f;
-    q = q * v + 2.83297682f;
-    p = p * u + 1.50140929f;
-    return x * (w < 5 ? p : w == INFINITY ? w : q);
+    const double d = (double)x, a = fabs(d), w = -log_mid_d((1 - d) * (1 + d)), u = w - 2.5, v = sqrt(w) - 3;
+    double p = 1.3285935192214039e-10, q = -2.9515547321644408e-05;
+    p = p * u + 4.3703083316331611e-10;
+    q = q * v + 0.00016055348035706876;
+    p = p * u - 1.1023219649506658e-08;
+    q = q * v - 0.0002774930823800164;
+    p = p * u + 1.6457234878289887e-08;
+    q = q * v - 0.00012004496701692449;
+    p = p * u + 4.7969888254012391e-07;
+    q = q * v + 0.0014751114756179917;
+    p = p * u - 3.4260121866405422e-06;
+    q = q * v - 0.0035670914004706225;
+    p = p * u - 4.9987598295243669e-06;
+    q = q * v + 0.0056876988281999892;
+    p = p * u + 0.00021826355753805409;
+    q = q * v - 0.0076427641937079063;
+    p = p * u - 0.0012527048768187967;
+    q = q * v + 0.0094453031583524236;
+    p = p * u - 0.0041773246362398148;
+    q = q * v + 1.0016752366586843;
+    p = p * u + 0.24664027578562722;
+    q = q * v + 2.8329768014564998;
+    p = p * u + 1.5014093516925169;
+    const double y = d * (w < 5 ? p : q);
+    return (float)(a < 1 ? y : a == 1 ? copysign((double)INFINITY, d) : (double)NAN);
 }
 
 /* ---- gamma functions: not in any inner loop, computed in double */
